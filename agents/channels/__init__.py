@@ -1,0 +1,1 @@
+"""One file per provider adapter. An adapter sends one rendered command and classifies the answer; it never retries."""

@@ -1,0 +1,99 @@
+"""What this courier knows of its commands: its channel's part of `couriers.ledger`, read back before it is used."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from agents.couriers.clock import CourierClock
+from agents.writer import Out
+from schemas.ledger import LedgerEntry, LedgerState
+from schemas.units import Channel
+from streams.deliver import TERMINAL
+
+QUIET = "quiet_hours"
+
+
+class Ledger:
+    """Entries by partition and id, and those that wait for their time.
+
+    Args:
+        topic: The ledger's topic.
+        channel: Entries of other channels are none of ours.
+        clock: Tells when waiting entries are due.
+    """
+
+    def __init__(self, topic: str, channel: Channel, clock: CourierClock) -> None:
+        """Start empty."""
+        self.topic = topic
+        self._channel = channel
+        self._clock = clock
+        self._entries: dict[int, dict[str, LedgerEntry]] = {}
+        self._due: list[tuple[datetime, int, str]] = []
+        self._due_in_stream: list[tuple[datetime, int, str]] = []
+
+    def get(self, partition: int, intervention: str) -> LedgerEntry | None:
+        """What is known of a command."""
+        return self._entries.get(partition, {}).get(intervention)
+
+    def apply(self, partition: int, key: bytes, value: bytes | None) -> None:
+        """Take one record of the topic, in log order.
+
+        A finished command stays finished: a former owner that was paused may still write its CLAIMED after the new
+        owner's SENT.
+        """
+        held = self._entries.setdefault(partition, {})
+        if value is None:
+            held.pop(key.decode(), None)
+            return
+        entry = LedgerEntry.model_validate_json(value)
+        if entry.channel is not self._channel:
+            return
+        before = held.get(entry.id)
+        if before is None or before.state not in TERMINAL or entry.state in TERMINAL:
+            held[entry.id] = entry
+
+    def put(self, partition: int, entry: LedgerEntry) -> Out:
+        """Note an entry and return the record that makes it durable; write it before acting on it."""
+        self._entries.setdefault(partition, {})[entry.id] = entry
+        return Out(self.topic, partition, entry.id.encode(), entry.model_dump_json().encode())
+
+    def drop(self, partitions: Iterable[int]) -> None:
+        """Forget partitions: they belong to somebody else, or what is held may not be what the topic says."""
+        for partition in partitions:
+            self._entries.pop(partition, None)
+
+    def wait(self, partition: int, entry: LedgerEntry, at: datetime | None = None) -> None:
+        """Look at an entry again when it is due, or at a given time by the wall clock."""
+        due = at if at is not None else self._clock.due(entry)
+        heapq.heappush(self._due, (due, partition, entry.id))
+        if self._clock.mode == "event" and entry.error == QUIET and entry.retry_at is not None:
+            heapq.heappush(self._due_in_stream, (entry.retry_at, partition, entry.id))
+
+    def wait_for_unfinished(self, partition: int, now: datetime) -> None:
+        """After recovery: look at everything that still holds a command, when it is due or at once."""
+        for entry in self._entries.get(partition, {}).values():
+            if entry.command is not None:
+                self.wait(partition, entry, None if entry.state is LedgerState.RETRY_AT else now)
+
+    def due(self, now: datetime, stream_now: datetime | None, limit: int) -> Iterator[tuple[int, LedgerEntry]]:
+        """Take what is due, at most `limit`; each entry once, and only if it still waits."""
+        seen: set[str] = set()
+        for heap, until in ((self._due, now), (self._due_in_stream, stream_now)):
+            while until is not None and heap and heap[0][0] <= until and len(seen) < limit:
+                _, partition, intervention = heapq.heappop(heap)
+                entry = self.get(partition, intervention)
+                if entry is not None and entry.command is not None and intervention not in seen:
+                    seen.add(intervention)
+                    yield partition, entry
+
+    def waiting(self) -> int:
+        """Number of commands that wait for another attempt."""
+        return sum(entry.state is LedgerState.RETRY_AT for held in self._entries.values() for entry in held.values())
+
+    def old(self, before: datetime) -> Iterator[Out]:
+        """Forget finished entries from before a time; the tombstones to write."""
+        for partition, held in self._entries.items():
+            gone = [entry.id for entry in held.values() if entry.command is None and entry.at < before]
+            for intervention in gone:
+                del held[intervention]
+                yield Out(self.topic, partition, intervention.encode(), None)

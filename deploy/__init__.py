@@ -1,0 +1,1 @@
+"""Where it runs: containers, brokers, benches. Nothing in ``schemas``, ``streams`` or ``agents`` imports this."""

@@ -1,0 +1,55 @@
+"""What we think of a lead: published on `lead.assessments` whenever it changes enough to matter."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.units import LeadId, Level, MessageId, Outgoing, Probability, Stage, TenantId, UtcTime
+
+Score100 = Annotated[float, Field(ge=0, le=100)]
+
+
+class Reason(Outgoing):
+    """One thing that raises or lowers the risk, in words, against the lead's own norm."""
+
+    family: str
+    text: str
+    effect: Annotated[float, Field(description="share of the log-odds; positive raises the risk")]
+
+
+class Health(Outgoing):
+    """0 (worst) to 100. A part without data is null, not zero; `overall` is the mean of the parts that are known."""
+
+    overall: Score100
+    engagement: Score100 | None = None
+    satisfaction: Score100 | None = None
+    payment: Score100 | None = None
+    responsiveness: Score100 | None = None
+
+
+class LeadAssessed(Outgoing):
+    """The risk that a lead goes quiet, who said so, and why."""
+
+    v: Literal[1] = 1
+    type: Literal["lead_assessed"] = "lead_assessed"
+    id: MessageId
+    tenant: TenantId
+    lead: LeadId
+    at: UtcTime
+    seq: Annotated[int, Field(ge=1, description="rises by one with each assessment of the lead")]
+    cause: Annotated[MessageId, Field(description="id of the event, or of the tick, that led to it")]
+    probability: Probability
+    change: Annotated[float, Field(description="against the last published assessment; 0 for the first")] = 0.0
+    level: Level
+    stage: Stage
+    previous_stage: Stage
+    skipped: tuple[Stage, ...] = ()
+    time_to_churn: Literal["<7", "7-14", "14-30", ">30"]
+    confidence: Probability
+    health: Health
+    reasons: tuple[Reason, ...] = ()
+    recommended: tuple[str, ...] = ()
+    silent_days: Annotated[float, Field(ge=0)]
+    method: Literal["rule", "model"]
+    model_version: str
+    policy_version: str

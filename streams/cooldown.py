@@ -1,0 +1,25 @@
+"""Rest between two contacts of a lead, over all channels and per channel."""
+
+from collections.abc import Sequence
+
+from schemas.decisions import Rule
+from schemas.units import Channel
+from streams.consent import Refusal
+from streams.record import Contact
+
+HOUR = 3600.0
+
+
+def cooling(contacts: Sequence[Contact], channel: Channel, now: float, hours: float, channel_hours: float) -> Refusal | None:
+    """A refusal until the longer of the two rests is over, or None."""
+    last = max((c.at for c in contacts), default=None)
+    last_same = max((c.at for c in contacts if c.channel == channel), default=None)
+    rests = [
+        (when + rest * HOUR, rest, words)
+        for when, rest, words in ((last, hours, "any contact"), (last_same, channel_hours, f"a contact by {channel}"))
+        if when is not None and when + rest * HOUR > now
+    ]
+    if not rests:
+        return None
+    until, rest, words = max(rests)
+    return Refusal(Rule.COOLDOWN, f"{rest:g} h of rest after {words}", until)

@@ -1,0 +1,30 @@
+"""What the fold is handed besides the log: policies and models by version. Never a clock, never a connection."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from streams.policy import Policy
+from streams.risk import Scorer
+
+EVERYONE = "*"
+"""The tenant under which the default policy stands."""
+
+
+@dataclass(frozen=True)
+class Env:
+    """Versions the fold may need. The empty version is the one in force before the log activates another.
+
+    Args:
+        policies: version -> tenant -> policy; each version has at least the tenant `*`.
+        scorers: version -> scorer.
+        home: key -> partition where it belongs; None skips that check (one partition, replay of a list).
+    """
+
+    policies: Mapping[str, Mapping[str, Policy]]
+    scorers: Mapping[str, Scorer]
+    home: Callable[[bytes], int] | None = field(default=None)
+
+    def policy(self, version: str, tenant: str) -> Policy:
+        """The tenant's policy in that version."""
+        policies = self.policies[version]
+        return policies.get(tenant) or policies[EVERYONE]

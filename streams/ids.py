@@ -1,0 +1,29 @@
+"""Ids are derived, never drawn: replay, redelivery and re-scoring all meet the same id.
+
+Never part of an id: an offset, a clock, a score, an attempt.
+"""
+
+from base64 import b32encode
+from hashlib import blake2b
+
+VERSION = "v1"
+
+
+def derive(prefix: str, *parts: str | int) -> str:
+    """A 24-character id under a readable prefix, from the parts in order.
+
+    120 bits of BLAKE2b: among 10**12 ids the chance of any collision is about 4e-13.
+    """
+    text = "\x1f".join((VERSION, prefix, *map(str, parts)))
+    return f"{prefix}-{b32encode(blake2b(text.encode(), digest_size=15).digest()).decode().lower()}"
+
+
+def bucket(salt: str, tenant: str, lead: str, buckets: int = 10_000) -> int:
+    """A lead's stable bucket (0 to buckets - 1) in one experiment; another salt is another draw."""
+    digest = blake2b(f"{salt}:{tenant}:{lead}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % buckets
+
+
+def fingerprint(text: str) -> int:
+    """64 bits of an event id, never 0, for the duplicate ring of a lead."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") or 1

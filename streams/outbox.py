@@ -1,0 +1,140 @@
+"""Writes down what a case concluded: decisions, tracked interventions, closed episodes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from schemas import topics
+from schemas.decisions import Decided
+from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
+from streams.ids import derive
+from streams.playbook import step_of
+from streams.stage import ORDER
+from streams.track import outcome_without_life, success_score
+
+if TYPE_CHECKING:
+    from streams.decide import Judgement
+    from streams.episode import End
+    from streams.record import Episode, Intervention, Planned
+    from streams.rules import Case
+
+END_OUTCOME = {"re_engaged": Outcome.RE_ENGAGED, "converted": Outcome.CONVERTED, "churned": Outcome.CHURNED}
+
+
+def instant(seconds: float) -> datetime:
+    """Epoch seconds as an aware time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def intervention_id(case: Case, episode: int, planned: Planned) -> str:
+    """The same intent always has the same id: tenant, lead, policy, episode, step, channel (and the operator's order)."""
+    step = f"{ORDER[planned.stage]}.{planned.step}.{planned.by}".rstrip(".")
+    return derive("int", case.tenant, case.lead, case.policy.name, episode, step, planned.channel)
+
+
+def decided(case: Case, planned: Planned, judgement: Judgement) -> str:
+    """Publish one decision about a planned step; returns the decision's id."""
+    episode = case.record.episode
+    assert episode is not None
+    intervention = intervention_id(case, episode.number, planned)
+    step = step_of(case.policy, planned)
+    decision = derive("dec", intervention, judgement.verdict, planned.deferrals)
+    case.emit(
+        topics.DECISIONS,
+        Decided(
+            id=decision,
+            tenant=case.tenant,
+            lead=case.lead,
+            at=case.at,
+            verdict=judgement.verdict,
+            rule=judgement.rule,
+            detail=judgement.detail,
+            until=None if judgement.until is None else instant(judgement.until),
+            expires=instant(planned.expires),
+            intervention=intervention,
+            assessment=case.assessment_id,
+            episode=episode.number,
+            stage=ORDER[planned.stage],
+            step=planned.step,
+            channel=planned.channel,
+            template=step.template if step else None,
+            arm="holdout" if episode.held_out else "treated",
+            propensity=case.policy.holdout.share if episode.held_out else 1 - case.policy.holdout.share,
+            probability=case.probability,
+            policy_version=case.policy.version,
+            model_version=case.desk.scorer.version,
+        ),
+    )
+    case.desk.tally["decided", judgement.verdict, judgement.rule, planned.channel] += 1
+    return decision
+
+
+def tracked(case: Case, i: Intervention) -> None:
+    """Publish how an intervention stands."""
+    state = "final" if i.final else "open"
+    case.emit(
+        topics.OUTCOMES,
+        InterventionTracked(
+            id=derive("trk", i.id, i.status, i.outcome, state),
+            tenant=case.tenant,
+            lead=case.lead,
+            at=case.at,
+            intervention=i.id,
+            episode=i.episode,
+            stage=ORDER[i.stage],
+            step=i.step,
+            channel=i.channel,
+            arm="holdout" if i.held_out else "treated",
+            commanded_at=instant(i.at),
+            status=i.status,
+            outcome=i.outcome,
+            final=i.final,
+            engaged=i.engaged,
+            success_score=success_score(i),
+            cost_cents=i.cost_cents,
+            hours=round((case.now - i.at) / 3600, 4),
+            policy_version=case.policy.version,
+        ),
+    )
+    case.desk.tally["tracked", i.outcome, state] += 1
+
+
+def close_episode(case: Case, episode: Episode, end: End, value_cents: int | None) -> None:
+    """End the open episode: what is still open of its interventions gets its outcome, savings are counted once.
+
+    Args:
+        case: the lead.
+        episode: its open episode.
+        end: how it ended.
+        value_cents: money of the conversion where known; else the lead's own value or the tenant's usual one, if it was saved.
+    """
+    for i in case.record.open_interventions():
+        if i.episode == episode.number:
+            if end == "converted" or i.outcome is not Outcome.RE_ENGAGED:
+                i.outcome = END_OUTCOME.get(end) or outcome_without_life(i)
+            i.final = True
+            tracked(case, i)
+    saved = end in {"re_engaged", "converted"}
+    usual = case.record.profile.value_cents or case.policy.lead_value_cents or 0
+    case.emit(
+        topics.OUTCOMES,
+        EpisodeClosed(
+            id=derive("eps", case.tenant, case.lead, case.policy.name, episode.number),
+            tenant=case.tenant,
+            lead=case.lead,
+            at=case.at,
+            episode=episode.number,
+            opened_at=instant(episode.opened),
+            peak_stage=ORDER[episode.peak_stage],
+            peak_probability=episode.peak_probability,
+            outcome=end,
+            arm="holdout" if episode.held_out else "treated",
+            interventions=episode.sent,
+            cost_cents=round(episode.cost_cents, 4),
+            value_cents=max(value_cents if value_cents is not None else usual, 0) if saved else 0,
+            policy_version=case.policy.version,
+        ),
+    )
+    case.desk.tally["episode", end] += 1
+    case.record.episode = None

@@ -1,0 +1,159 @@
+"""Steps whose time has come: judged one by one, then sent, held or deferred; a channel that cannot be used gives way to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas import topics
+from schemas.commands import DeliverIntervention, Recipient
+from schemas.decisions import Rule, Verdict
+from schemas.units import Channel
+from streams import outbox
+from streams.caps import trim
+from streams.consent import address_of
+from streams.decide import Judgement, Subject, judge, quiet_window
+from streams.playbook import fallback_of, step_of
+from streams.record import Contact, Episode, Intervention, Planned
+from streams.stage import ORDER
+from streams.explain import in_words
+from streams.vector import COLUMN
+
+if TYPE_CHECKING:
+    from streams.policy import Step
+    from streams.rules import Case
+
+HOUR = 3600.0
+UNREACHABLE = frozenset({Rule.NO_CONSENT, Rule.SUPPRESSED, Rule.NO_ADDRESS})
+
+
+def run_due_steps(case: Case) -> None:
+    """Judge every planned step whose time has come: the most serious stage first, then in the order of the playbook."""
+    episode = case.record.episode
+    if episode is None:
+        return
+    case.record.contacts = trim(case.record.contacts, case.now)
+    while True:
+        due = [p for p in episode.planned if p.due <= case.now]
+        if not due:
+            return
+        planned = max(due, key=lambda p: p.stage)
+        episode.planned.remove(planned)
+        _run(case, episode, planned)
+
+
+def _run(case: Case, episode: Episode, planned: Planned) -> None:
+    step = step_of(case.policy, planned)
+    if step is None:
+        outbox.decided(case, planned, Judgement(Verdict.HELD, Rule.EXPIRED, "the policy no longer has this step"))
+        return
+    record = case.record
+    subject = Subject(case.lead, record.profile, record.consent, record.suppressed, record.contacts, episode.held_out)
+    judgement = judge(planned, subject, case.policy, case.now)
+    decision = outbox.decided(case, planned, judgement)
+    match judgement.verdict:
+        case Verdict.SENT:
+            _send(case, episode, planned, step, decision)
+        case Verdict.DEFERRED:
+            planned.due, planned.deferrals = judgement.until or case.now, planned.deferrals + 1
+            episode.planned.append(planned)
+        case _ if judgement.rule is Rule.HOLDOUT:
+            _note(case, episode, planned, held_out=True)
+        case _ if judgement.rule in UNREACHABLE:
+            _plan_fallback(case, episode, planned, step)
+
+
+def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: str) -> None:
+    intervention = _note(case, episode, planned, held_out=False)
+    profile, rule = case.record.profile, case.policy.channels[planned.channel]
+    agent = address_of(Channel.AGENT_ALERT, profile, case.lead, case.policy.escalation.target)
+    case.emit(
+        topics.INTERVENTIONS[planned.channel],
+        DeliverIntervention(
+            id=intervention.id,
+            tenant=case.tenant,
+            lead=case.lead,
+            at=case.at,
+            channel=planned.channel,
+            stage=ORDER[planned.stage],
+            episode=episode.number,
+            step=planned.step,
+            action=step.action,
+            priority=step.priority,
+            template=step.template,
+            variables=_variables(case, planned, step),
+            recipient=Recipient(
+                name=profile.name,
+                email=profile.email,
+                phone=profile.phone,
+                agent=agent,
+                timezone=profile.timezone,
+                language=profile.language,
+            ),
+            deadline=outbox.instant(max(planned.expires, case.now + HOUR)),
+            quiet=quiet_window(case.policy, profile) if rule.contacts_lead else None,
+            fallback=step.fallback,
+            decision=decision,
+            policy_version=case.policy.version,
+            model_version=case.desk.scorer.version,
+        ),
+    )
+    episode.sent += 1
+    episode.cost_cents += intervention.cost_cents
+    if rule.contacts_lead:
+        case.record.contacts.append(Contact(case.now, planned.channel))
+
+
+def _note(case: Case, episode: Episode, planned: Planned, *, held_out: bool) -> Intervention:
+    intervention = Intervention(
+        id=outbox.intervention_id(case, episode.number, planned),
+        at=case.now,
+        episode=episode.number,
+        stage=planned.stage,
+        step=planned.step,
+        channel=planned.channel,
+        held_out=held_out,
+        cost_cents=0.0 if held_out else case.policy.channels[planned.channel].cost_cents,
+        by=planned.by,
+    )
+    case.record.interventions.append(intervention)
+    return intervention
+
+
+def try_fallback(case: Case, failed: Intervention) -> None:
+    """A message that did not get through gives way to the step's next channel, while the episode lasts."""
+    episode = case.record.episode
+    if episode is None or episode.number != failed.episode:
+        return
+    planned = Planned(failed.stage, failed.step, failed.channel, case.now, case.now + 24 * HOUR, by=failed.by)
+    step = step_of(case.policy, planned)
+    if step is not None:
+        _plan_fallback(case, episode, planned, step)
+
+
+def _plan_fallback(case: Case, episode: Episode, planned: Planned, step: Step) -> None:
+    order = (step.channel, *step.fallback)
+    tried = set(order[: order.index(planned.channel) + 1]) if planned.channel in order else set(order)
+    channel = fallback_of(step, tried)
+    if channel is not None:
+        episode.planned.append(
+            Planned(planned.stage, planned.step, channel, case.now, planned.expires, planned.deferrals, planned.by)
+        )
+
+
+def _variables(case: Case, planned: Planned, step: Step) -> dict[str, str | int | float | bool | None]:
+    """What templates may say."""
+    x, profile = case.x, case.record.profile
+    gap = float(x[COLUMN["usual_gap_days"]])
+    return {
+        "name": profile.name,
+        "tenant": case.tenant,
+        "lead": case.lead,
+        "agent": profile.owner,
+        "business": case.policy.business,
+        "stage": ORDER[planned.stage].value,
+        "action": step.action,
+        "probability_percent": round(100 * case.probability),
+        "silent_days": round(float(x[COLUMN["silent_days"]])),
+        "usual_gap_days": None if gap != gap else round(gap),  # noqa: PLR0124 - NaN
+        "reason": in_words("silence", x, raises=True),
+    }

@@ -1,0 +1,116 @@
+"""What is kept in plain objects per lead: profile, consent, the open episode, contacts. Only leads that need one have it.
+
+Times are epoch seconds. Fields are only ever appended, with a default, so that older state can always be read.
+"""
+
+from msgspec import Struct, field
+
+from schemas.outcomes import Outcome
+from schemas.units import Channel, DeliveryStatus
+
+
+class Profile(Struct, array_like=True, gc=False):
+    """What is known of the person."""
+
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    timezone: str | None = None
+    language: str | None = None
+    region: str | None = None
+    owner: str | None = None
+    manager: str | None = None
+    value_cents: int | None = None
+    preferred_channel: str | None = None
+
+
+class Contact(Struct, array_like=True, gc=False):
+    """One message that went to the lead; the memory behind caps and cooldowns."""
+
+    at: float
+    channel: Channel
+
+
+class Planned(Struct, array_like=True, gc=False):
+    """A step that waits for its time."""
+
+    stage: int
+    step: str
+    channel: Channel
+    due: float
+    expires: float
+    deferrals: int = 0
+    by: str = ""
+    """Id of the operator's order; empty for the playbook."""
+
+
+class Intervention(Struct, array_like=True, gc=False):
+    """One command, or for a held-out lead the command it would have got, and what became of it."""
+
+    id: str
+    at: float
+    episode: int
+    stage: int
+    step: str
+    channel: Channel
+    held_out: bool
+    cost_cents: float
+    status: DeliveryStatus = DeliveryStatus.PENDING
+    outcome: Outcome = Outcome.PENDING_RESPONSE
+    delivered: bool = False
+    engaged: bool = False
+    responded: bool = False
+    final: bool = False
+    by: str = ""
+
+
+class Episode(Struct, array_like=True):
+    """From the first stage to recovery, conversion, churn or expiry."""
+
+    number: int
+    opened: float
+    peak_stage: int
+    peak_probability: float
+    held_out: bool
+    cost_cents: float = 0.0
+    sent: int = 0
+    planned: list[Planned] = field(default_factory=list)
+
+
+class OpenEscalation(Struct, array_like=True, gc=False):
+    """An escalation that somebody has to acknowledge and resolve."""
+
+    id: str
+    at: float
+    episode: int
+    target: str
+    reason: str
+    acknowledged: bool = False
+
+
+class LeadRecord(Struct, array_like=True):
+    """Everything about a lead that is not a number for the model."""
+
+    profile: Profile = field(default_factory=Profile)
+    consent: dict[str, bool] = field(default_factory=dict)
+    suppressed: dict[Channel, str] = field(default_factory=dict)
+    episode: Episode | None = None
+    episodes: int = 0
+    contacts: list[Contact] = field(default_factory=list)
+    interventions: list[Intervention] = field(default_factory=list)
+    escalations: list[OpenEscalation] = field(default_factory=list)
+    escalated: int = 0
+    last_escalation: float = 0.0
+    closed: str = ""
+    """won, lost or churned; empty while the lead is live."""
+    closed_at: float = 0.0
+    gone: bool = False
+    """Went quiet for good: no further episode until a sign of life."""
+
+    def open_interventions(self) -> list[Intervention]:
+        """Those whose outcome is still open."""
+        return [i for i in self.interventions if not i.final]
+
+    def watched(self) -> bool:
+        """Whether an activity event has to go through the rules even when the risk does not move."""
+        return self.episode is not None or bool(self.closed) or self.gone or any(not i.final for i in self.interventions)

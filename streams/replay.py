@@ -1,0 +1,43 @@
+"""The fold over a list, without a broker: for tests, training, simulation, and as the oracle of the fault tests.
+
+Replay equals live: the same messages lead to the same outputs and the same state, to the byte.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from streams.env import Env
+from streams.lead import Message, Partition, fold
+from streams.rules import Out
+
+
+@dataclass
+class Replayed:
+    """All outputs in order, and what would stand on the changelog: `state[partition][key]`."""
+
+    outputs: list[Out] = field(default_factory=list)
+    state: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
+
+
+def replay(log: Mapping[int, Iterable[Message]], env: Env, round_size: int = 1000) -> Replayed:
+    """Fold a whole log, partition by partition, in rounds of `round_size` messages."""
+    result = Replayed()
+    for number, messages in log.items():
+        partition, state = Partition(number), result.state.setdefault(number, {})
+        for chunk in _chunks(messages, round_size):
+            result.outputs.extend(fold(partition, chunk, env).outputs)
+            leads, last = partition.changes()
+            state.update(leads)
+            for key, value in last:
+                if value is None:
+                    state.pop(key, None)
+                else:
+                    state[key] = value
+    return result
+
+
+def _chunks(messages: Iterable[Message], size: int) -> Iterator[Sequence[Message]]:
+    iterator = iter(messages)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

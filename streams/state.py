@@ -1,0 +1,77 @@
+"""Durable form of a lead and of a partition, as kept on the changelog `lead.state`.
+
+A lead: `[1, row bytes, record bytes | nil]`. A partition: `[1, applied, now, policy version, model version]` under a key no
+lead can have. `applied` is the last offset whose effects are all on the changelog; a lead's own guard covers the rest after a
+crash in the middle of a round.
+"""
+
+import msgspec
+import numpy as np
+
+from schemas.errors import StateUnreadable
+from streams.features import ROW, Rows
+from streams.record import LeadRecord
+
+VERSION = 1
+PARTITION_KEY = b"@partition"
+_RECORD_ENCODER = msgspec.msgpack.Encoder()
+_RECORD_DECODER = msgspec.msgpack.Decoder(LeadRecord)
+_LEAD_DECODER = msgspec.msgpack.Decoder(tuple[int, bytes, bytes | None])
+
+
+class PartitionState(msgspec.Struct, array_like=True):
+    """What a partition remembers besides its leads."""
+
+    version: int = VERSION
+    applied: int = -1
+    now: float = 0.0
+    policy: str = ""
+    model: str = ""
+
+
+_PARTITION_DECODER = msgspec.msgpack.Decoder(PartitionState)
+
+
+def encode_record(record: LeadRecord) -> bytes:
+    """A record as bytes; quiet leads keep only these in memory."""
+    return _RECORD_ENCODER.encode(record)
+
+
+def decode_record(data: bytes) -> LeadRecord:
+    """The record from its bytes."""
+    return _RECORD_DECODER.decode(data)
+
+
+def encode_leads(rows: Rows, records: list[bytes | None]) -> list[bytes]:
+    """Changelog values of these leads, in order."""
+    size, blob = ROW.itemsize, rows.tobytes()
+    return [
+        _RECORD_ENCODER.encode((VERSION, blob[i * size : (i + 1) * size], record)) for i, record in enumerate(records)
+    ]
+
+
+def decode_lead(value: bytes) -> tuple[np.void, bytes | None]:
+    """Row and record bytes from a changelog value.
+
+    A shorter row is from an older version: the fields appended since then are zero. Raises StateUnreadable otherwise.
+    """
+    try:
+        version, row, record = _LEAD_DECODER.decode(value)
+    except msgspec.DecodeError as error:
+        raise StateUnreadable(f"not a state record: {error}") from error
+    if version != VERSION or len(row) > ROW.itemsize:
+        raise StateUnreadable(f"state version {version} with a row of {len(row)} bytes; this build reads {VERSION}, {ROW.itemsize}")
+    return np.frombuffer(row.ljust(ROW.itemsize, b"\0"), ROW)[0], record
+
+
+def encode_partition(state: PartitionState) -> bytes:
+    """Changelog value of the partition marker."""
+    return _RECORD_ENCODER.encode(state)
+
+
+def decode_partition(value: bytes) -> PartitionState:
+    """The partition marker. Raises StateUnreadable when it is damaged."""
+    try:
+        return _PARTITION_DECODER.decode(value)
+    except msgspec.DecodeError as error:
+        raise StateUnreadable(f"not a partition marker: {error}") from error

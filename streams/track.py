@@ -1,0 +1,72 @@
+"""Receipts and later behaviour -> what became of an intervention. Late and out-of-order receipts are fine."""
+
+from schemas.outcomes import Outcome
+from schemas.units import DeliveryStatus
+from streams.features import DAY
+from streams.record import Intervention
+
+RANK = {
+    status: rank
+    for rank, status in enumerate(
+        (
+            DeliveryStatus.PENDING,
+            DeliveryStatus.QUEUED,
+            DeliveryStatus.SENDING,
+            DeliveryStatus.FAILED,
+            DeliveryStatus.BOUNCED,
+            DeliveryStatus.DELIVERED,
+            DeliveryStatus.OPENED,
+            DeliveryStatus.CLICKED,
+            DeliveryStatus.RESPONDED,
+        )
+    )
+}
+"""Later in this list is later in a message's life; a receipt never moves a message back."""
+NOT_REACHED = frozenset({DeliveryStatus.FAILED, DeliveryStatus.BOUNCED})
+ENGAGED = frozenset({DeliveryStatus.OPENED, DeliveryStatus.CLICKED, DeliveryStatus.RESPONDED})
+KEEP_PAST = 10
+
+
+def apply_receipt(intervention: Intervention, status: DeliveryStatus) -> bool:
+    """Fold one receipt in; False when it says nothing new."""
+    if RANK[status] <= RANK[intervention.status]:
+        return False
+    intervention.status = status
+    intervention.delivered |= status is DeliveryStatus.DELIVERED or status in ENGAGED
+    intervention.engaged |= status in ENGAGED
+    intervention.responded |= status is DeliveryStatus.RESPONDED
+    if not intervention.final:
+        intervention.outcome = Outcome.IN_PROGRESS if intervention.engaged else Outcome.PENDING_RESPONSE
+    return True
+
+
+def window_ends(intervention: Intervention, attribution_days: float) -> float:
+    """Until when behaviour may be credited to it, epoch seconds."""
+    return intervention.at + attribution_days * DAY
+
+
+def outcome_without_life(intervention: Intervention) -> Outcome:
+    """What to say when its window ends and the lead gave no sign of life."""
+    if intervention.status in NOT_REACHED:
+        return Outcome.FAILED
+    if not intervention.delivered and not intervention.held_out:
+        return Outcome.UNKNOWN
+    return Outcome.IGNORED
+
+
+def success_score(intervention: Intervention) -> float:
+    """0.20 delivered + 0.30 engaged + 0.25 responded + 0.25 churn prevented (version 1).
+
+    A conversion implies a response and a prevented churn, so it scores at least 0.5 even where no receipt ever came.
+    """
+    prevented = intervention.outcome in {Outcome.RE_ENGAGED, Outcome.CONVERTED}
+    responded = intervention.responded or intervention.outcome is Outcome.CONVERTED
+    score = 0.20 * intervention.delivered + 0.30 * intervention.engaged + 0.25 * responded + 0.25 * prevented
+    return round(score, 2)
+
+
+def forget_old(interventions: list[Intervention]) -> list[Intervention]:
+    """All open ones and the last ten closed ones."""
+    closed = [i for i in interventions if i.final]
+    drop = {i.id for i in closed[:-KEEP_PAST]}
+    return [i for i in interventions if i.id not in drop]

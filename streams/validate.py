@@ -1,0 +1,106 @@
+"""Bytes -> event, or Rejected with the reason, the field and the remedy. Nothing else may refuse a record."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.errors import Rejected, RejectReason
+from schemas.events import EVENT, Activate, LeadEvent, Tick
+
+MAX_BYTES = 262_144
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC).timestamp()
+SKEW_SECONDS = 300.0
+"""A clock may run this far ahead of the broker; an event further ahead counts as that far ahead."""
+FUTURE_SECONDS = 86_400.0
+"""An event further ahead than a day is no skew but a mistake."""
+
+
+def parse(key: bytes | None, value: bytes | None, timestamp_ms: int) -> tuple[LeadEvent, float]:
+    """The event and its time (epoch seconds, never more than 5 minutes after the record's timestamp).
+
+    Raises:
+        Rejected: naming the field and the remedy.
+    """
+    if key is None:
+        raise Rejected(RejectReason.NULL_KEY, "key", "the record has no key", "send `tenant:lead` as the key")
+    if value is None:
+        raise Rejected(
+            RejectReason.NULL_VALUE, "value", "the record has no value", "send an event; to forget a lead send erase_lead"
+        )
+    if len(value) > MAX_BYTES:
+        raise Rejected(
+            RejectReason.TOO_LARGE, "value", f"{len(value)} bytes", f"send at most {MAX_BYTES} bytes; put large content elsewhere"
+        )
+    try:
+        event = EVENT.validate_json(value)
+    except ValidationError as error:
+        raise reject(value, error) from None
+    at = event.at.timestamp()
+    seconds = timestamp_ms / 1000.0
+    if at > seconds + FUTURE_SECONDS:
+        raise Rejected(
+            RejectReason.IN_FUTURE, "at", f"{event.at.isoformat()} is over a day after the broker had it", "check the sender's clock"
+        )
+    if at < EARLIEST:
+        raise Rejected(RejectReason.ANCIENT, "at", f"{event.at.isoformat()} is before 1990", "check the unit: ISO 8601, not a number")
+    if not isinstance(event, Tick | Activate):
+        _check_key(key, event.tenant, event.lead)
+    return event, min(at, seconds + SKEW_SECONDS)
+
+
+def check_home(key: bytes, partition: int, home: Callable[[bytes], int]) -> None:
+    """Raise Rejected when the key does not belong on this partition: the sender hashes in another way."""
+    if home(key) != partition:
+        raise Rejected(
+            RejectReason.WRONG_PARTITION, "key", f"belongs on partition {home(key)}, came on {partition}",
+            "use murmur2 (librdkafka: partitioner=murmur2_random)",
+        )  # fmt: skip
+
+
+def _check_key(key: bytes, tenant: str, lead: str) -> None:
+    if key == f"{tenant}:{lead}".encode():
+        return
+    key_tenant = key.partition(b":")[0]
+    field = "lead" if key_tenant == tenant.encode() else "tenant"
+    raise Rejected(
+        RejectReason.KEY_MISMATCH, field, "key and body name different leads", "send `tenant:lead` of the body as the key"
+    )
+
+
+_JSON = {"json_invalid", "json_type"}
+_NOT_OBJECT = {"model_attributes_type", "model_type", "dict_type"}
+
+
+def reject(value: bytes, error: ValidationError) -> Rejected:
+    """The first complaint of pydantic as a reason of ours. Values of the sender are not repeated."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    kind, field = first["type"], _field(first["loc"])
+    if kind in _JSON:
+        return _broken_json(value, first)
+    if kind in _NOT_OBJECT and not field:
+        return Rejected(RejectReason.NOT_AN_OBJECT, "value", "the JSON is not an object", "send one JSON object per record")
+    if kind == "union_tag_not_found":
+        return Rejected(RejectReason.MISSING_FIELD, "type", "is missing", "say which kind of event it is")
+    if kind == "union_tag_invalid":
+        return Rejected(RejectReason.UNKNOWN_TYPE, "type", "is not a known type", "see schemas/events.py, or use custom with a kind")
+    if field == "v":
+        return Rejected(RejectReason.UNKNOWN_VERSION, "v", first["msg"], "send version 1")
+    if kind == "missing":
+        return Rejected(RejectReason.MISSING_FIELD, field, "is missing", "add it")
+    reason = RejectReason.WRONG_TYPE if kind.endswith(("_type", "_parsing")) else RejectReason.INVALID_VALUE
+    return Rejected(reason, field, first["msg"], "see the JSON Schema of lead.events")
+
+
+def _broken_json(value: bytes, first: Any) -> Rejected:
+    try:
+        value.decode()
+    except UnicodeDecodeError as error:
+        return Rejected(RejectReason.NOT_UTF8, "value", f"byte {error.start} is not UTF-8", "encode as UTF-8")
+    return Rejected(RejectReason.NOT_JSON, "value", first["msg"].removeprefix("Invalid JSON: "), "send one JSON object per record")
+
+
+def _field(loc: tuple[int | str, ...]) -> str:
+    """The path without the union's tag in front."""
+    return ".".join(map(str, loc[1:]))

@@ -1,0 +1,1 @@
+"""Tests and worker processes that need a running broker."""

@@ -1,0 +1,117 @@
+"""The lane under faults, against an in-memory oracle: nothing lost, nothing wrong; and how it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from agents.writer import Writer
+from tests.broker.faults import Log, Workers, applied, compare, nemesis, plain, traffic
+from tests.brokers import Broker, Topics
+
+PARTITIONS = 4
+EVENTS = 12_000
+SEED = 20261121
+
+
+def _topics(topics: Topics) -> tuple[str, str, str]:
+    inbox, outputs = topics.create("inbox", PARTITIONS), topics.create("outputs", PARTITIONS)
+    return inbox, outputs, topics.create("changelog", PARTITIONS, cleanup_policy="compact")
+
+
+def _command(broker: Broker, inbox: str, outputs: str, changelog: str) -> list[str]:
+    where = ["--bootstrap", broker.bootstrap, "--group", inbox]
+    return ["-m", "tests.broker.count_worker", *where, "--inbox", inbox, "--outputs", outputs, "--changelog", changelog]
+
+
+async def _committed(bootstrap: str, group: str, topic: str) -> dict[int, int | None]:
+    reader = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
+    await reader.start()
+    try:
+        tps = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        reader.assign(tps)
+        return {tp.partition: await reader.committed(tp) for tp in tps}
+    finally:
+        await reader.stop()
+
+
+def test_kills_and_pauses_lose_nothing_and_double_nothing(broker: Broker, topics: Topics, tmp_path: Path) -> None:
+    """Two workers, 5 x kill -9 and 2 x SIGSTOP of twice the session: state and outputs equal the sequential oracle."""
+    inbox, outputs, changelog = _topics(topics)
+    log = tmp_path / "workers.log"
+
+    async def run(workers: Workers) -> None:
+        writer = Writer(broker.bootstrap, idempotent=broker.idempotence)
+        await writer.start()
+        async with (
+            Log(broker.bootstrap, changelog, PARTITIONS) as states,
+            Log(broker.bootstrap, outputs, PARTITIONS) as found,
+            Log(broker.bootstrap, inbox, PARTITIONS) as events,
+        ):
+            pause_s = 2 * broker.session_timeout
+            seconds = 5 * 3.0 + 2 * (pause_s + 3.0)
+            await asyncio.gather(
+                traffic(writer, inbox, PARTITIONS, EVENTS, seconds),
+                nemesis(workers, SEED, kills=5, pauses=2, pause_s=pause_s, every_s=3.0),
+            )
+            await applied(states, EVENTS, workers)
+            for topic in (states, found, events):
+                while await topic.read(1_000):
+                    pass
+            verdict = compare(events.records, [(r.key, r.value) for r in found.records], plain(states.states()))
+            print(f"{verdict}, exits {dict(workers.exits)}")
+            assert len(events.records) == EVENTS
+            assert (verdict.lost, verdict.invented, verdict.wrong_states) == (0, 0, 0), log.read_text()[-5000:]
+        await writer.stop()
+
+    with Workers(_command(broker, inbox, outputs, changelog), 2, log) as workers:
+        asyncio.run(run(workers))
+    assert workers.exits[-9] == 5
+    # Whoever was paused past its session must not have gone on: the lease ended it.
+    assert workers.exits[75] >= 1, log.read_text()[-5000:]
+    assert workers.exits.keys() <= {0, -9, 75}, log.read_text()[-5000:]
+
+
+def test_a_graceful_restart_repeats_nothing(broker: Broker, topics: Topics, tmp_path: Path) -> None:
+    """SIGTERM finishes the round, commits and leaves: the next worker goes on without a single duplicate."""
+    inbox, outputs, changelog = _topics(topics)
+    command = _command(broker, inbox, outputs, changelog)
+
+    async def run(expected: int, workers: Workers) -> None:
+        writer = Writer(broker.bootstrap, idempotent=broker.idempotence)
+        await writer.start()
+        async with Log(broker.bootstrap, changelog, PARTITIONS) as states:
+            await traffic(writer, inbox, PARTITIONS, 1_000, 0.5)
+            await applied(states, expected, workers)
+        await writer.stop()
+
+    for part in (1, 2):
+        with Workers(command, 1, tmp_path / "workers.log") as workers:
+            asyncio.run(run(1_000 * part, workers))
+        assert workers.exits == {0: 1}
+
+    async def check() -> None:
+        async with Log(broker.bootstrap, outputs, PARTITIONS) as found:
+            while await found.read(1_000):
+                pass
+            assert len(found.records) == len({(r.key, r.value) for r in found.records}) == 2_000
+        offsets = await _committed(broker.bootstrap, inbox, inbox)
+        assert sum(offset or 0 for offset in offsets.values()) == 2_000
+
+    asyncio.run(check())
+
+
+def test_a_new_group_commits_its_start(broker: Broker, topics: Topics, tmp_path: Path) -> None:
+    """Before the first record: else a group that dies early starts over wherever the log start is by then."""
+    inbox, outputs, changelog = _topics(topics)
+
+    async def committed() -> None:
+        async with asyncio.timeout(60):
+            while await _committed(broker.bootstrap, inbox, inbox) != dict.fromkeys(range(PARTITIONS), 0):
+                await asyncio.sleep(0.1)
+
+    with Workers(_command(broker, inbox, outputs, changelog), 1, tmp_path / "workers.log") as workers:
+        asyncio.run(committed())
+    assert workers.exits == {0: 1}
