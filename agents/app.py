@@ -12,7 +12,7 @@ import logging
 import signal
 import threading
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import faust
 from faust.transport.drivers.aiokafka import Transport
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 _NEVER_S = 315_360_000.0  # ten years; reliability: an idle or blocked worker must not leave its group by itself
 
 
-class LaneTransport(Transport):  # type: ignore[misc]  # Faust ships no types for its drivers
+class LaneTransport(Transport):
     """Faust's aiokafka transport with the lane as its consumer."""
 
     Consumer = Lane
@@ -40,6 +40,15 @@ class LaneApp(faust.App):
     lane_settings: LaneSettings
     lane_handler: RoundHandler
     lane_channel: Any
+
+    @property
+    def lane(self) -> Lane:
+        """The app's consumer."""
+        return cast(Lane, self.consumer)
+
+    def crashed(self) -> asyncio.Event:
+        """Return the event that Faust sets when one of its services crashed."""
+        return cast(asyncio.Event, self._crashed)
 
     def _create_directories(self) -> None:
         """Make none: there are no tables on disk."""
@@ -87,16 +96,17 @@ def build_app(name: str, settings: LaneSettings, inbox_topics: Iterable[str], ha
             die(ExitCode.WRITE_FAILED, "a record went past the lane into a Faust stream")
 
     async def rounds(stream: Any) -> None:
-        lane = app.consumer
         async for round_ in stream:
-            await lane.turns.run(round_)
+            await app.lane.turns.run(round_)
 
     app.agent(app.topic(*inbox_topics, value_type=bytes, value_serializer="raw"), name=f"{name}.inbox")(inbox)
     app.agent(app.lane_channel, name=f"{name}.rounds")(rounds)
     return app
 
 
-def run_worker(settings: LaneSettings, inbox_topics: Iterable[str], handler: RoundHandler, name: str = "lane") -> NoReturn:
+def run_worker(
+    settings: LaneSettings, inbox_topics: Iterable[str], handler: RoundHandler, name: str = "lane"
+) -> NoReturn:
     """Run a job in this process until SIGTERM or SIGINT; never returns.
 
     A stop lets the round in flight finish, commits it and leaves the group; after ``settings.drain_s`` it ends hard.
@@ -107,7 +117,9 @@ def run_worker(settings: LaneSettings, inbox_topics: Iterable[str], handler: Rou
     raise SystemExit(int(asyncio.run(serve(settings, inbox_topics, handler, name))))
 
 
-async def serve(settings: LaneSettings, inbox_topics: Iterable[str], handler: RoundHandler, name: str = "lane") -> ExitCode:
+async def serve(
+    settings: LaneSettings, inbox_topics: Iterable[str], handler: RoundHandler, name: str = "lane"
+) -> ExitCode:
     """Run a job in this event loop until a signal asks it to stop; see ``run_worker``."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -116,21 +128,21 @@ async def serve(settings: LaneSettings, inbox_topics: Iterable[str], handler: Ro
     try:
         settings = settings.on(await probe(settings.bootstrap))
     except BrokerUnreachableError as error:
-        logger.error("%s", error)  # noqa: TRY400  # the text says it all
+        logger.error("%s", error)  # noqa: TRY400  # the text says it all, a traceback would hide it
         return ExitCode.UNAVAILABLE
     app = build_app(name, settings, inbox_topics, handler)
-    lane: Lane = app.consumer
+    lane = app.lane
     await handler.setup(lane)
     lease = asyncio.create_task(lane.lease.run())
     lane.watchdog.start()
     starting = asyncio.create_task(app.start())
-    crash = asyncio.create_task(app._crashed.wait())
+    crash = asyncio.create_task(app.crashed().wait())
     stopping = asyncio.create_task(stop.wait())
     starting.add_done_callback(_died)
     await asyncio.wait({crash, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if crash.done():
         # Faust's own crash handling can leave a process that hangs and holds its partitions.
-        die(ExitCode.ZOMBIE, f"Faust crashed: {app._crash_reason!r}")
+        die(ExitCode.ZOMBIE, f"Faust crashed: {app.crash_reason!r}")
     deadline = threading.Timer(settings.drain_s, die, (ExitCode.ZOMBIE, f"not stopped within {settings.drain_s:g} s"))
     deadline.daemon = True
     deadline.start()

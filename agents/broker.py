@@ -64,7 +64,7 @@ async def probe(bootstrap: str, timeout_s: float = 10.0) -> BrokerFlavour:
     except (KafkaError, OSError, TimeoutError) as error:
         await client.close()
         raise BrokerUnreachableError(
-            f"bootstrap: no Kafka broker answers at {bootstrap} ({type(error).__name__}); start one or correct the address"
+            f"bootstrap: nothing answers as Kafka at {bootstrap} ({type(error).__name__}); start a broker or correct it"
         ) from error
     try:
         return await asyncio.wait_for(_ask_for_producer_id(client), timeout_s)

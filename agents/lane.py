@@ -20,8 +20,8 @@ Interface::
 
     agents.app.run_worker(settings, topics, job)   starts all of it in this process
 
-Of Faust it keeps group membership, rebalancing and service life cycle. Not used: its ack lists, its gap book-keeping, its
-commit arithmetic, its tables and its producer (``deploy/decisions`` says what they lose).
+Of Faust it keeps group membership, rebalancing and service life cycle. Not used: its ack lists, its gap book-keeping,
+its commit arithmetic, its tables and its producer (``deploy/decisions`` says what they lose).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _IDLE_S = 0.05
 Periodic = Callable[[Round, "Lane"], Awaitable[None]]
 
 
-class Lane(Consumer):  # type: ignore[misc]  # Faust ships no types for its drivers
+class Lane(Consumer):
     """One group member reading several topics; see the module's text for the interface."""
 
     _thread: LaneThread
@@ -64,6 +64,7 @@ class Lane(Consumer):  # type: ignore[misc]  # Faust ships no types for its driv
         self.lease = Lease(self.settings.session_s)
         self.watchdog = Watchdog(self.lease, self, stuck_s=self.settings.stuck_s)
         self.turns = Turns(self, transport.app.lane_handler)
+        self.rounds = transport.app.lane_channel
         self._expect: dict[TopicPartition, int] = {}  # next offset to deliver
         self._done: dict[TopicPartition, int] = {}  # next offset to commit
         self._committed: dict[TopicPartition, int] = {}
@@ -169,7 +170,7 @@ class Lane(Consumer):  # type: ignore[misc]  # Faust ships no types for its driv
             batch = [record for record in batch if record.offset >= expect]
         if tp.topic in self.settings.gappy_topics:
             return batch
-        if batch[0].offset > expect and not await self._gap(tp, batch[0].offset):
+        if batch[0].offset > expect and not await self._missing(tp, batch[0].offset):
             return []
         whole = first_hole(batch)
         if whole < len(batch):
@@ -177,7 +178,7 @@ class Lane(Consumer):  # type: ignore[misc]  # Faust ships no types for its driv
             await self._rewind(tp)
         return batch[:whole]
 
-    async def _gap(self, tp: TopicPartition, found: int) -> bool:
+    async def _missing(self, tp: TopicPartition, found: int) -> bool:
         """Fetch a missing offset again; return True only when the broker has shown that it does not exist.
 
         Prevents the silent loss of records that were fetched and dropped around a rebalance (stock Faust books them as
@@ -197,9 +198,9 @@ class Lane(Consumer):  # type: ignore[misc]  # Faust ships no types for its driv
             return False
         self.stats.holes += found - expect
         logger.warning(
-            "%s[%d]: the log has no offsets %d..%d; if it is written in transactions or compacted, name it in gappy_topics",
-            *tp, expect, found - 1,
-        )  # fmt: skip
+            "%s[%d]: the log has no offsets %d..%d; if it is compacted or written in transactions, set gappy_topics",
+            *(tp.topic, tp.partition, expect, found - 1),
+        )
         return True
 
     async def _behind(self, tp: TopicPartition, last: int) -> None:
@@ -207,8 +208,8 @@ class Lane(Consumer):  # type: ignore[misc]  # Faust ships no types for its driv
         if self._times_asked(tp, self._expect[tp], last) >= _ASK_AGAIN:
             die(
                 ExitCode.CONFIG,
-                f"{tp.topic}[{tp.partition}] ends at {last}, the group {self.settings.group} committed {self._expect[tp]}: the topic "
-                "was recreated or truncated. Use a new group, or reset its offsets and the state that refers to them",
+                f"{tp.topic}[{tp.partition}] ends at {last}, group {self.settings.group} committed {self._expect[tp]}: the "
+                "topic was recreated or truncated. Use a new group, or reset its offsets and the state that goes with them",
             )
         await self._rewind(tp)
 
@@ -293,8 +294,8 @@ class Lane(Consumer):  # type: ignore[misc]  # Faust ships no types for its driv
 
     # -- committing: only done offsets
 
-    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
-        """Commit done offsets, all of them; the arguments are Faust's and have no use here."""
+    async def force_commit(self, *_: Any, **__: Any) -> bool:
+        """Commit done offsets, all of them; Faust's arguments have no use here."""
         offsets = {tp: offset for tp, offset in self._done.items() if offset > self._committed.get(tp, -1)}
         took = bool(offsets) and await self._commit(offsets)
         if took:

@@ -1,9 +1,11 @@
-"""The lane's side of aiokafka: one consumer in a thread of its own, so that heartbeats go on while the fold computes."""
+"""The lane's side of aiokafka: a consumer in a thread of its own, so that heartbeats go on while the fold computes."""
+
+# ruff: noqa: SLF001  # what has no public door in aiokafka: the coordinator. Versions are pinned for this (law 8).
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.consumer.group_coordinator import OffsetCommitRequest
@@ -12,16 +14,21 @@ from aiokafka.errors import IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
+if TYPE_CHECKING:
+    from agents.lane import Lane
+
 Batches = dict[TopicPartition, list[ConsumerRecord]]
 
 _FETCH_BYTES = 1 << 20
 _NEVER_IDLE_MS = 315_360_000_000  # ten years: a blocked worker must not leave its group by itself; the watchdog ends it
 
 
-class LaneThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships no types for its drivers
+class LaneThread(AIOKafkaConsumerThread):
     """Faust's consumer thread with our consumer settings, and with calls that Faust does not have."""
 
-    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+    consumer: Lane
+
+    def _create_worker_consumer(self, _: Any) -> AIOKafkaConsumer:
         # Faust's own version fixes fetch_max_wait_ms at 1500, and the embedded broker holds every fetch for all of it.
         settings = self.consumer.settings
         return AIOKafkaConsumer(
@@ -36,7 +43,7 @@ class LaneThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships n
             max_partition_fetch_bytes=_FETCH_BYTES,
             fetch_max_wait_ms=settings.fetch_max_wait_ms,
             session_timeout_ms=int(settings.session_s * 1000),
-            heartbeat_interval_ms=int(settings.heartbeat_s * 1000),
+            heartbeat_interval_ms=int((settings.heartbeat_s or 0) * 1000),
             rebalance_timeout_ms=int(settings.rebalance_timeout_s * 1000),
         )
 
@@ -64,7 +71,7 @@ class LaneThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships n
     # -- called from the app's loop
 
     async def fetch(self, active: set[Any], timeout: float, max_records: int) -> Batches:
-        """Return what was fetched on ``active`` partitions, at most ``max_records``; waits up to ``timeout`` seconds."""
+        """Return what came in on ``active`` partitions, at most ``max_records``; waits up to ``timeout`` seconds."""
         fetched = await self.call_thread(
             self._fetch_records, self._ensure_consumer(), active, timeout=timeout, max_records=max_records
         )

@@ -68,7 +68,7 @@ class LaneSettings:
         bootstrap: ``host:port[,host:port]``.
         group: Consumer group, also the Faust app's id.
         client_id: Name in the broker's logs.
-        session_timeout_s: After this long without heartbeat the group gives the partitions away. Half of it is the lease.
+        session_timeout_s: Without heartbeat for this long the partitions are given away. Half of it is the lease.
         heartbeat_s: Between heartbeats; None = a fifth of the session timeout, at most 3 s.
         rebalance_timeout_s: Longest time a member may take to rejoin; a round in flight gets half of it to finish.
         fetch_max_wait_ms: Longest wait of a fetch without data.

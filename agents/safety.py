@@ -175,10 +175,10 @@ class Watchdog:
         progress = self._patient.progress()
         moved, self._seen = progress != self._seen, progress
         idle = moved or not self._patient.lag() or now() < self._excused_until
-        self._limit("stuck", not idle, self._stuck_s, "records wait and none was committed")
-        self._limit("dead", self._patient.coordinator_dead(), self._dead_s, "nobody keeps the group membership alive")
+        self._limit("stuck", self._stuck_s, "records wait and none was committed", wrong=not idle)
+        self._limit("dead", self._dead_s, "nobody keeps the membership alive", wrong=self._patient.coordinator_dead())
 
-    def _limit(self, name: str, wrong: bool, limit_s: float, reason: str) -> None:
+    def _limit(self, name: str, limit_s: float, reason: str, *, wrong: bool) -> None:
         if not wrong:
             self._since.pop(name, None)
         elif (lasted := now() - self._since.setdefault(name, now())) > limit_s:
@@ -215,7 +215,7 @@ async def retry(
         try:
             return await attempt()
         except on as error:
-            pause = random.uniform(0, min(bound, cap_s))  # noqa: S311  # jitter, not a secret
+            pause = random.uniform(0, min(bound, cap_s))
             if now() + pause >= deadline:
                 raise
             logger.warning("trying again in %.2f s after %r", pause, error)

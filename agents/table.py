@@ -131,7 +131,9 @@ class Changelog:
         self.stats.recovery_s += time.monotonic() - began
         return counts
 
-    async def write(self, records: Mapping[int, Iterable[Out]], last: Mapping[int, Iterable[Out]] | None = None) -> None:
+    async def write(
+        self, records: Mapping[int, Iterable[Out]], last: Mapping[int, Iterable[Out]] | None = None
+    ) -> None:
         """Write state and return when the broker has it.
 
         Args:
@@ -179,7 +181,7 @@ class Changelog:
             if fetched:
                 heard = time.monotonic()
             elif time.monotonic() - heard > _SILENCE_S:
-                raise StateUnreadableError(f"{self.topic}: {sorted(open_tps)} delivers nothing before offset {open_tps}")
+                raise StateUnreadableError(f"{self.topic}: no record for {_SILENCE_S:g} s before these ends: {open_tps}")
             for tp, batch in fetched.items():
                 counts[tp.partition] += self._apply(batch, applies[tp.partition])
                 self._known[tp.partition] = max(self._known.get(tp.partition, 0), batch[-1].offset + 1)
@@ -200,6 +202,6 @@ class Changelog:
             try:
                 apply(record.key, record.value, record.offset)
             except Exception as error:
-                raise StateUnreadableError(f"{where}: {error!r}; the reader must know every version ever written") from error
+                raise StateUnreadableError(f"{where}: {error!r}; every version ever written must be known") from error
             counted += 1
         return counted

@@ -64,7 +64,7 @@ class Turns:
         if self._handed is None and lane.flow_active:
             self._began = asyncio.get_running_loop().time()
             self._handed = Round(lane.generation, lane.take())
-            self.spawn(lane.app.lane_channel.put(self._handed))
+            self.spawn(lane.rounds.put(self._handed))
 
     async def run(self, round_: Round) -> None:
         """Work on a round that came through the channel. Goes on to its end even if Faust cancels the agent."""

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -51,7 +51,7 @@ class Acked(NamedTuple):
     """What the broker acknowledged for one batch: the offset of its first record (-1 if unknown) and its length."""
 
     base_offset: int
-    count: int
+    records: int
 
 
 class WriterFailedError(RuntimeError):
@@ -146,7 +146,8 @@ class Writer:
         for record in last:
             tails[record[0], record[1]].append(record)
         plans = {at: _batches(producer, groups.get(at, ()), tails.get(at, ())) for at in {**groups, **tails}}
-        results = await asyncio.gather(*(self._chain(producer, at, plan) for at, plan in plans.items()), return_exceptions=True)
+        chains = (self._chain(producer, at, plan) for at, plan in plans.items())
+        results = await asyncio.gather(*chains, return_exceptions=True)
         acked: dict[tuple[str, int], list[Acked]] = {}
         for at, result in zip(plans, results, strict=True):
             if isinstance(result, BaseException):
@@ -176,7 +177,7 @@ def _batches(producer: AIOKafkaProducer, records: Sequence[Out], last: Sequence[
         tail = sum(_size(record) for record in last)
         if tail + _BATCH_HEADER > BATCH_BYTES:
             raise RecordTooLargeError(
-                f"{last[0].topic}: {len(last)} records of {tail} bytes must be written whole, a batch holds {BATCH_BYTES}"
+                f"{last[0].topic}: {len(last)} records, {tail} bytes, must be written whole; a batch holds {BATCH_BYTES}"
             )
         if plan[-1].record_count() and plan[-1].size() + tail > BATCH_BYTES:
             plan.append(producer.create_batch())

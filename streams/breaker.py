@@ -8,7 +8,7 @@ from collections import deque
 class DlqBreaker:
     """Counts rejected records of one partition and says when to stop it.
 
-    Trips on ``run`` rejected records in a row, or when more than ``share`` of the last ``window`` records were rejected.
+    Trips on ``run`` rejected records in a row, or when more than ``share`` of the last ``window`` were rejected.
     With fewer than ``window`` records seen only the first rule applies: 1 of 10 says nothing yet. Stays tripped until a
     new one takes its place (a restart, or an operator's command).
 
@@ -29,7 +29,7 @@ class DlqBreaker:
         self._rejected = 0
         self._in_a_row = 0
 
-    def add(self, rejected: bool) -> bool:
+    def add(self, rejected: bool) -> bool:  # noqa: FBT001  # the one thing it is told
         """Count one record.
 
         Args:

@@ -30,8 +30,12 @@ WATCHED = 1
 """Bit of `flags`: the lead's record has something that any activity may change."""
 
 
+EPOCH_BITS = 48
+"""The log's epoch stands above this many bits of a message's offset: a topic recreated on purpose goes on in a new epoch."""
+
+
 class Message(NamedTuple):
-    """One record of the inbox."""
+    """One record of the inbox. `offset` is `epoch << EPOCH_BITS | offset in the topic`."""
 
     offset: int
     timestamp_ms: int
@@ -52,9 +56,10 @@ class Event(NamedTuple):
 
 @dataclass
 class Folded:
-    """What one stretch led to. `tally` counts for metrics; it is not part of the result."""
+    """What one stretch led to. `rejected` names the offsets that were dead-lettered; `tally` counts for metrics."""
 
     outputs: list[Out] = field(default_factory=list)
+    rejected: list[int] = field(default_factory=list)
     tally: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
 
@@ -71,9 +76,13 @@ class Partition:
         self._forgotten: set[bytes] = set()
 
     def restore(self, key: bytes, value: bytes | None) -> None:
-        """Apply one record of the changelog. Raises StateUnreadable when it is damaged."""
+        """Apply one record of the changelog, unless it is older than what is held: the last write of a paused former owner
+        may come after its successor's. Raises StateUnreadable when it is damaged.
+        """
         if key == durable.PARTITION_KEY:
-            self.state = durable.decode_partition(value or b"")
+            state = durable.decode_partition(value or b"")
+            if state.applied >= self.state.applied:
+                self.state = state
             return
         if value is None:
             if key in self.table.index:
@@ -82,6 +91,8 @@ class Partition:
             return
         data, record = durable.decode_lead(value)
         row = self.table.row_of(key)
+        if data["guard"] < self.table.rows["guard"][row]:
+            return
         self.table.rows[row] = data
         self.table.due[row] = data["due"]
         if record is None:
@@ -139,6 +150,7 @@ def fold(partition: Partition, messages: Sequence[Message], env: Env) -> Folded:
                 check_home(message.key or b"", partition.number, env.home)
         except Rejected as rejected:
             done.outputs.append(dead_letter(partition.number, message, rejected))
+            done.rejected.append(message.offset)
             done.tally["rejected", rejected.reason] += 1
             partition.state.applied = message.offset
             continue
@@ -312,6 +324,7 @@ def _desk(partition: Partition, tenant: str, now: float, env: Env, done: Folded)
 
 def dead_letter(partition: int, message: Message, rejected: Rejected) -> Out:
     """The record as it came, with what is wrong in its headers."""
+    offset = message.offset & ((1 << EPOCH_BITS) - 1)
     letter = DeadLetter(
         id=derive("dlq", EVENTS.name, partition, message.offset),
         reason=rejected.reason,
@@ -320,7 +333,7 @@ def dead_letter(partition: int, message: Message, rejected: Rejected) -> Out:
         remedy=rejected.remedy,
         topic=EVENTS.name,
         partition=partition,
-        offset=message.offset,
+        offset=offset,
         timestamp_ms=message.timestamp_ms,
     )
     return Out(EVENTS_DLQ.name, message.key, message.value, letter.headers())

@@ -33,15 +33,8 @@ class Templates:
     def __init__(self, folder: Path) -> None:
         """Open the folder; files are read when first needed."""
         self.folder = folder
-        self._env = ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader(folder),
-            undefined=StrictUndefined,
-            autoescape=lambda name: name is not None and name.endswith(".html.j2"),
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._env.filters = {name: used for name, used in self._env.filters.items() if name in FILTERS}
+        # Two environments, for macros: one taken from a shared file escapes as that file does, not as its caller.
+        self._envs = {escaping: _environment(folder, escaping) for escaping in (False, True)}
 
     def render(self, template: str, parts: tuple[str, ...], variables: Mapping[str, Variable]) -> dict[str, str]:
         """Render each part of a template.
@@ -60,7 +53,7 @@ class Templates:
 
     def _part(self, file: str, variables: Mapping[str, Variable]) -> str:
         try:
-            text = self._env.get_template(file).render(variables)
+            text = self._envs[file.endswith(".html.j2")].get_template(file).render(variables)
         except TemplateNotFound as error:
             raise Unrenderable(f"template file {error.name} is missing in {self.folder.name}/; add it or correct the playbook") from error
         except TemplateError as error:
@@ -70,3 +63,16 @@ class Templates:
         if len(text.encode()) > MAX_BYTES:
             raise Unrenderable(f"template {file}: longer than {MAX_BYTES} bytes; shorten the template or the variables")
         return text
+
+
+def _environment(folder: Path, escaping: bool) -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        autoescape=escaping,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters = {name: used for name, used in environment.filters.items() if name in FILTERS}
+    return environment

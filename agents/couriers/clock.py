@@ -6,12 +6,10 @@ so that the same log gives the same receipts.
 """
 
 from datetime import UTC, datetime
-from typing import Literal
 
+from agents.settings import ClockMode
 from schemas.commands import Command
 from schemas.ledger import LedgerEntry
-
-ClockMode = Literal["wall", "event"]
 
 
 def utc_now() -> datetime:

@@ -87,7 +87,8 @@ class Desk:
         if (why := self._hindrance(partition)) is not None:
             return await self._park(partition, before, command, why)
         try:
-            variables = {**command.variables, **self.channel.variables(command)}
+            # A fallback channel may use the text of another one, which asks for a link only that one has.
+            variables = {"unsubscribe": None, **command.variables, **self.channel.variables(command)}
             rendered = self.templates.render(command.template, self.channel.parts, variables)
         except Unrenderable as error:
             return await self._record(partition, unsendable(before, command, claimed.at, str(error)))

@@ -68,7 +68,7 @@ class CourierJob:
         """Start writer and ledger; look for due deliveries from time to time."""
         flavour = await probe(self.settings.bootstrap)
         self._writer = Writer(
-            self.settings.bootstrap, idempotent=flavour.idempotent, client_id=f"courier-{self._name}", guard=lane.lease.check
+            self.settings.bootstrap, idempotent=flavour.idempotent, client_id=f"courier-{self._name}", guard=lane.lease.permit
         )
         await self._writer.start()
         self._changelog = Changelog(

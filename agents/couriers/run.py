@@ -51,6 +51,7 @@ def lane_settings(channel: ChannelName, settings: CourierSettings) -> LaneSettin
         group=group_of(channel, settings),
         client_id=f"courier-{channel}",
         session_timeout_s=settings.session_timeout_s,
+        commit_interval_s=settings.commit_interval_s,
         # Half of it must hold a turn's calls: TURN_S until the last one begins and CALL_LIMIT_S until it ends.
         rebalance_timeout_s=90.0,
         drain_s=45.0,

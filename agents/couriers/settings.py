@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agents.channels.email import SmtpServer
 from agents.channels.webhook import Endpoint
-from agents.couriers.clock import ClockMode
+from agents.settings import ROOT, Settings
 from schemas.errors import LeadkeeperError
 
 
@@ -30,20 +29,13 @@ class EndpointEntry(BaseModel):
 ENDPOINTS: TypeAdapter[dict[str, dict[str, EndpointEntry]]] = TypeAdapter(dict[str, dict[str, EndpointEntry]])
 
 
-class CourierSettings(BaseSettings):
-    """What a courier needs to know."""
+class CourierSettings(Settings):
+    """What a courier needs on top."""
 
-    model_config = SettingsConfigDict(env_prefix="LEADKEEPER_", frozen=True, extra="ignore")
-
-    bootstrap: str = "127.0.0.1:9092"
-    redis_url: str = "redis://127.0.0.1:6379/0"
-    topic_prefix: Annotated[str, Field(description="before every topic and group name; for tests that share a broker")] = ""
-    clock: ClockMode = "wall"
-    templates_dir: Path = Path("deploy/templates")
+    templates_dir: Path = ROOT / "deploy/templates"
     concurrency: Annotated[int, Field(ge=1, le=1000, description="calls to a provider at the same time")] = 50
     retry_poll_s: Annotated[float, Field(gt=0, description="how often to look for deliveries that wait for their time")] = 1.0
     ledger_keep_days: Annotated[int, Field(ge=8, description="finished entries; longer than interventions.* keep commands")] = 30
-    session_timeout_s: float | None = None
 
     smtp_host: str = "127.0.0.1"
     smtp_port: Annotated[int, Field(ge=1, le=65_535)] = 25

@@ -79,7 +79,7 @@ class Partition:
         touched: dict[bytes, Count] = {}
         counts, decode = self.counts, _DECODER.decode
         offset = self.applied - 1
-        for key, value, offset in records:  # noqa: B007  # the last offset is used below
+        for key, value, offset in records:
             events, total, guard = counts.get(key, (0, 0, -1))
             if offset > guard:
                 events, total, guard = events + 1, total + decode(value).n, offset

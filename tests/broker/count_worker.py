@@ -6,10 +6,10 @@ Prints its figures as one JSON line per second when ``--figures`` is given.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import logging
 import resource
+import sys
 import time
 
 from aiokafka import TopicPartition
@@ -68,18 +68,16 @@ class CountJob:
             await self._changelog.write(states, marks)
 
     async def _print(self, _: Round, lane: Lane) -> None:
-        stats, used = lane.stats, resource.getrusage(resource.RUSAGE_SELF)
-        print(
-            json.dumps(
-                {
-                    "at": time.time(), "cpu": used.ru_utime + used.ru_stime, "rounds": stats.rounds, "records": stats.records,
-                    "rewinds": stats.rewinds, "holes": stats.holes, "data_loss": stats.data_loss, "stale": stats.dropped_stale,
-                    "generations": stats.generations, "recovery_s": round(stats.recovery_s, 3), "lag": sum(stats.lag.values()),
-                    "recovered": self._changelog.stats.recovered_records, "foreign": self._changelog.stats.foreign_writes,
-                }
-            ),
-            flush=True,
-        )  # fmt: skip
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        figures = {
+            **{name: value for name, value in vars(lane.stats).items() if isinstance(value, int | float)},
+            **vars(self._changelog.stats),
+            "at": time.time(),
+            "cpu": used.ru_utime + used.ru_stime,
+            "behind": sum(lane.stats.lag.values()),
+        }
+        sys.stdout.write(json.dumps(figures) + "\n")
+        sys.stdout.flush()
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The count job on stock Faust: an agent and a Table, as its documentation shows it. The contrast to ``count_worker.py``.
+"""The count job on stock Faust, an agent and a Table as in its documentation: the contrast to ``count_worker.py``.
 
 Nothing is set to make it worse: at_least_once, default acks, the changelog is Faust's own. The only additions are the
 session timeout of the fault test and web and leader switched off.
@@ -7,6 +7,7 @@ session timeout of the fault test and web and leader switched off.
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Any
 
 import faust
@@ -34,19 +35,20 @@ def main() -> None:
         web_enabled=False,
         worker_redirect_stdouts=False,
     )
-    inbox = app.topic(args.inbox, key_type=bytes, value_type=dict[str, Any], key_serializer="raw", value_serializer="json")
+    inbox = app.topic(args.inbox, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     outputs = app.topic(args.outputs, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     counts = app.Table("counts", default=list, partitions=args.partitions, key_type=str)
 
-    @app.agent(inbox)  # type: ignore[untyped-decorator]  # Faust's decorators are untyped
+    @app.agent(inbox)
     async def count(stream: Any) -> None:
         async for event in stream.events():
-            key, message = event.key, event.message
-            events, total = counts[key.decode()] or [0, 0]
-            counts[key.decode()] = [events + 1, total + event.value["n"]]
-            await outputs.send(key=key, value=b"%d:%d:%d" % (message.offset, events + 1, total + event.value["n"]))
+            key = event.key.decode()
+            events, total = counts[key] or (0, 0)
+            events, total = events + 1, total + json.loads(event.value)["n"]
+            counts[key] = [events, total]
+            await outputs.send(key=event.key, value=b"%d:%d:%d" % (event.message.offset, events, total))
 
-    app.Worker(loglevel="WARN", quiet=True, web_port=None).execute_from_commandline()
+    app.Worker(loglevel="WARN", quiet=True).execute_from_commandline()
 
 
 if __name__ == "__main__":

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.writer import Writer
 from tests.broker.faults import Log, Workers, applied, compare, nemesis, plain, traffic
 from tests.brokers import Broker, Topics
+from tests.polling import eventually_async
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 PARTITIONS = 4
 EVENTS = 12_000
@@ -53,7 +58,7 @@ def test_kills_and_pauses_lose_nothing_and_double_nothing(broker: Broker, topics
             pause_s = 2 * broker.session_timeout
             seconds = 5 * 3.0 + 2 * (pause_s + 3.0)
             await asyncio.gather(
-                traffic(writer, inbox, PARTITIONS, EVENTS, seconds),
+                traffic(writer, inbox, PARTITIONS, number=EVENTS, seconds=seconds),
                 nemesis(workers, SEED, kills=5, pauses=2, pause_s=pause_s, every_s=3.0),
             )
             await applied(states, EVENTS, workers)
@@ -61,9 +66,9 @@ def test_kills_and_pauses_lose_nothing_and_double_nothing(broker: Broker, topics
                 while await topic.read(1_000):
                     pass
             verdict = compare(events.records, [(r.key, r.value) for r in found.records], plain(states.states()))
-            print(f"{verdict}, exits {dict(workers.exits)}")
+            sys.stdout.write(f"{verdict}, exits {dict(workers.exits)}\n")
             assert len(events.records) == EVENTS
-            assert (verdict.lost, verdict.invented, verdict.wrong_states) == (0, 0, 0), log.read_text()[-5000:]
+            assert (verdict.lost, verdict.wrong, verdict.wrong_states) == (0, 0, 0), log.read_text()[-5000:]
         await writer.stop()
 
     with Workers(_command(broker, inbox, outputs, changelog), 2, log) as workers:
@@ -83,7 +88,7 @@ def test_a_graceful_restart_repeats_nothing(broker: Broker, topics: Topics, tmp_
         writer = Writer(broker.bootstrap, idempotent=broker.idempotence)
         await writer.start()
         async with Log(broker.bootstrap, changelog, PARTITIONS) as states:
-            await traffic(writer, inbox, PARTITIONS, 1_000, 0.5)
+            await traffic(writer, inbox, PARTITIONS, number=1_000, seconds=0.5)
             await applied(states, expected, workers)
         await writer.stop()
 
@@ -107,11 +112,9 @@ def test_a_new_group_commits_its_start(broker: Broker, topics: Topics, tmp_path:
     """Before the first record: else a group that dies early starts over wherever the log start is by then."""
     inbox, outputs, changelog = _topics(topics)
 
-    async def committed() -> None:
-        async with asyncio.timeout(60):
-            while await _committed(broker.bootstrap, inbox, inbox) != dict.fromkeys(range(PARTITIONS), 0):
-                await asyncio.sleep(0.1)
+    async def started() -> bool:
+        return await _committed(broker.bootstrap, inbox, inbox) == dict.fromkeys(range(PARTITIONS), 0)
 
     with Workers(_command(broker, inbox, outputs, changelog), 1, tmp_path / "workers.log") as workers:
-        asyncio.run(committed())
+        asyncio.run(eventually_async(started, timeout=60, what="the first commit"))
     assert workers.exits == {0: 1}

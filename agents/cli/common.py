@@ -1,0 +1,47 @@
+"""What the commands share: the console, running a coroutine, ending with a clear word and a code that scripts can use."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, NoReturn, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from agents.broker import BrokerUnreachableError
+from agents.settings import Settings
+
+T = TypeVar("T")
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+OK, FAILED, NOT_FOUND, USAGE, UNAVAILABLE, CONFIG = 0, 1, 66, 64, 69, 78
+"""Exit codes: 0 done; 1 looked, and found something wrong; 64 wrong words; 66 no such thing; 69 a service does not answer
+(try again); 78 a setting or file is wrong (do not try again)."""
+
+
+def fail(code: int, message: str) -> NoReturn:
+    """Say what is wrong and what to do, and end."""
+    err.print(f"[bold red]leadkeeper:[/] {message}", soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def load(kind: "type[SettingsT]", **given: Any) -> "SettingsT":
+    """Settings from the environment and from options that were given (None: not given)."""
+    try:
+        return kind(**{k: v for k, v in given.items() if v is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = "_".join(map(str, first["loc"])).upper()
+        fail(CONFIG, f"LEADKEEPER_{name}: {first['msg']}")
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+def wait(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine; a broker that does not answer ends with 69."""
+    try:
+        return asyncio.run(work)
+    except BrokerUnreachableError as error:
+        fail(UNAVAILABLE, f"{error} (LEADKEEPER_BOOTSTRAP)")

@@ -1,0 +1,121 @@
+"""`leadkeeper worker …`: the long-running processes."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from agents import logs
+from agents.app import serve
+from agents.broker import probe
+from agents.cli.common import CONFIG, UNAVAILABLE, fail, load, wait
+from agents.couriers.run import ADAPTERS, run_courier
+from agents.couriers.settings import CourierSettings
+from agents.lane import LaneSettings
+from agents.lead import LeadJob
+from agents.report import READS, ReportJob
+from agents.report import lane_settings as report_lane
+from agents.settings import LeadSettings, Settings
+from agents.supervisor import Supervisor
+from agents.topics import check
+from schemas import topics
+from schemas.errors import LeadkeeperError
+from schemas.units import Channel
+
+app = typer.Typer(no_args_is_help=True, help="Run the long-running processes: lead, couriers, report.")
+
+Processes = Annotated[int, typer.Option("--processes", "-n", min=0, help="how many, each restarted when it ends; 0: this process alone")]
+MetricsPort = Annotated[int | None, typer.Option(help="of /metrics, /health, /ready; 0: a free one")]
+
+
+@app.command(epilog="Example: LEADKEEPER_BOOTSTRAP=kafka:9092 leadkeeper worker lead --processes 2")
+def lead(processes: Processes = 1, metrics_port: MetricsPort = None) -> None:
+    """Fold lead.events into assessments, decisions, commands, escalations and outcomes."""
+    settings = load(LeadSettings, metrics_port=metrics_port)
+    if processes:
+        supervise(["worker", "lead", "--processes", "0", *_port(settings)], processes)
+    logs.configure(settings.log_level)
+    partitions = _checked(settings)
+    try:
+        job = LeadJob(settings, partitions)
+    except LeadkeeperError as error:
+        fail(CONFIG, str(error))
+    lane = LaneSettings(
+        bootstrap=settings.bootstrap,
+        group=f"{settings.topic_prefix}lead-agent",
+        client_id="lead-agent",
+        session_timeout_s=settings.session_timeout_s,
+        commit_interval_s=settings.commit_interval_s,
+        max_records=settings.max_records,
+    )
+    raise typer.Exit(int(wait(serve(lane, [settings.topic_prefix + topics.EVENTS.name], job, name="leads"))))
+
+
+@app.command(epilog="Example: leadkeeper worker couriers            (one process per channel)\n\nExample: leadkeeper worker couriers --channel email")
+def couriers(
+    channel: Annotated[Channel | None, typer.Option(help="serve this channel only; default: one process for each with an adapter")] = None,
+    processes: Processes = 1,
+    metrics_port: MetricsPort = None,
+) -> None:
+    """Deliver commands: ledger, fence, provider call, receipt."""
+    settings = load(CourierSettings, metrics_port=metrics_port)
+    if channel is not None and channel not in ADAPTERS:
+        served = ", ".join(sorted(ADAPTERS))
+        fail(CONFIG, f"{channel} has no courier here; its commands wait on interventions.{channel} for consumers of yours. Served: {served}")
+    if channel is None:
+        supervise_many([["worker", "couriers", "--channel", name, "--processes", "0", "--metrics-port", "0"] for name in sorted(ADAPTERS)])
+    if processes:
+        supervise(["worker", "couriers", "--channel", channel, "--processes", "0", *_port(settings)], processes)
+    logs.configure(settings.log_level)
+    _checked(settings)
+    try:
+        raise typer.Exit(int(wait(run_courier(channel, settings))))
+    except LeadkeeperError as error:
+        fail(CONFIG, str(error))
+
+
+@app.command(epilog="Example: leadkeeper worker report --metrics-port 9102")
+def report(processes: Processes = 1, metrics_port: MetricsPort = None) -> None:
+    """Keep views in Redis and figures for Prometheus."""
+    settings = load(Settings, metrics_port=metrics_port)
+    if processes:
+        supervise(["worker", "report", "--processes", "0", *_port(settings)], processes)
+    logs.configure(settings.log_level)
+    _checked(settings)
+    names = [settings.topic_prefix + topic.name for topic in READS]
+    raise typer.Exit(int(wait(serve(report_lane(settings), names, ReportJob(settings), name="report"))))
+
+
+def _port(settings: Settings) -> list[str]:
+    return ["--metrics-port", str(settings.metrics_port)]
+
+
+def supervise(command: Sequence[str], processes: int) -> None:
+    """Keep so many copies of a command running; ends with the supervisor's code."""
+    supervisor = Supervisor([sys.executable, "-P", "-m", "agents", *command], processes)
+    raise typer.Exit(int(asyncio.run(supervisor.run())))
+
+
+def supervise_many(commands: Sequence[Sequence[str]]) -> None:
+    """One copy of each of several commands, each restarted by itself."""
+
+    async def together() -> int:
+        codes = await asyncio.gather(*(Supervisor([sys.executable, "-P", "-m", "agents", *c]).run() for c in commands))
+        return max(map(int, codes))
+
+    raise typer.Exit(asyncio.run(together()))
+
+
+def _checked(settings: Settings) -> int:
+    """The number of partitions; ends when topics are missing or do not fit together."""
+
+    async def look() -> tuple[int, list[str]]:
+        await probe(settings.bootstrap)
+        return await check(settings.bootstrap, settings.topic_prefix)
+
+    partitions, wrong = wait(look())
+    if wrong:
+        fail(UNAVAILABLE, f"{len(wrong)} topics are not as they must be, first: {wrong[0]}")
+    return partitions

@@ -1,0 +1,252 @@
+"""The lead agent: hands rounds of the inbox to the fold and makes what follows durable, in the order that loses nothing.
+
+Guard -> fold -> outputs acknowledged by the broker -> still the owner? -> state acknowledged -> done. A crash anywhere leads to
+the same ids and the same state when the records come again.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from functools import partial
+
+from aiokafka import ConsumerRecord, TopicPartition
+
+from agents import metrics
+from agents.lane import Lane, Round
+from agents.library import Library
+from agents.safety import ExitCode, die, retry
+from agents.serve import HealthServer
+from agents.settings import LeadSettings
+from agents.table import Changelog
+from agents.writer import Out, Writer, partition_for
+from schemas import topics
+from schemas.errors import StateUnreadable, Unavailable
+from schemas.events import Tick
+from streams.breaker import DlqBreaker
+from streams.lead import EPOCH_BITS, Folded, Message, Partition, fold
+
+logger = logging.getLogger(__name__)
+
+SENT_HEADER = "leadkeeper.sent"
+"""Unix time in ms at which a replay sent the record; its timestamp is the event's own time there."""
+SLICE = 1000
+"""Records folded at a time: the dead-letter breaker looks between slices."""
+HEAVY = 300
+"""Rounds with more records, or with a tick, are folded in a thread, so that the loop keeps its lease."""
+
+
+class LeadJob:
+    """A `RoundHandler` for `lead.events`."""
+
+    def __init__(self, settings: LeadSettings, partitions: int) -> None:
+        """`partitions`: of the inbox, and so of every topic."""
+        self._settings = settings
+        self._prefix = settings.topic_prefix
+        self._library = Library(settings, home=partial(partition_for, partitions=partitions))
+        self._leads: dict[int, Partition] = {}
+        self._breakers: dict[int, DlqBreaker] = {}
+        self._base = settings.epoch << EPOCH_BITS
+
+    # -- life cycle
+
+    async def setup(self, lane: Lane) -> None:
+        """Connect."""
+        idempotent = bool(lane.settings.idempotent)
+        bootstrap, wait = self._settings.bootstrap, lane.settings.fetch_max_wait_ms or 500
+        self._lane = lane
+        self._writer = Writer(bootstrap, idempotent=idempotent, client_id="lead-agent", guard=lane.lease.permit)
+        await self._writer.start()
+        self._changelog = Changelog(self._prefix + topics.STATE.name, self._writer, bootstrap, fetch_max_wait_ms=wait)
+        self._server = HealthServer(lane, self._settings.metrics_host, self._settings.metrics_port, self._export)
+        await self._server.start()
+        logger.info("metrics at http://%s:%d/metrics", self._settings.metrics_host, self._server.port)
+        if self._settings.clock == "wall":
+            lane.every(self._settings.tick_s, self._tick)
+
+    async def teardown(self) -> None:
+        """Disconnect."""
+        await self._server.stop()
+        await self._writer.stop()
+
+    async def on_assigned(self, tps: frozenset[TopicPartition]) -> None:
+        """Bring the state of all owned partitions up to the end of the changelog."""
+        numbers = [tp.partition for tp in tps]
+        for number in numbers:
+            self._leads.setdefault(number, Partition(number))
+            self._breakers.setdefault(number, DlqBreaker())
+
+        def apply_to(number: int) -> "partial[None]":
+            return partial(_apply, self._leads[number], f"{self._changelog.topic}[{number}]")
+
+        await self._changelog.recover_all(numbers, apply_to)
+        self._check_log([(tp, self._leads[tp.partition].state.applied) for tp in tps], await self._ends(tps))
+        await self._prepare([], [(p.state.policy, p.state.model) for p in self._leads.values()])
+
+    async def on_abandoned(self, tps: frozenset[TopicPartition]) -> None:
+        """The fold worked in place, and its round was dropped: read the state back."""
+        for tp in tps:
+            self._leads.pop(tp.partition, None)
+            self._changelog.forget(tp.partition)
+
+    async def on_revoked(self, tps: frozenset[TopicPartition]) -> None:
+        """Keep what is known: if they come back, only the tail of the changelog is read. Memory is bounded by the topic."""
+
+    # -- the turn
+
+    async def process(self, round_: Round, lane: Lane) -> None:
+        """One round, in the order of the module docstring."""
+        await self._prepare([r.value for batch in round_.batches.values() for r in batch], [])
+        size = sum(map(len, round_.batches.values()))
+        outputs: list[Out] = []
+        folded: list[Folded] = []
+        for tp, batch in round_.batches.items():
+            for result in await self._fold(tp, batch, heavy=size > HEAVY):
+                folded.append(result)
+                outputs.extend(
+                    Out(self._prefix + out.topic, tp.partition, out.key, out.value, None, out.headers) for out in result.outputs
+                )
+        await self._writer.produce(outputs)
+        if not lane.still_owner(round_):
+            return
+        leads: dict[int, list[Out]] = {}
+        last: dict[int, list[Out]] = {}
+        topic = self._changelog.topic
+        for number in {tp.partition for tp in round_.batches}:
+            changed, closing = self._leads[number].changes()
+            leads[number] = [Out(topic, number, key, value) for key, value in changed]
+            last[number] = [Out(topic, number, key, value) for key, value in closing]
+        await self._changelog.write(leads, last)
+        self._count(round_, folded, outputs)
+
+    async def _fold(self, tp: TopicPartition, batch: list[ConsumerRecord], *, heavy: bool) -> list[Folded]:
+        partition, breaker = self._leads[tp.partition], self._breakers[tp.partition]
+        results: list[Folded] = []
+        for start in range(0, len(batch), SLICE):
+            piece = batch[start : start + SLICE]
+            messages = [Message(self._base + r.offset, r.timestamp, r.key, r.value) for r in piece]
+            env = self._library.env
+            heavy = heavy or any(b'"tick"' in (r.value or b"")[:200] for r in piece)
+            began = time.perf_counter()
+            result = await asyncio.to_thread(fold, partition, messages, env) if heavy else fold(partition, messages, env)
+            metrics.FOLD_SECONDS.observe(time.perf_counter() - began)
+            results.append(result)
+            rejected = set(result.rejected)
+            tripped = [breaker.add(m.offset in rejected) for m in messages]
+            if tripped[-1]:
+                self._trip(tp, piece[-1].offset + 1, result)
+                break
+        return results
+
+    def _trip(self, tp: TopicPartition, resume_at: int, result: Folded) -> None:
+        reasons = Counter({key[1]: n for key, n in result.tally.items() if key[0] == "rejected"})
+        logger.critical(
+            "%s[%d] is paused: too many records are being dead-lettered (%s). Repair the sender or this build and restart; "
+            "`leadkeeper dlq list` shows them, `leadkeeper dlq redrive` brings them back",
+            *tp, ", ".join(f"{n} x {reason}" for reason, n in reasons.most_common(3)),
+        )  # fmt: skip
+        self._lane.pause(tp, resume_at)
+
+    async def _tick(self, _: Round, lane: Lane) -> None:
+        """Send time into every owned partition, unless it is so far behind that events must come first."""
+        now = datetime.now(UTC)
+        beat = int(now.timestamp() // self._settings.tick_s)
+        ticks = [
+            tick_record(self._prefix, tp.partition, now, f"tick-{tp.partition}-{beat}")
+            for tp in lane.owned()
+            if lane.stats.lag.get(tp, 0) <= self._settings.tick_lag and tp not in lane.stats.paused
+        ]
+        await self._writer.produce(ticks)
+
+    # -- helpers
+
+    async def _prepare(self, values: list[bytes | None], versions: list[tuple[str, str]]) -> None:
+        async def load() -> None:
+            self._library.prepare(values, versions)
+
+        await retry(load, on=Unavailable, excuse=self._lane.watchdog.excuse)
+
+    async def _ends(self, tps: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
+        ends: dict[TopicPartition, int] = await self._lane.highwaters(*tps)
+        return ends
+
+    def _check_log(self, applied: list[tuple[TopicPartition, int]], ends: dict[TopicPartition, int]) -> None:
+        """A log that ends before what the state has applied was recreated: going on would skip its records."""
+        for tp, guard in applied:
+            in_this_epoch = guard >= self._base
+            end = ends.get(tp)
+            # The embedded broker's ends are too low after batches, and it never keeps a log over a restart.
+            if in_this_epoch and end is not None and self._lane.settings.idempotent and end <= guard - self._base:
+                die(
+                    ExitCode.CONFIG,
+                    f"{tp.topic}[{tp.partition}] ends at {end}, but state up to offset {guard - self._base} exists: the topic was "
+                    f"recreated or truncated. If that was on purpose, start with LEADKEEPER_EPOCH={self._settings.epoch + 1}",
+                )
+
+    def _count(self, round_: Round, folded: list[Folded], outputs: list[Out]) -> None:
+        for result in folded:
+            count_tally(result.tally)
+        prefix = self._prefix + "interventions."
+        if any(out.topic.startswith(prefix) for out in outputs):
+            now = time.time()
+            for batch in round_.batches.values():
+                metrics.COMMAND_LATENCY.observe(max(now - _arrived(batch[0]), 0.0))
+
+    def _export(self) -> None:
+        owned = {tp.partition for tp in self._lane.owned()}
+        for number, partition in self._leads.items():
+            if number in owned:
+                metrics.LEADS.labels(str(number)).set(len(partition.table))
+                metrics.STREAM_TIME.labels(str(number)).set(partition.state.now)
+        metrics.RECOVERED.set(self._changelog.stats.recovered_records)
+
+
+def tick_record(prefix: str, partition: int, at: datetime, tick_id: str, headers: list[tuple[str, bytes]] | None = None) -> Out:
+    """A tick for one inbox partition; its timestamp is its own time."""
+    tick = Tick(type="tick", id=tick_id, partition=partition, at=at)
+    value = tick.model_dump_json().encode()
+    return Out(prefix + topics.EVENTS.name, partition, f"@tick:{partition}".encode(), value, int(at.timestamp() * 1000), headers)
+
+
+def count_tally(tally: "Counter[tuple[str, ...]]") -> None:
+    """Add what a fold counted to the metrics."""
+    for key, n in tally.items():
+        match key:
+            case ("events", kind):
+                metrics.EVENTS.labels(kind).inc(n)
+            case ("duplicates",):
+                metrics.DUPLICATES.inc(n)
+            case ("skipped", by):
+                metrics.SKIPPED.labels(by).inc(n)
+            case ("rejected", reason):
+                metrics.DEAD_LETTERS.labels(topics.EVENTS.name, reason).inc(n)
+            case ("assessed", stage):
+                metrics.ASSESSMENTS.labels(stage).inc(n)
+            case ("stage", before, after):
+                metrics.STAGE_MOVES.labels(before, after).inc(n)
+            case ("decided", verdict, rule, channel):
+                metrics.DECISIONS.labels(verdict, rule, channel).inc(n)
+            case ("escalation", status):
+                metrics.ESCALATIONS.labels(status).inc(n)
+            case ("episode", event):
+                metrics.EPISODES.labels(event).inc(n)
+            case ("receipt", status):
+                metrics.RECEIPTS.labels(status).inc(n)
+            case ("looks",):
+                metrics.LOOKS.inc(n)
+
+
+def _apply(partition: Partition, where: str, key: bytes, value: bytes | None, offset: int) -> None:
+    try:
+        partition.restore(key, value)
+    except StateUnreadable as error:
+        raise StateUnreadable(f"{where} offset {offset}: {error}") from error
+
+
+def _arrived(record: ConsumerRecord) -> float:
+    """Unix time at which the record came to the broker, as far as it says so."""
+    for name, value in record.headers:
+        if name == SENT_HEADER:
+            return int(value) / 1000
+    return float(record.timestamp) / 1000

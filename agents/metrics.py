@@ -1,0 +1,64 @@
+"""Every metric, declared once, in the units of its name. Labels come from fixed sets; never a lead, an id or an address."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(name, text, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(name, text, labels, registry=REGISTRY)
+
+
+# Lead agent
+EVENTS = _counter("leadkeeper_events_total", "Records folded, by type.", "type")
+DUPLICATES = _counter("leadkeeper_duplicates_total", "Events dropped because their id was seen before.")
+SKIPPED = _counter("leadkeeper_skipped_total", "Records seen again after a crash or rebalance.", "by")
+DEAD_LETTERS = _counter("leadkeeper_dead_letters_total", "Records that could not be used, by reason.", "topic", "reason")
+ASSESSMENTS = _counter("leadkeeper_assessments_total", "Assessments published, by stage.", "stage")
+STAGE_MOVES = _counter("leadkeeper_stage_moves_total", "Leads that changed stage.", "before", "after")
+DECISIONS = _counter("leadkeeper_decisions_total", "Decisions, by verdict, rule and channel.", "verdict", "rule", "channel")
+ESCALATIONS = _counter("leadkeeper_escalations_total", "Escalations, by status.", "status")
+EPISODES = _counter("leadkeeper_episodes_total", "Churn episodes opened, and closed by how they ended.", "event")
+RECEIPTS = _counter("leadkeeper_receipts_total", "Receipts folded, by status.", "status")
+LOOKS = _counter("leadkeeper_silent_looks_total", "Times a silent lead was looked at by a tick.")
+LEADS = _gauge("leadkeeper_leads", "Leads held in memory.", "partition")
+STREAM_TIME = _gauge("leadkeeper_stream_time_seconds", "Largest event time seen, Unix time.", "partition")
+COMMAND_LATENCY = Histogram(
+    "leadkeeper_event_to_command_seconds",
+    "From a record's arrival at the broker to the broker's acknowledgement of what followed from its round.",
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+FOLD_SECONDS = Histogram("leadkeeper_fold_seconds", "Time of one fold of one partition.", buckets=_FAST, registry=REGISTRY)
+
+# Lane: lead agent, couriers and report agent
+LAG = _gauge("leadkeeper_lag_records", "Records waiting.", "topic", "partition")
+REWINDS = _gauge("leadkeeper_rewinds", "Gaps in what was fetched that were fetched again, since start.")
+DATA_LOSS = _gauge("leadkeeper_data_loss_records", "Records that retention deleted before they were read, since start.")
+ROUNDS = _gauge("leadkeeper_rounds", "Rounds finished since start.")
+RECORDS = _gauge("leadkeeper_records", "Records in finished rounds since start.")
+STALE_ROUNDS = _gauge("leadkeeper_stale_rounds", "Rounds dropped because the group had moved on, since start.")
+RECOVERED = _gauge("leadkeeper_recovered_records", "State records read back, since start.")
+RECOVERY_SECONDS = _gauge("leadkeeper_recovery_seconds", "Time spent reading state back, since start.")
+LAST_COMMIT = _gauge("leadkeeper_last_commit_seconds", "When offsets were last committed, Unix time.")
+PAUSED = _gauge("leadkeeper_paused_partitions", "Partitions that the dead-letter breaker has stopped.")
+
+# Couriers
+SENDS = _gauge("leadkeeper_sends", "Commands finished since start, by channel and state.", "channel", "state")
+PROVIDER_ANSWERS = _gauge("leadkeeper_provider_answers", "Answers of the provider since start.", "channel", "kind")
+IN_DOUBT = _gauge("leadkeeper_in_doubt", "Times nobody knew whether a message went out, since start.", "channel")
+WAITING = _gauge("leadkeeper_waiting_deliveries", "Deliveries that wait for their time.", "channel")
+PROVIDER_SECONDS = _gauge("leadkeeper_provider_seconds", "Time spent in provider calls, since start.", "channel")
+
+# Report agent
+STAGE_LEADS = _gauge("leadkeeper_stage_leads", "Leads now in each stage.", "stage")
+REPORTED_DECISIONS = _counter("leadkeeper_reported_decisions_total", "Decisions seen by the report agent.", "verdict", "rule", "channel")
+OUTCOMES = _counter("leadkeeper_outcomes_total", "Final outcomes of interventions.", "channel", "outcome", "arm")
+EPISODE_ENDS = _counter("leadkeeper_episode_ends_total", "Closed churn episodes.", "outcome", "arm")
+SAVED_CENTS = _counter("leadkeeper_saved_cents_total", "Value of leads that came back or converted, once per episode.", "arm")
+OPEN_ESCALATIONS = _gauge("leadkeeper_open_escalations", "Escalations that nobody has resolved.")
