@@ -44,11 +44,11 @@ class LaneApp(faust.App):
     @property
     def lane(self) -> Lane:
         """The app's consumer."""
-        return cast(Lane, self.consumer)
+        return cast("Lane", self.consumer)
 
-    def crashed(self) -> asyncio.Event:
+    def crash_event(self) -> asyncio.Event:
         """Return the event that Faust sets when one of its services crashed."""
-        return cast(asyncio.Event, self._crashed)
+        return cast("asyncio.Event", self._crashed)
 
     def _create_directories(self) -> None:
         """Make none: there are no tables on disk."""
@@ -136,7 +136,7 @@ async def serve(
     lease = asyncio.create_task(lane.lease.run())
     lane.watchdog.start()
     starting = asyncio.create_task(app.start())
-    crash = asyncio.create_task(app.crashed().wait())
+    crash = asyncio.create_task(app.crash_event().wait())
     stopping = asyncio.create_task(stop.wait())
     starting.add_done_callback(_died)
     await asyncio.wait({crash, stopping}, return_when=asyncio.FIRST_COMPLETED)

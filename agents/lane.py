@@ -37,6 +37,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faust.transport.drivers.aiokafka import Consumer
 
 from agents.lane_thread import LaneThread
+from agents.log_probe import first_offset_from
 from agents.rounds import LaneSettings, LaneStats, Round, RoundHandler, first_hole
 from agents.safety import ExitCode, Lease, Watchdog, die
 from agents.turns import Turns
@@ -45,7 +46,6 @@ __all__ = ["Lane", "LaneSettings", "LaneStats", "Round", "RoundHandler"]
 
 logger = logging.getLogger(__name__)
 
-_ASK_AGAIN = 3  # times the broker is asked for an offset before it is believed not to have it
 _FETCH_S = 1.0
 _IDLE_S = 0.05
 
@@ -68,7 +68,7 @@ class Lane(Consumer):
         self._expect: dict[TopicPartition, int] = {}  # next offset to deliver
         self._done: dict[TopicPartition, int] = {}  # next offset to commit
         self._committed: dict[TopicPartition, int] = {}
-        self._asked: dict[TopicPartition, tuple[int, int, int]] = {}
+        self._suspects: dict[TopicPartition, tuple[int, int]] = {}  # the last gap: expected, found
         self._pending: dict[TopicPartition, list[ConsumerRecord]] = {}
         self._epoch = 0  # rises whenever fetches on their way become void
         self._room = asyncio.Event()
@@ -87,6 +87,10 @@ class Lane(Consumer):
     def owned(self) -> frozenset[TopicPartition]:
         """Return the partitions assigned to this process."""
         return frozenset(TopicPartition(*tp) for tp in self.assignment())
+
+    def next_offset(self, tp: TopicPartition) -> int:
+        """Return the next offset to deliver of an owned partition."""
+        return self._expect[tp]
 
     def still_owner(self, round_: Round) -> bool:
         """Say whether a round may still write: same generation, also in the coordinator's eyes, and lease kept.
@@ -193,7 +197,8 @@ class Lane(Consumer):
             self._expect[tp] = expect = expect + lost
         if expect == found:
             return True
-        if self._times_asked(tp, expect, found) < _ASK_AGAIN:
+        have = await self._ask_again(tp, found)
+        if have is None or have < found:
             await self._rewind(tp)
             return False
         self.stats.holes += found - expect
@@ -204,20 +209,24 @@ class Lane(Consumer):
         return True
 
     async def _behind(self, tp: TopicPartition, last: int) -> None:
-        """The log ends before the committed offset: asked again, then fatal, for going on would skip or repeat."""
-        if self._times_asked(tp, self._expect[tp], last) >= _ASK_AGAIN:
+        """Find out whether the log ends before the committed offset; fatal, for going on would skip or repeat."""
+        expect = self._expect[tp]
+        have = await self._ask_again(tp, last)
+        if have is not None and have < expect:
             die(
                 ExitCode.CONFIG,
-                f"{tp.topic}[{tp.partition}] ends at {last}, group {self.settings.group} committed {self._expect[tp]}: the "
-                "topic was recreated or truncated. Use a new group, or reset its offsets and the state that goes with them",
+                f"{tp.topic}[{tp.partition}] has no offset {expect} that group {self.settings.group} committed: the topic "
+                "was recreated or truncated; use a new group, or reset offsets and state together",
             )
         await self._rewind(tp)
 
-    def _times_asked(self, tp: TopicPartition, expect: int, found: int) -> int:
-        before = self._asked.get(tp)
-        times = before[2] + 1 if before is not None and before[:2] == (expect, found) else 0
-        self._asked[tp] = (expect, found, times)
-        return times
+    async def _ask_again(self, tp: TopicPartition, found: int) -> int | None:
+        """Return what the broker itself has from the expected offset on; None at first sight, a new fetch will tell."""
+        suspect = (self._expect[tp], found)
+        if self._suspects.get(tp) != suspect:
+            self._suspects[tp] = suspect
+            return None
+        return await first_offset_from(self.settings.bootstrap, TopicPartition(*tp), suspect[0])
 
     async def _rewind(self, tp: TopicPartition) -> None:
         self.stats.rewinds += 1
@@ -289,7 +298,7 @@ class Lane(Consumer):
     def _forget(self) -> None:
         self._epoch += 1
         self.turns.withdraw()
-        for book in (self._expect, self._done, self._committed, self._asked, self._pending):
+        for book in (self._expect, self._done, self._committed, self._suspects, self._pending):
             book.clear()
 
     # -- committing: only done offsets

@@ -181,7 +181,7 @@ class Changelog:
             if fetched:
                 heard = time.monotonic()
             elif time.monotonic() - heard > _SILENCE_S:
-                raise StateUnreadableError(f"{self.topic}: no record for {_SILENCE_S:g} s before these ends: {open_tps}")
+                raise StateUnreadableError(f"{self.topic}: silent for {_SILENCE_S:g} s before these ends: {open_tps}")
             for tp, batch in fetched.items():
                 counts[tp.partition] += self._apply(batch, applies[tp.partition])
                 self._known[tp.partition] = max(self._known.get(tp.partition, 0), batch[-1].offset + 1)

@@ -176,9 +176,8 @@ def _batches(producer: AIOKafkaProducer, records: Sequence[Out], last: Sequence[
     if last:
         tail = sum(_size(record) for record in last)
         if tail + _BATCH_HEADER > BATCH_BYTES:
-            raise RecordTooLargeError(
-                f"{last[0].topic}: {len(last)} records, {tail} bytes, must be written whole; a batch holds {BATCH_BYTES}"
-            )
+            what = f"{len(last)} records, {tail} bytes"
+            raise RecordTooLargeError(f"{last[0].topic}: {what}, must go as one; a batch holds {BATCH_BYTES}")
         if plan[-1].record_count() and plan[-1].size() + tail > BATCH_BYTES:
             plan.append(producer.create_batch())
         for record in last:

@@ -345,7 +345,7 @@ class Tick(Incoming):
 
 
 class Activate(Incoming):
-    """From here on, this partition is judged by another policy or model version.
+    """From here on, this partition is judged by another policy or model version, or starts or stops acting.
 
     In the inbox, so that the log alone reproduces every decision; the content of the versions is on `policies`.
     """
@@ -357,6 +357,8 @@ class Activate(Incoming):
     at: UtcTime
     policy: ShortText | None = None
     model: ShortText | None = None
+    acting: bool | None = None
+    """False: watch only. Leads are assessed, but no episode opens and nothing is sent: for history and first days."""
 
 
 Activity = (

@@ -101,13 +101,14 @@ class Next:
     entry: LedgerEntry
 
 
-def next_step(entry: LedgerEntry | None, command: Command, now: datetime) -> Next:
+def next_step(entry: LedgerEntry | None, command: Command, now: datetime, pause: timedelta = DOUBT_PAUSE) -> Next:
     """Decide what to do with a command, new or seen before.
 
     Args:
         entry: What the ledger has for its id; None for nothing.
         command: A delivery, or the withdrawal of one.
         now: The courier's time; in a replay the command's own.
+        pause: Before a doubtful message is repeated.
     """
     if entry is not None and entry.state in TERMINAL:
         return Next(Step.TELL, entry)
@@ -116,7 +117,7 @@ def next_step(entry: LedgerEntry | None, command: Command, now: datetime) -> Nex
     if entry is not None and entry.state is LedgerState.CLAIMED:
         return Next(Step.WRITE, _doubtful(entry, now, "stopped between claim and answer"))
     if entry is not None and entry.state is LedgerState.IN_DOUBT:
-        return Next(Step.WRITE, resolve(entry, now))
+        return Next(Step.WRITE, resolve(entry, now, pause))
     if entry is not None and entry.retry_at is not None and now < entry.retry_at:
         return Next(Step.WAIT, entry)
     base = (entry or _first(command, now)).model_copy(update={"command": command})
@@ -169,7 +170,7 @@ def answered(entry: LedgerEntry, answer: Answer, now: datetime) -> LedgerEntry:
             return _moved(told, LedgerState.UNKNOWN, now, error=f"in_doubt: {error}")
 
 
-def resolve(entry: LedgerEntry, now: datetime) -> LedgerEntry:
+def resolve(entry: LedgerEntry, now: datetime, pause: timedelta = DOUBT_PAUSE) -> LedgerEntry:
     """The way out of IN_DOUBT, by the channel's rule: a repetition, or UNKNOWN for a person to look at.
 
     Raises:
@@ -179,7 +180,7 @@ def resolve(entry: LedgerEntry, now: datetime) -> LedgerEntry:
         raise ValueError(f"{entry.id}: not in doubt (state {entry.state})")
     error = entry.error or "in_doubt"
     rule = DOUBT_RULES[entry.channel]
-    again = now + DOUBT_PAUSE
+    again = now + pause
     if rule is Doubt.ONCE and entry.in_doubt_resends == 0 and again < entry.command.deadline:
         return _moved(entry, LedgerState.RETRY_AT, now, retry_at=again, in_doubt_resends=1, error=error)
     if rule is Doubt.REPLAY:

@@ -164,6 +164,7 @@ def fold(partition: Partition, messages: Sequence[Message], env: Env) -> Folded:
             else:
                 partition.state.policy = body.policy if body.policy is not None else partition.state.policy
                 partition.state.model = body.model if body.model is not None else partition.state.model
+                partition.state.acting = body.acting if body.acting is not None else partition.state.acting
         else:
             policy = env.policy(partition.state.policy, body.tenant)
             known = meaning(body, policy.kinds) if isinstance(body, e.Activity) else None
@@ -317,6 +318,7 @@ def _desk(partition: Partition, tenant: str, now: float, env: Env, done: Folded)
         table=partition.table,
         records=partition.records,
         now=now,
+        acting=partition.state.acting,
         outputs=done.outputs,
         tally=done.tally,
     )

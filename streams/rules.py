@@ -62,6 +62,7 @@ class Desk:
     table: FeatureTable
     records: dict[int, bytes]
     now: float
+    acting: bool
     outputs: list[Out]
     tally: Counter[tuple[str, ...]]
 
@@ -194,6 +195,12 @@ class Case:
             self.desk.tally["stage", ORDER[before], ORDER[self.stage]] += 1
 
     def _rise(self, stage: int, probability: float) -> None:
+        if not self.desk.acting:
+            return
+        if self.record.episode is None and self.now >= self.last_key + self.policy.episodes.churned_after_silent_days * DAY:
+            self.record.gone = True  # first seen when it was long gone: winning back is another matter than keeping
+            self.desk.tally["episode", "gone_before"] += 1
+            return
         episode = self.open_episode()
         episode.peak_stage = max(episode.peak_stage, stage)
         episode.peak_probability = max(episode.peak_probability, probability)

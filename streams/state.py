@@ -1,6 +1,6 @@
 """Durable form of a lead and of a partition, as kept on the changelog `lead.state`.
 
-A lead: `[1, row bytes, record bytes | nil]`. A partition: `[1, applied, now, policy version, model version]` under a key no
+A lead: `[1, row bytes, record bytes | nil]`. A partition: `[1, applied, now, policy version, model version, acting]` under a key no
 lead can have. `applied` is the last offset whose effects are all on the changelog; a lead's own guard covers the rest after a
 crash in the middle of a round.
 """
@@ -27,6 +27,7 @@ class PartitionState(msgspec.Struct, array_like=True):
     now: float = 0.0
     policy: str = ""
     model: str = ""
+    acting: bool = True
 
 
 _PARTITION_DECODER = msgspec.msgpack.Decoder(PartitionState)

@@ -48,6 +48,7 @@ class Desk:
     backlog: Backlog
     stats: CourierStats
     receipts_topic: str
+    doubt_pause: timedelta
     may_call: Callable[[], bool] = lambda: False
     redis_up: bool = True
 
@@ -67,7 +68,7 @@ class Desk:
         if waits and not due and isinstance(command, DeliverIntervention):
             return []
         now = self.clock.now(command, entry)
-        step = next_step(entry, command, now)
+        step = next_step(entry, command, now, self.doubt_pause)
         match step.step:
             case Step.WAIT:
                 return []
@@ -125,7 +126,7 @@ class Desk:
         if entry.state is LedgerState.IN_DOUBT:
             self.stats.in_doubt += 1
             logger.warning("in doubt: %s attempt %d: %s", entry.id, entry.attempt, entry.error)
-            entry = resolve(entry, entry.at)
+            entry = resolve(entry, entry.at, self.doubt_pause)
             records.append(self.ledger.put(partition, entry))
         if entry.state not in TERMINAL:
             await self.journal.write(records)

@@ -77,7 +77,7 @@ class CourierJob:
         self._journal = Journal(self._changelog)
         self._desk = Desk(
             self.channel, self.clock, self._ledger, self._journal, self._fence, Templates(self.settings.templates_dir),
-            self._backlog, self.stats, self._receipts,
+            self._backlog, self.stats, self._receipts, timedelta(seconds=self.settings.doubt_pause_s),
         )  # fmt: skip
         lane.every(self.settings.retry_poll_s, self._fire)
         lane.every(PURGE_S, self._purge)

@@ -35,6 +35,7 @@ class CourierSettings(Settings):
     templates_dir: Path = ROOT / "deploy/templates"
     concurrency: Annotated[int, Field(ge=1, le=1000, description="calls to a provider at the same time")] = 50
     retry_poll_s: Annotated[float, Field(gt=0, description="how often to look for deliveries that wait for their time")] = 1.0
+    doubt_pause_s: Annotated[float, Field(ge=0, description="before a message that may have gone out is repeated, where it may be")] = 30.0
     ledger_keep_days: Annotated[int, Field(ge=8, description="finished entries; longer than interventions.* keep commands")] = 30
 
     smtp_host: str = "127.0.0.1"

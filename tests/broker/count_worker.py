@@ -11,6 +11,7 @@ import logging
 import resource
 import sys
 import time
+from typing import NoReturn
 
 from aiokafka import TopicPartition
 
@@ -82,6 +83,11 @@ class CountJob:
 
 def main() -> None:
     """Run until stopped."""
+    run(CountJob)
+
+
+def run(job: type[CountJob]) -> NoReturn:
+    """Run a job, or a troubled variant of it, with the arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("bootstrap", "group", "inbox", "outputs", "changelog"):
         parser.add_argument(f"--{name}", required=True)
@@ -93,7 +99,7 @@ def main() -> None:
     settings = LaneSettings(
         bootstrap=args.bootstrap, group=args.group, max_records=args.max_records, min_round_spacing_ms=args.spacing_ms
     )
-    run_worker(settings, [args.inbox], CountJob(args.outputs, args.changelog, figures=args.figures), "count")
+    run_worker(settings, [args.inbox], job(args.outputs, args.changelog, figures=args.figures), "count")
 
 
 if __name__ == "__main__":

@@ -186,9 +186,8 @@ async def traffic(
     began, sent = loop.time(), 0
     for step in range(1, steps + 1):
         until = number * step // steps
-        await writer.produce(
-            Out(topic, places[i % keys], names[i % keys].encode(), event(names[i % keys], i)) for i in range(sent, until)
-        )
+        chosen = ((i, places[i % keys], names[i % keys]) for i in range(sent, until))
+        await writer.produce(Out(topic, place, name.encode(), event(name, i)) for i, place, name in chosen)
         sent = until
         await asyncio.sleep(max(0.0, began + seconds * step / steps - loop.time()))  # the pace of the traffic
 

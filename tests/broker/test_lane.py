@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.writer import Writer
-from tests.broker.faults import Log, Workers, applied, compare, nemesis, plain, traffic
+from tests.broker.faults import Log, Verdict, Workers, applied, compare, nemesis, plain, traffic
 from tests.brokers import Broker, Topics
 from tests.polling import eventually_async
 
@@ -77,6 +78,42 @@ def test_kills_and_pauses_lose_nothing_and_double_nothing(broker: Broker, topics
     # Whoever was paused past its session must not have gone on: the lease ended it.
     assert workers.exits[75] >= 1, log.read_text()[-5000:]
     assert workers.exits.keys() <= {0, -9, 75}, log.read_text()[-5000:]
+
+
+def test_what_the_fetcher_skips_is_fetched_again(broker: Broker, topics: Topics, tmp_path: Path) -> None:
+    """The position jumps ahead several times a second: the lane notices each gap and nothing is missing."""
+    inbox, outputs, changelog = _topics(topics)
+    log = tmp_path / "workers.log"
+    _, _, *where = _command(broker, inbox, outputs, changelog)
+    slow = ["--max-records", "20", "--spacing-ms", "20", "--figures"]
+    total = 3_000
+
+    async def fill() -> None:
+        writer = Writer(broker.bootstrap, idempotent=broker.idempotence)
+        await writer.start()
+        await traffic(writer, inbox, PARTITIONS, number=total, seconds=0.2)
+        await writer.stop()
+
+    async def check(workers: Workers) -> None:
+        async with (
+            Log(broker.bootstrap, changelog, PARTITIONS) as states,
+            Log(broker.bootstrap, outputs, PARTITIONS) as found,
+            Log(broker.bootstrap, inbox, PARTITIONS) as events,
+        ):
+            await applied(states, total, workers)
+            for topic in (found, events):
+                while await topic.read(1_000):
+                    pass
+            verdict = compare(events.records, [(r.key, r.value) for r in found.records], plain(states.states()))
+            assert verdict == Verdict(lost=0, wrong=0, wrong_states=0, repeats=0)
+
+    asyncio.run(fill())
+    with Workers(["-m", "tests.broker.skipping_worker", *where, *slow], 1, log) as workers:
+        asyncio.run(check(workers))
+    assert workers.exits == {0: 1}, log.read_text()[-5000:]
+    figures = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    assert figures[-1]["rewinds"] > 0
+    assert figures[-1]["holes"] == figures[-1]["data_loss"] == 0
 
 
 def test_a_graceful_restart_repeats_nothing(broker: Broker, topics: Topics, tmp_path: Path) -> None:

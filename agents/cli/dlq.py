@@ -1,0 +1,103 @@
+"""`leadkeeper dlq …`: what could not be used, why, and how to use it after all."""
+
+import json
+from collections import Counter
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from agents import dead_letters
+from agents.cli.common import NOT_FOUND, fail, load, out, wait
+from agents.dead_letters import Found
+from agents.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="Dead letters: list, show, redrive.")
+
+Reason = Annotated[str | None, typer.Option(help="only this reason, like missing_field")]
+Tenant = Annotated[str | None, typer.Option(help="only keys of this tenant")]
+Topic = Annotated[str | None, typer.Option(help="only records of this topic, like lead.events")]
+
+
+def _find(reason: str | None, tenant: str | None, topic: str | None, one: str | None = None) -> list[Found]:
+    settings = load(Settings)
+
+    def wanted(found: Found) -> bool:
+        letter, record = found
+        return (
+            (one is None or letter.id == one)
+            and (reason is None or letter.reason == reason)
+            and (topic is None or letter.topic == settings.topic_prefix + topic)
+            and (tenant is None or (record.key or b"").startswith(f"{tenant}:".encode()))
+        )
+
+    async def work() -> list[Found]:
+        return [f async for f in dead_letters.find(settings.bootstrap, settings.topic_prefix, wanted)]
+
+    return wait(work())
+
+
+@app.command(name="list", epilog="Example: leadkeeper dlq list --reason missing_field --limit 5")
+def list_(
+    reason: Reason = None,
+    tenant: Tenant = None,
+    topic: Topic = None,
+    limit: Annotated[int, typer.Option(min=0, help="newest so many; the counts are always of all")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
+) -> None:
+    """Dead letters, newest last, and how many there are of each kind."""
+    found = _find(reason, tenant, topic)
+    shown = found[-limit:] if limit else []
+    if as_json:
+        for letter, _ in shown:
+            out.print(letter.model_dump_json(), soft_wrap=True, markup=False)
+        return
+    if not found:
+        out.print("no dead letters")
+        return
+    table = Table("id", "reason", "field", "message", "from", box=None, pad_edge=False)
+    for letter, _ in shown:
+        table.add_row(letter.id, letter.reason, letter.field, letter.message, f"{letter.topic}[{letter.partition}]@{letter.offset}")
+    out.print(table)
+    counts = Counter((f.letter.topic, f.letter.reason) for f in found)
+    out.print(f"\n{len(found)} in all: " + ", ".join(f"{n} {reason} ({topic})" for (topic, reason), n in counts.most_common()))
+    out.print("look at one: leadkeeper dlq show ID        send them again: leadkeeper dlq redrive --reason REASON --go")
+
+
+@app.command(epilog="Example: leadkeeper dlq show dlq-abc…")
+def show(letter_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """One dead letter: what is wrong, the remedy, and the record as it came."""
+    found = _find(None, None, None, letter_id)
+    if not found:
+        fail(NOT_FOUND, f"there is no dead letter {letter_id}; `leadkeeper dlq list` shows them")
+    letter, record = found[0]
+    for name, value in letter.model_dump(mode="json").items():
+        out.print(f"[bold]{name:13}[/] {value}", soft_wrap=True, highlight=False)
+    out.print(f"[bold]{'key':13}[/] {record.key!r}", soft_wrap=True)
+    value = record.value or b""
+    text = value[:4000].decode(errors="backslashreplace")
+    more = f" … {len(value) - 4000} bytes more" if len(value) > 4000 else ""
+    out.print(f"[bold]{'value':13}[/]", end=" ")
+    out.print(text + more, markup=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: leadkeeper dlq redrive --reason unknown_type --tenant acme --go")
+def redrive(
+    letter_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="one; default: all that the options choose")] = None,
+    reason: Reason = None,
+    tenant: Tenant = None,
+    topic: Topic = None,
+    go: Annotated[bool, typer.Option("--go", help="really send; without it only says what would be sent")] = False,
+) -> None:
+    """Send dead letters back to the topic they came from. Event ids stay the same, so what was counted is not counted twice."""
+    found = _find(reason, tenant, topic, letter_id)
+    if not found:
+        fail(NOT_FOUND, "no dead letter fits; `leadkeeper dlq list` shows them")
+    counts = Counter((f.letter.topic, f.letter.reason) for f in found)
+    summary = json.dumps({f"{topic} {reason}": n for (topic, reason), n in counts.items()})
+    if not go:
+        out.print(f"would send {len(found)}: {summary}; add --go to do it", soft_wrap=True, markup=False)
+        return
+    settings = load(Settings)
+    sent = wait(dead_letters.redrive(settings.bootstrap, found))
+    out.print(f"sent {sent}: {summary}", soft_wrap=True, markup=False)

@@ -1,0 +1,43 @@
+"""`leadkeeper lead …`: one lead, for people."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from agents.cli.common import NOT_FOUND, fail, load, out, wait
+from agents.settings import Settings
+from agents.timeline import Entry, story
+
+app = typer.Typer(no_args_is_help=True, help="Look at one lead.")
+COLOURS = {
+    "event": "white", "risk": "yellow", "decision": "cyan", "command": "green",
+    "receipt": "blue", "escalation": "red", "outcome": "magenta",
+}  # fmt: skip
+
+
+@app.command(epilog="Example: leadkeeper lead show cdnow 01234")
+def show(
+    tenant: Annotated[str, typer.Argument(help="like acme")],
+    lead: Annotated[str, typer.Argument(help="the lead's id within the tenant")],
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
+    last: Annotated[int, typer.Option(min=1, help="newest so many lines")] = 200,
+) -> None:
+    """The lead's story, from the topics: events, risk with reasons, decisions, commands, receipts, outcomes."""
+    settings = load(Settings)
+    entries = wait(story(settings.bootstrap, settings.topic_prefix, tenant, lead))
+    if not entries:
+        fail(NOT_FOUND, f"no record about {tenant}:{lead} in the topics; check tenant and id, case counts")
+    print_story(entries[-last:], as_json=as_json)
+
+
+def print_story(entries: list[Entry], *, as_json: bool = False) -> None:
+    """Print a story, a line each."""
+    for entry in entries:
+        if as_json:
+            line = {"at": entry.at.isoformat(), "kind": entry.kind, "text": entry.text}
+            out.print(json.dumps(line), markup=False, soft_wrap=True)
+        else:
+            colour = COLOURS[entry.kind]
+            out.print(f"[dim]{entry.at:%Y-%m-%d %H:%M}[/]  [{colour}]{entry.kind:10}[/]  ", end="")
+            out.print(entry.text, markup=False, soft_wrap=False)

@@ -1,0 +1,193 @@
+"""Generated histories: two tenants and a few leads, every kind of message, silence, late events, duplicates, garbage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from schemas.units import Channel
+from streams.env import EVERYONE, Env
+from streams.ids import derive
+from streams.lead import Message
+from streams.policy import Policy
+from streams.risk import RuleScorer
+from streams.stage import ORDER
+from tests.worlds import START, lead_named, message, policy
+
+SPACING = 16
+"""Offsets are this far apart, so that something can be put in between without moving anything else."""
+BUSY = {
+    "quiet_hours": {"start": "00:00", "end": "00:00"},
+    "caps": {"max_per_day": 2, "max_per_week": 4, "cooldown_hours": 1},
+    "holdout": {"share": 0.3},
+    "vocabulary": {"demo_watched": {"family": "intent", "key": True}},
+}
+EAGER = {"version": "2", "stages": {"early_warning": 0.25, "active_risk": 0.5, "critical_risk": 0.7, "dwell_hours": 1}}
+POLICIES: dict[str, dict[str, Policy]] = {
+    "": {EVERYONE: policy(), "busy": policy(BUSY)},
+    "2": {EVERYONE: policy(EAGER), "busy": policy(BUSY | EAGER)},
+}
+ENV = Env(POLICIES, {"": RuleScorer(), "rule-1": RuleScorer()})
+LEADS: tuple[tuple[str, str], ...] = (
+    ("acme", lead_named("L", tenant="acme", out=False)),
+    ("busy", lead_named("L", tenant="acme", out=False)),  # the same lead id in two tenants
+    ("acme", lead_named("H", tenant="acme", out=True)),
+    ("busy", lead_named("B", tenant="busy", out=False, share=0.3)),
+)
+ACTIVITIES: tuple[dict[str, Any], ...] = (
+    {"type": "page_viewed", "seconds": 12.5},
+    {"type": "item_viewed", "item": "x"},
+    {"type": "item_saved", "item": "x"},
+    {"type": "item_shared", "item": "x"},
+    {"type": "search_performed"},
+    {"type": "session_ended", "pages": 3},
+    {"type": "message_received", "channel": "email"},
+    {"type": "call_completed", "outcome": "connected"},
+    {"type": "call_completed", "outcome": "no_answer"},
+    {"type": "appointment_scheduled"},
+    {"type": "appointment_completed"},
+    {"type": "appointment_cancelled"},
+    {"type": "appointment_missed"},
+    {"type": "purchase_completed", "amount_cents": 4_999},
+    {"type": "payment_failed"},
+    {"type": "refund_issued", "amount_cents": 1_999},
+    {"type": "ticket_opened"},
+    {"type": "ticket_closed"},
+    {"type": "survey_answered", "score": 0.25},
+    {"type": "review_posted", "stars": 4},
+    {"type": "subscription_started", "amount_cents": 900},
+    {"type": "subscription_renewed"},
+    {"type": "subscription_cancelled"},
+    {"type": "crm_stage_changed", "stage": "negotiation"},
+    {"type": "custom", "kind": "demo_watched"},
+)
+PROFILES: tuple[dict[str, Any], ...] = (
+    {"email": "ann@harbour-homes.com", "timezone": "Europe/Berlin", "name": "Ann"},
+    {"email": None, "owner": "kim"},
+    {"email": "bo@harbour-homes.com", "timezone": "Asia/Tokyo", "value_cents": 12_000_00},
+    {"timezone": None, "manager": "lee"},
+    {},
+)
+CONSENTS: tuple[dict[str, Any], ...] = (
+    {"channel": "all", "allowed": False},
+    {"channel": "email", "allowed": False},
+    {"channel": "all", "allowed": True},
+    {"channel": "in_app", "allowed": False},
+    {"channel": "email", "allowed": True},
+)
+STATUSES = ("delivered", "failed", "bounced", "opened", "responded", "queued", "clicked")
+GARBAGE: tuple[bytes, ...] = (b"{", b"[]", b"\xff", b'{"type":"nope"}', b'{"v":1,"type":"page_viewed","id":"g"}')
+KINDS = (
+    *["activity"] * 10, *["wait"] * 8, "long_wait", "late", "again", "profile", "consent", "receipts", "receipts",
+    "trigger", "escalate", "acknowledge", "resolve", "cancel", "close", "erase", "activate", "garbage",
+)  # fmt: skip
+Step = tuple[str, int, int]
+STEPS = st.lists(
+    st.tuples(st.sampled_from(KINDS), st.integers(0, len(LEADS) - 1), st.integers(0, 99)), min_size=5, max_size=30
+)
+
+
+@dataclass
+class Builder:
+    """Turns drawn steps into inbox messages, in order, with a hand-moved clock."""
+
+    now: datetime = START
+    log: list[Message] = field(default_factory=list)
+    sent: dict[int, list[tuple[dict[str, Any], bool]]] = field(default_factory=dict)
+
+    def add(self, body: dict[str, Any] | bytes, *, late: timedelta = timedelta(0)) -> None:
+        if isinstance(body, dict):
+            body = {"id": f"e{len(self.log)}", "at": (self.now - late).isoformat(), **body}
+        self.log.append(message(len(self.log) * SPACING, body, self.now))
+
+    def tell(self, who: int, body: dict[str, Any], *, late: timedelta = timedelta(0)) -> None:
+        tenant, lead = LEADS[who]
+        body = {"id": f"e{len(self.log)}", "tenant": tenant, "lead": lead, "at": (self.now - late).isoformat(), **body}
+        self.add(body)
+        self.sent.setdefault(who, []).append((body, body["type"] in ACTIVITY_TYPES))
+
+    def wait(self, hours: int, every: int) -> None:
+        for _ in range(0, hours, every):
+            self.now += timedelta(hours=every)
+            self.add({"type": "tick", "partition": 0})
+
+    def step(self, kind: str, who: int, n: int) -> None:
+        match kind:
+            case "activity":
+                self.now += timedelta(minutes=7 * (n % 5))
+                self.tell(who, ACTIVITIES[n % len(ACTIVITIES)])
+            case "wait":
+                self.wait(24 * (1 + n % 5), 4 + n % 4)
+            case "long_wait":
+                self.wait(24 * (20 + n), 24)
+            case "late":
+                self.tell(who, ACTIVITIES[n % len(ACTIVITIES)], late=timedelta(hours=1 + n))
+            case "again":
+                earlier = [body for body, is_activity in self.sent.get(who, [])[-6:] if is_activity]
+                if earlier:
+                    self.add(earlier[n % len(earlier)])
+            case "profile":
+                self.tell(who, {"type": "profile_updated", **PROFILES[n % len(PROFILES)]})
+            case "consent":
+                self.tell(who, {"type": "consent_changed", **CONSENTS[n % len(CONSENTS)]})
+            case "receipts":
+                for intervention, channel in interventions_of(who, stage=1 + n % 3, episode=1 + n // 3 % 2):
+                    status = STATUSES[(n // 6 + len(self.log)) % len(STATUSES)]
+                    self.tell(who, {"type": "receipt", "intervention": intervention, "channel": channel, "status": status})
+            case "trigger":
+                self.tell(who, {"type": "trigger_intervention", "stage": ORDER[1 + n % 3], "by": "kim"})
+            case "escalate":
+                self.tell(who, {"type": "escalate_lead", "reason": "asked for a manager", "by": "kim"})
+            case "acknowledge":
+                self.tell(who, {"type": "acknowledge_escalation", "escalation": escalation_of(who, 1 + n % 2), "by": "lee"})
+            case "resolve":
+                body = {"escalation": escalation_of(who, 1 + n % 2), "by": "lee", "outcome": "called"}
+                self.tell(who, {"type": "resolve_escalation", **body})
+            case "cancel":
+                self.tell(who, {"type": "cancel_interventions", "by": "kim"})
+            case "close":
+                self.tell(who, {"type": "lead_closed", "outcome": ("won", "lost", "churned")[n % 3]})
+            case "erase":
+                self.tell(who, {"type": "erase_lead", "by": "kim"})
+                self.sent[who] = []
+            case "activate":
+                self.add({"type": "activate", "partition": 0, "policy": ("2", "")[n % 2]})
+            case "garbage":
+                self.add(GARBAGE[n % len(GARBAGE)])
+
+
+ACTIVITY_TYPES = {a["type"] for a in ACTIVITIES}
+
+
+def interventions_of(who: int, *, stage: int, episode: int) -> list[tuple[str, Channel]]:
+    """Ids that the playbook's commands of a stage will have, if they are ever sent."""
+    tenant, lead = LEADS[who]
+    rules = POLICIES[""].get(tenant, POLICIES[""][EVERYONE])
+    return [
+        (derive("int", tenant, lead, rules.name, episode, f"{ORDER[stage]}.{step.name}", channel), channel)
+        for step in rules.playbooks.of(ORDER[stage]).steps
+        for channel in (step.channel, *step.fallback)
+    ]
+
+
+def escalation_of(who: int, number: int) -> str:
+    """Id of a lead's n-th escalation."""
+    tenant, lead = LEADS[who]
+    return derive("esc", tenant, lead, POLICIES[""][EVERYONE].name, number)
+
+
+def build(steps: list[Step]) -> list[Message]:
+    """The log of one partition."""
+    builder = Builder()
+    for kind, who, n in steps:
+        builder.step(kind, who, n)
+    return builder.log
+
+
+def histories() -> st.SearchStrategy[list[Message]]:
+    """Logs of one partition. Leads get a profile first, so that steps have somewhere to go."""
+    known: list[Step] = [(kind, who, 0) for who in range(len(LEADS)) for kind in ("profile", "activity")]
+    return STEPS.map(lambda steps: build(known + steps))
