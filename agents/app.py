@@ -96,8 +96,12 @@ def build_app(name: str, settings: LaneSettings, inbox_topics: Iterable[str], ha
             die(ExitCode.WRITE_FAILED, "a record went past the lane into a Faust stream")
 
     async def rounds(stream: Any) -> None:
-        async for round_ in stream:
-            await app.lane.turns.run(round_)
+        try:
+            async for round_ in stream:
+                await app.lane.turns.run(round_)
+        except asyncio.CancelledError:
+            if not app.should_stop:  # at a stop the turn in flight goes on without its agent, until wait_empty
+                raise
 
     app.agent(app.topic(*inbox_topics, value_type=bytes, value_serializer="raw"), name=f"{name}.inbox")(inbox)
     app.agent(app.lane_channel, name=f"{name}.rounds")(rounds)

@@ -29,16 +29,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faust.transport.drivers.aiokafka import Consumer
 
+from agents.contiguity import Contiguity
 from agents.lane_thread import LaneThread
-from agents.log_probe import first_offset_from
-from agents.rounds import LaneSettings, LaneStats, Round, RoundHandler, first_hole
+from agents.rounds import LaneSettings, LaneStats, Round, RoundHandler
 from agents.safety import ExitCode, Lease, Watchdog, die
 from agents.turns import Turns
 
@@ -65,10 +65,10 @@ class Lane(Consumer):
         self.watchdog = Watchdog(self.lease, self, stuck_s=self.settings.stuck_s)
         self.turns = Turns(self, transport.app.lane_handler)
         self.rounds = transport.app.lane_channel
-        self._expect: dict[TopicPartition, int] = {}  # next offset to deliver
+        self._contiguity = Contiguity(self.settings, self.stats, self)
+        self._expect = self._contiguity.expect  # next offset to deliver
         self._done: dict[TopicPartition, int] = {}  # next offset to commit
         self._committed: dict[TopicPartition, int] = {}
-        self._suspects: dict[TopicPartition, tuple[int, int]] = {}  # the last gap: expected, found
         self._pending: dict[TopicPartition, list[ConsumerRecord]] = {}
         self._epoch = 0  # rises whenever fetches on their way become void
         self._room = asyncio.Event()
@@ -121,13 +121,13 @@ class Lane(Consumer):
             self.stats.paused.discard(tp)
             self._epoch += 1
             self._room.set()
-            self.turns.spawn(self._bring_back([tp]))
+            self.turns.spawn(self._contiguity.bring_back([tp]))
 
     def every(self, seconds: float, work: Periodic) -> None:
         """Run ``await work(round_, lane)`` every so many seconds, never beside a round; ``round_`` is empty."""
         self.turns.every(seconds, work)
 
-    # -- fetching: law 1, only contiguous offsets are delivered, and law 9, little of it waits
+    # -- fetching: law 9, little of it waits
 
     async def _drain_messages(self, fetcher: Any) -> None:
         while not (self.should_stop or fetcher.should_stop):
@@ -155,86 +155,19 @@ class Lane(Consumer):
         fetched = await self._thread.fetch(active, _FETCH_S, room)
         if epoch != self._epoch or not self.flow_active:
             # Fetched before a rebalance, arrived after it: not delivered, and the position goes back.
-            await self._bring_back(fetched)
+            await self._contiguity.bring_back(fetched)
             return
         for tp, batch in fetched.items():
-            if kept := await self._admit(tp, batch):
-                self._expect[tp] = kept[-1].offset + 1
+            if tp not in self.stats.paused and (kept := await self._contiguity.admit(tp, batch)):
                 self._pending.setdefault(tp, []).extend(kept)
 
-    async def _admit(self, tp: TopicPartition, batch: list[ConsumerRecord]) -> list[ConsumerRecord]:
-        """Return what may be delivered now: nothing below the expected offset, nothing behind a hole."""
-        expect = self._expect.get(tp)
-        if expect is None or tp in self.stats.paused:
-            return []
-        if batch[-1].offset < expect:
-            await self._behind(tp, batch[-1].offset)
-            return []
-        if batch[0].offset < expect:
-            batch = [record for record in batch if record.offset >= expect]
-        if tp.topic in self.settings.gappy_topics:
-            return batch
-        if batch[0].offset > expect and not await self._missing(tp, batch[0].offset):
-            return []
-        whole = first_hole(batch)
-        if whole < len(batch):
-            self._expect[tp] = batch[whole - 1].offset + 1
-            await self._rewind(tp)
-        return batch[:whole]
+    async def seek_all(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Fetch next from these offsets."""
+        await self._thread.seek_all(offsets)
 
-    async def _missing(self, tp: TopicPartition, found: int) -> bool:
-        """Fetch a missing offset again; return True only when the broker has shown that it does not exist.
-
-        Prevents the silent loss of records that were fetched and dropped around a rebalance (stock Faust books them as
-        "compacted" and commits over them).
-        """
-        expect = self._expect[tp]
-        start = (await self.earliest_offsets(tp))[tp]
-        if start > expect:
-            lost = min(start, found) - expect
-            self.stats.data_loss += lost
-            logger.critical("DATA LOSS %s[%d]: offsets %d..%d were deleted unread", *tp, expect, expect + lost - 1)
-            self._expect[tp] = expect = expect + lost
-        if expect == found:
-            return True
-        have = await self._ask_again(tp, found)
-        if have is None or have < found:
-            await self._rewind(tp)
-            return False
-        self.stats.holes += found - expect
-        logger.warning(
-            "%s[%d]: the log has no offsets %d..%d; if it is compacted or written in transactions, set gappy_topics",
-            *(tp.topic, tp.partition, expect, found - 1),
-        )
-        return True
-
-    async def _behind(self, tp: TopicPartition, last: int) -> None:
-        """Find out whether the log ends before the committed offset; fatal, for going on would skip or repeat."""
-        expect = self._expect[tp]
-        have = await self._ask_again(tp, last)
-        if have is not None and have < expect:
-            die(
-                ExitCode.CONFIG,
-                f"{tp.topic}[{tp.partition}] has no offset {expect} that group {self.settings.group} committed: the topic "
-                "was recreated or truncated; use a new group, or reset offsets and state together",
-            )
-        await self._rewind(tp)
-
-    async def _ask_again(self, tp: TopicPartition, found: int) -> int | None:
-        """Return what the broker itself has from the expected offset on; None at first sight, a new fetch will tell."""
-        suspect = (self._expect[tp], found)
-        if self._suspects.get(tp) != suspect:
-            self._suspects[tp] = suspect
-            return None
-        return await first_offset_from(self.settings.bootstrap, TopicPartition(*tp), suspect[0])
-
-    async def _rewind(self, tp: TopicPartition) -> None:
-        self.stats.rewinds += 1
-        await self._bring_back([tp])
-
-    async def _bring_back(self, tps: Iterable[TopicPartition]) -> None:
-        """Fetch again from the next offset to deliver."""
-        await self._thread.seek_all({tp: self._expect[tp] for tp in tps if tp in self._expect})
+    async def log_start(self, tp: TopicPartition) -> int:
+        """Return the first offset that a log still has."""
+        return int((await self.earliest_offsets(tp))[tp])
 
     # -- rounds: called by Turns
 
@@ -298,7 +231,7 @@ class Lane(Consumer):
     def _forget(self) -> None:
         self._epoch += 1
         self.turns.withdraw()
-        for book in (self._expect, self._done, self._committed, self._suspects, self._pending):
+        for book in (self._contiguity, self._done, self._committed, self._pending):
             book.clear()
 
     # -- committing: only done offsets

@@ -25,7 +25,8 @@ from schemas import topics
 from schemas.errors import StateUnreadable, Unavailable
 from schemas.events import Tick
 from streams.breaker import DlqBreaker
-from streams.lead import EPOCH_BITS, Folded, Message, Partition, fold
+from streams.lead import fold
+from streams.partition import EPOCH_BITS, Folded, Message, Partition
 
 logger = logging.getLogger(__name__)
 

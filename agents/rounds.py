@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -152,11 +151,3 @@ class LaneStats:
     last_commit: float = 0.0
     lag: dict[TopicPartition, int] = field(default_factory=dict)
     paused: set[TopicPartition] = field(default_factory=set)
-
-
-def first_hole(batch: Sequence[ConsumerRecord]) -> int:
-    """Return the index after which an offset is missing, plus one: the length of the contiguous start of a batch."""
-    start = batch[0].offset
-    if batch[-1].offset - start == len(batch) - 1:
-        return len(batch)
-    return next(index for index, record in enumerate(batch) if record.offset != start + index)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from agents.writer import Out, Writer
+from agents.writer import Out, Record, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class Changelog:
         return counts
 
     async def write(
-        self, records: Mapping[int, Iterable[Out]], last: Mapping[int, Iterable[Out]] | None = None
+        self, records: Mapping[int, Iterable[Record]], last: Mapping[int, Iterable[Record]] | None = None
     ) -> None:
         """Write state and return when the broker has it.
 

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 BATCH_BYTES = 1 << 20  # the default of Kafka's message.max.bytes
 _RECORD_OVERHEAD = 64  # more than a record's varints, attributes and length fields take
 _BATCH_HEADER = 128
+_LARGE = BATCH_BYTES >> 1
+_NO_HEADERS: list[tuple[str, bytes]] = []
 
 
 class Out(NamedTuple):
@@ -45,6 +47,10 @@ class Out(NamedTuple):
     value: bytes | None
     timestamp_ms: int | None = None
     headers: list[tuple[str, bytes]] | None = None
+
+
+# Any six-tuple in the order of Out will do: a plain one is built in a tenth of the time.
+Record = tuple[str, int, bytes | None, bytes | None, int | None, list[tuple[str, bytes]] | None]
 
 
 class Acked(NamedTuple):
@@ -121,7 +127,9 @@ class Writer:
         if self._producer is not None:
             await self._producer.stop()
 
-    async def produce(self, records: Iterable[Out], last: Iterable[Out] = ()) -> dict[tuple[str, int], list[Acked]]:
+    async def produce(
+        self, records: Iterable[Record], last: Iterable[Record] = ()
+    ) -> dict[tuple[str, int], list[Acked]]:
         """Write records and return when the broker has acknowledged all of them.
 
         Args:
@@ -139,10 +147,10 @@ class Writer:
         producer = self._producer
         if producer is None:
             raise WriterFailedError("the writer was not started: await writer.start() first")
-        groups: defaultdict[tuple[str, int], list[Out]] = defaultdict(list)
+        groups: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in records:
             groups[record[0], record[1]].append(record)
-        tails: defaultdict[tuple[str, int], list[Out]] = defaultdict(list)
+        tails: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in last:
             tails[record[0], record[1]].append(record)
         plans = {at: _batches(producer, groups.get(at, ()), tails.get(at, ())) for at in {**groups, **tails}}
@@ -151,7 +159,8 @@ class Writer:
         acked: dict[tuple[str, int], list[Acked]] = {}
         for at, result in zip(plans, results, strict=True):
             if isinstance(result, BaseException):
-                if isinstance(result, KafkaError | OSError | TimeoutError):
+                # AssertionError is what aiokafka says to a partition that the topic does not have.
+                if isinstance(result, KafkaError | OSError | TimeoutError | AssertionError):
                     raise WriterFailedError(f"{at[0]}[{at[1]}]: not acknowledged: {result!r}") from result
                 raise result
             acked[at] = result
@@ -168,39 +177,40 @@ class Writer:
         return acked
 
 
-def _batches(producer: AIOKafkaProducer, records: Sequence[Out], last: Sequence[Out]) -> list[BatchBuilder]:
+def _batches(producer: AIOKafkaProducer, records: Sequence[Record], last: Sequence[Record]) -> list[BatchBuilder]:
     """Pack one partition's records into batches of at most 1 MiB; ``last`` stays together in the final one."""
     plan = [producer.create_batch()]
-    for record in records:
-        _append(plan, producer, record)
+    _fill(plan, producer, records)
     if last:
-        tail = sum(_size(record) for record in last)
+        tail = sum(map(_size, last))
         if tail + _BATCH_HEADER > BATCH_BYTES:
             what = f"{len(last)} records, {tail} bytes"
-            raise RecordTooLargeError(f"{last[0].topic}: {what}, must go as one; a batch holds {BATCH_BYTES}")
+            raise RecordTooLargeError(f"{last[0][0]}: {what}, must go as one; a batch holds {BATCH_BYTES}")
         if plan[-1].record_count() and plan[-1].size() + tail > BATCH_BYTES:
             plan.append(producer.create_batch())
-        for record in last:
-            _append(plan, producer, record)
+        _fill(plan, producer, last)
     for batch in plan:
         batch.close()
     return plan
 
 
-def _append(plan: list[BatchBuilder], producer: AIOKafkaProducer, record: Out) -> None:
-    topic, _, key, value, timestamp_ms, headers = record
-    # aiokafka lets the first record of a batch be of any size; the broker then refuses the batch.
-    if value is not None and len(value) > BATCH_BYTES >> 1 and _size(record) + _BATCH_HEADER > BATCH_BYTES:
-        raise RecordTooLargeError(f"{topic}: a record of {len(value)} bytes does not fit into a batch of {BATCH_BYTES}")
-    headers = headers or []
-    if plan[-1].append(timestamp=timestamp_ms, key=key, value=value, headers=headers) is None:
-        plan.append(producer.create_batch())
-        plan[-1].append(timestamp=timestamp_ms, key=key, value=value, headers=headers)
+def _fill(plan: list[BatchBuilder], producer: AIOKafkaProducer, records: Sequence[Record]) -> None:
+    append = plan[-1].append  # the hot loop of all writing: about 0.6 us a record
+    for record in records:
+        topic, _, key, value, timestamp_ms, headers = record
+        # aiokafka lets the first record of a batch be of any size; the broker then refuses the batch.
+        if value is not None and len(value) > _LARGE and _size(record) + _BATCH_HEADER > BATCH_BYTES:
+            raise RecordTooLargeError(f"{topic}: a record of {len(value)} bytes; a batch holds {BATCH_BYTES}")
+        if append(timestamp=timestamp_ms, key=key, value=value, headers=headers or _NO_HEADERS) is None:
+            plan.append(producer.create_batch())
+            append = plan[-1].append
+            append(timestamp=timestamp_ms, key=key, value=value, headers=headers or _NO_HEADERS)
 
 
-def _size(record: Out) -> int:
-    headers = sum(len(name) + len(value) + 10 for name, value in record.headers or ())
-    return len(record.key or b"") + len(record.value or b"") + headers + _RECORD_OVERHEAD
+def _size(record: Record) -> int:
+    _, _, key, value, _, pairs = record
+    headers = sum(len(name) + len(content) + 10 for name, content in pairs or ())
+    return len(key or b"") + len(value or b"") + headers + _RECORD_OVERHEAD
 
 
 def _guard_requests(producer: AIOKafkaProducer, guard: Callable[[], Awaitable[None]]) -> None:

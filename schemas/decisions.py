@@ -32,6 +32,7 @@ class Rule(StrEnum):
     CAP_CHANNEL = "cap_channel"
     COOLDOWN = "cooldown"
     ESCALATION_COOLDOWN = "escalation_cooldown"
+    BELOW_VALUE = "below_value"
     EXPIRED = "expired"
     RECOVERED = "recovered"
     STAGE_PASSED = "stage_passed"

@@ -26,15 +26,24 @@ URGENCY = (Priority.LOW, Priority.MEDIUM, Priority.HIGH, Priority.CRITICAL)
 
 
 def escalate_by_itself(case: Case, reason: str) -> None:
-    """Escalate unless the lead is held out or was escalated within the cooldown; each way it is written down."""
+    """Escalate unless the lead is held out, was escalated within the cooldown or is worth too little; each way it is written down."""
     rules = case.policy.escalation
     cooling = case.record.last_escalation + rules.cooldown_hours * HOUR
     if held_out(case.policy.holdout, case.tenant, case.lead):
         _decide(case, Verdict.HELD, Rule.HOLDOUT, "held-out leads are not escalated", None)
     elif case.record.last_escalation and case.now < cooling:
         _decide(case, Verdict.HELD, Rule.ESCALATION_COOLDOWN, f"escalated less than {rules.cooldown_hours:g} h ago", None)
+    elif (value := _value_of(case)) < rules.least_value_cents:
+        detail = f"worth {value / 100:,.2f}; escalated by itself from {rules.least_value_cents / 100:,.2f}"
+        _decide(case, Verdict.HELD, Rule.BELOW_VALUE, detail, None)
     else:
         _open(case, reason, Rule.PLAYBOOK)
+
+
+def _value_of(case: Case) -> float:
+    """What the lead is worth in cents: as the profile says, else what it has spent."""
+    known = case.record.profile.value_cents
+    return float(known if known is not None else case.desk.table.rows["cents"][case.row])
 
 
 def escalate_by_order(case: Case, order: e.EscalateLead) -> None:

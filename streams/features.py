@@ -109,7 +109,7 @@ class FeatureTable:
 
 
 class Batch:
-    """Activity events of one stretch of the log, as columns. All arrays have one entry per event."""
+    """Messages of one stretch of the log, as columns. All arrays have one entry per message."""
 
     def __init__(
         self,
@@ -120,8 +120,9 @@ class Batch:
         cents: Sequence[int],
         moods: Sequence[float],
         fingerprints: Sequence[int],
+        counts: Sequence[bool],
     ) -> None:
-        """Times are epoch seconds; moods are 0 to 1, or NaN."""
+        """Times are epoch seconds; moods are 0 to 1, or NaN. What does not count only leaves its fingerprint."""
         self.rows = np.asarray(rows, np.int64)
         self.times = np.asarray(times, np.float64)
         self.families = np.asarray(families, np.int64)
@@ -129,6 +130,7 @@ class Batch:
         self.cents = np.asarray(cents, np.float64)
         self.moods = np.asarray(moods, np.float64)
         self.fingerprints = np.asarray(fingerprints, np.uint64)
+        self.counts = np.asarray(counts, np.bool_)
 
     def __len__(self) -> int:
         """Number of events."""
@@ -185,8 +187,9 @@ def fold_wave(table: FeatureTable, batch: Batch, wave: Ints) -> tuple[Rows, NDAr
     after["cents"] += batch.cents[wave]
     after["events"] += 1
     after["key_events"] += is_key
-    after["ring"][n, work["ring_at"]] = batch.fingerprints[wave]
-    after["ring_at"] = (work["ring_at"] + 1) % RING
-    after[~new] = work[~new]
+    says_nothing = ~(new & batch.counts[wave])
+    after[says_nothing] = work[says_nothing]
+    after["ring"][n[new], work["ring_at"][new]] = batch.fingerprints[wave][new]
+    after["ring_at"][new] = (work["ring_at"][new] + 1) % RING
     table.rows[where] = after
     return after, new

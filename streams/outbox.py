@@ -6,17 +6,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from schemas import topics
-from schemas.decisions import Decided
+from schemas.decisions import Decided, Verdict
 from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
 from streams.ids import derive
 from streams.playbook import step_of
+from streams.record import Planned
 from streams.stage import ORDER
 from streams.track import outcome_without_life, success_score
 
 if TYPE_CHECKING:
     from streams.decide import Judgement
     from streams.episode import End
-    from streams.record import Episode, Intervention, Planned
+    from streams.record import Episode, Intervention
     from streams.rules import Case
 
 END_OUTCOME = {"re_engaged": Outcome.RE_ENGAGED, "converted": Outcome.CONVERTED, "churned": Outcome.CHURNED}
@@ -37,9 +38,19 @@ def decided(case: Case, planned: Planned, judgement: Judgement) -> str:
     """Publish one decision about a planned step; returns the decision's id."""
     episode = case.record.episode
     assert episode is not None
-    intervention = intervention_id(case, episode.number, planned)
+    return _decided(case, planned, judgement, intervention_id(case, episode.number, planned), episode.number, held_out=episode.held_out)
+
+
+def withdrawn(case: Case, i: Intervention, judgement: Judgement) -> str:
+    """Publish that a command is taken back; returns the decision's id."""
+    planned = Planned(i.stage, i.step, i.channel, i.at, case.now, by=i.by)
+    return _decided(case, planned, judgement, i.id, i.episode, held_out=i.held_out)
+
+
+def _decided(case: Case, planned: Planned, judgement: Judgement, intervention: str, episode: int, *, held_out: bool) -> str:
     step = step_of(case.policy, planned)
-    decision = derive("dec", intervention, judgement.verdict, planned.deferrals)
+    # The assessment is part of the id, since a step that was held may be planned again when the stage is entered again.
+    decision = derive("dec", intervention, judgement.verdict, planned.deferrals, case.assessment_id)
     case.emit(
         topics.DECISIONS,
         Decided(
@@ -51,16 +62,16 @@ def decided(case: Case, planned: Planned, judgement: Judgement) -> str:
             rule=judgement.rule,
             detail=judgement.detail,
             until=None if judgement.until is None else instant(judgement.until),
-            expires=instant(planned.expires),
+            expires=None if judgement.verdict is Verdict.WITHDRAWN else instant(planned.expires),
             intervention=intervention,
             assessment=case.assessment_id,
-            episode=episode.number,
+            episode=episode,
             stage=ORDER[planned.stage],
             step=planned.step,
             channel=planned.channel,
             template=step.template if step else None,
-            arm="holdout" if episode.held_out else "treated",
-            propensity=case.policy.holdout.share if episode.held_out else 1 - case.policy.holdout.share,
+            arm="holdout" if held_out else "treated",
+            propensity=case.policy.holdout.share if held_out else 1 - case.policy.holdout.share,
             probability=case.probability,
             policy_version=case.policy.version,
             model_version=case.desk.scorer.version,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from streams.rules import Case
 
 HOUR = 3600.0
+ONLY_WATCHING = Judgement(Verdict.HELD, Rule.OPERATOR, "the partition only watches, as activated")
 UNREACHABLE = frozenset({Rule.NO_CONSENT, Rule.SUPPRESSED, Rule.NO_ADDRESS})
 
 
@@ -48,7 +49,7 @@ def _run(case: Case, episode: Episode, planned: Planned) -> None:
         return
     record = case.record
     subject = Subject(case.lead, record.profile, record.consent, record.suppressed, record.contacts, episode.held_out)
-    judgement = judge(planned, subject, case.policy, case.now)
+    judgement = judge(planned, subject, case.policy, case.now) if case.desk.acting else ONLY_WATCHING
     decision = outbox.decided(case, planned, judgement)
     match judgement.verdict:
         case Verdict.SENT:
@@ -59,7 +60,7 @@ def _run(case: Case, episode: Episode, planned: Planned) -> None:
         case _ if judgement.rule is Rule.HOLDOUT:
             _note(case, episode, planned, held_out=True)
         case _ if judgement.rule in UNREACHABLE:
-            _plan_fallback(case, episode, planned, step)
+            _plan_fallback(case, planned, step)
 
 
 def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: str) -> None:
@@ -127,17 +128,15 @@ def try_fallback(case: Case, failed: Intervention) -> None:
     planned = Planned(failed.stage, failed.step, failed.channel, case.now, case.now + 24 * HOUR, by=failed.by)
     step = step_of(case.policy, planned)
     if step is not None:
-        _plan_fallback(case, episode, planned, step)
+        _plan_fallback(case, planned, step)
 
 
-def _plan_fallback(case: Case, episode: Episode, planned: Planned, step: Step) -> None:
+def _plan_fallback(case: Case, planned: Planned, step: Step) -> None:
     order = (step.channel, *step.fallback)
     tried = set(order[: order.index(planned.channel) + 1]) if planned.channel in order else set(order)
     channel = fallback_of(step, tried)
     if channel is not None:
-        episode.planned.append(
-            Planned(planned.stage, planned.step, channel, case.now, planned.expires, planned.deferrals, planned.by)
-        )
+        case.add_steps([Planned(planned.stage, planned.step, channel, case.now, planned.expires, planned.deferrals, planned.by)])
 
 
 def _variables(case: Case, planned: Planned, step: Step) -> dict[str, str | int | float | bool | None]:

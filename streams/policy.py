@@ -26,6 +26,7 @@ class Stages(Section):
     critical_risk: Probability = 0.8
     hysteresis: Annotated[float, Field(ge=0, le=0.3)] = 0.1
     dwell_hours: Hours = 24.0
+    grace_days: Days = 1.0
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -130,6 +131,7 @@ class Escalation(Section):
 
     target: str = "duty-manager"
     cooldown_hours: Hours = 24.0
+    least_value_cents: Cents = 0
     acknowledge_within_hours: Hours = 2.0
 
 

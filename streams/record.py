@@ -62,6 +62,8 @@ class Intervention(Struct, array_like=True, gc=False):
     responded: bool = False
     final: bool = False
     by: str = ""
+    withdrawn: bool = False
+    """Taken back before anybody confirmed it as out."""
 
 
 class Episode(Struct, array_like=True):

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from streams.env import Env
-from streams.lead import Message, Partition, fold
-from streams.rules import Out
+from streams.lead import Message, Out, Partition, fold
 
 
 @dataclass

@@ -32,7 +32,7 @@ def next_looks(
     low, high = np.full(len(stages), now), now + ahead
     everyone = np.arange(len(stages))
     crossing = everyone[stage_at(everyone, high) > stages] if len(stages) else everyone
-    while len(crossing) and float((high[crossing] - low[crossing]).max()) > PRECISION:
+    while len(crossing := crossing[high[crossing] - low[crossing] > PRECISION]):  # each lead by itself, whoever else is due
         middle = (low[crossing] + high[crossing]) / 2
         crossed = stage_at(crossing, middle) > stages[crossing]
         high[crossing[crossed]] = middle[crossed]

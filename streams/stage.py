@@ -6,7 +6,10 @@ but not before the stage has lasted `dwell`. Going up needs no dwell: a lead in 
 
 from typing import NamedTuple
 
+import numpy as np
+
 from schemas.units import Stage
+from streams.features import Floats
 
 ORDER: tuple[Stage, ...] = (Stage.NONE, Stage.EARLY_WARNING, Stage.ACTIVE_RISK, Stage.CRITICAL_RISK)
 
@@ -42,6 +45,14 @@ def next_stage(
     if now - since < dwell:
         return Move(current, since + dwell)
     return Move(target, None)
+
+
+def felt(probability: Floats | float, silent_days: Floats | float, grace_days: Floats | float) -> Floats:
+    """The probability the stage goes by: 0 while the last sign of life is fresher than the grace period. Of one lead or of many.
+
+    Whatever a model says of the coming months, nobody is told "we miss you" on the day of a purchase.
+    """
+    return np.where(np.less(silent_days, grace_days), 0.0, probability)
 
 
 def skipped(before: int, after: int) -> tuple[Stage, ...]:

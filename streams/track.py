@@ -35,7 +35,7 @@ def apply_receipt(intervention: Intervention, status: DeliveryStatus) -> bool:
     intervention.delivered |= status is DeliveryStatus.DELIVERED or status in ENGAGED
     intervention.engaged |= status in ENGAGED
     intervention.responded |= status is DeliveryStatus.RESPONDED
-    if not intervention.final:
+    if not intervention.final and intervention.outcome is not Outcome.RE_ENGAGED:
         intervention.outcome = Outcome.IN_PROGRESS if intervention.engaged else Outcome.PENDING_RESPONSE
     return True
 
@@ -65,8 +65,8 @@ def success_score(intervention: Intervention) -> float:
     return round(score, 2)
 
 
-def forget_old(interventions: list[Intervention]) -> list[Intervention]:
-    """All open ones and the last ten closed ones."""
-    closed = [i for i in interventions if i.final]
+def forget_old(interventions: list[Intervention], open_episode: int) -> list[Intervention]:
+    """All open ones, all of the open episode (0: none is open), and the last ten of the others."""
+    closed = [i for i in interventions if i.final and i.episode != open_episode]
     drop = {i.id for i in closed[:-KEEP_PAST]}
     return [i for i in interventions if i.id not in drop]

@@ -1,6 +1,6 @@
 """Bytes -> event, or Rejected with the reason, the field and the remedy. Nothing else may refuse a record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,6 +57,20 @@ def check_home(key: bytes, partition: int, home: Callable[[bytes], int]) -> None
             RejectReason.WRONG_PARTITION, "key", f"belongs on partition {home(key)}, came on {partition}",
             "use murmur2 (librdkafka: partitioner=murmur2_random)",
         )  # fmt: skip
+
+
+def check_control(event: Tick | Activate, partition: int, policies: Collection[str], models: Collection[str]) -> None:
+    """Raise Rejected when a tick or an activation is for another partition, or activates what is not there."""
+    if event.partition != partition:
+        raise Rejected(
+            RejectReason.WRONG_PARTITION, "partition", f"came on partition {partition}", "send it to the partition it names"
+        )
+    if isinstance(event, Activate):
+        for field, version, known in (("policy", event.policy, policies), ("model", event.model, models)):
+            if version is not None and version not in known:
+                raise Rejected(
+                    RejectReason.INVALID_VALUE, field, "no such version is loaded", "put it where the worker looks, then activate again"
+                )
 
 
 def _check_key(key: bytes, tenant: str, lead: str) -> None:

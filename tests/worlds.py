@@ -12,11 +12,10 @@ from typing import Any
 
 from streams.env import EVERYONE, Env
 from streams.holdout import held_out
-from streams.lead import Message, Partition, fold
+from streams.lead import Message, Out, Partition, fold
 from streams.policy import Policy, parse_policy
 from streams.replay import replay
 from streams.risk import RuleScorer
-from streams.rules import Out
 
 ROOT = Path(__file__).parents[1]
 POLICY_FILE = ROOT / "deploy" / "policies" / "real_estate.toml"

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from agents.cli import topics, worker
+from agents.cli import dlq, lead, topics, worker
 from agents.cli.common import CONFIG, UNAVAILABLE, err
 from schemas.errors import LeadkeeperError, Unavailable
 
@@ -18,6 +18,8 @@ app = typer.Typer(
 )
 app.add_typer(worker.app, name="worker")
 app.add_typer(topics.app, name="topics")
+app.add_typer(lead.app, name="lead")
+app.add_typer(dlq.app, name="dlq")
 
 
 def run() -> None:

@@ -16,7 +16,7 @@ from schemas.units import Channel
 
 def main(channel: Annotated[Channel, typer.Option(help="which channel to serve")]) -> None:
     """Deliver the interventions of one channel until SIGTERM."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     if channel not in ADAPTERS:
         raise typer.BadParameter(f"{channel} has no adapter yet; its commands wait on interventions.{channel} for a consumer of yours")
     try:

@@ -12,16 +12,18 @@ TTL_S = 7 * 86_400
 
 
 class Fence:
-    """Keys `fence:<intervention>:<attempt>`, written with SET NX.
+    """Keys `<prefix>fence:<intervention>:<attempt>`, written with SET NX.
 
     Args:
         redis: Client with short timeouts; its owner closes it.
+        prefix: Tells deployments that share a Redis apart, as in topic names.
         token: Who we are, unlike every other process; an answer lost on the way is recognised by it.
     """
 
-    def __init__(self, redis: "Redis", token: str) -> None:
+    def __init__(self, redis: "Redis", prefix: str, token: str) -> None:
         """Remember who we are."""
         self._redis = redis
+        self._prefix = prefix
         self._token = token
 
     async def pass_(self, intervention: str, attempt: int) -> bool:
@@ -33,7 +35,7 @@ class Fence:
         Raises:
             redis.RedisError: Redis did not answer: do not call.
         """
-        key = f"fence:{intervention}:{attempt}"
+        key = f"{self._prefix}fence:{intervention}:{attempt}"
         if await self._redis.set(key, self._token, nx=True, ex=TTL_S):
             return True
         held = await self._redis.get(key)
@@ -42,7 +44,7 @@ class Fence:
     async def up(self) -> bool:
         """Whether Redis answers and takes writes."""
         try:
-            await self._redis.set("fence:up", self._token, ex=60)
+            await self._redis.set(f"{self._prefix}fence:up", self._token, ex=60)
         except RedisError:
             return False
         return True

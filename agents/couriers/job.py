@@ -58,7 +58,7 @@ class CourierJob:
         self._dead_letters = prefix + topics.INTERVENTIONS_DLQ[channel.name].name
         self._ledger = Ledger(prefix + topics.LEDGER.name, channel.name, self.clock)
         self._backlog = Backlog(settings.bootstrap, group)
-        self._fence = Fence(redis, uuid.uuid4().hex)
+        self._fence = Fence(redis, prefix, uuid.uuid4().hex)
         self._receipts = prefix + topics.EVENTS.name
         self._breakers: defaultdict[TP, DlqBreaker] = defaultdict(DlqBreaker)
         self._stream_now: datetime | None = None

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import msgspec
+from aiokafka import ConsumerRecord
 
 MARKER = b"\x01applied"  # value: the next offset of the partition; all before it are in the state
 
@@ -24,30 +24,21 @@ class Event(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(Event)
+_NOTHING = (0, 0, -1)
+
+Count = tuple[int, int, int]  # events, sum of n, guard
+Output = tuple[bytes, bytes]  # key, value; derived from the event's offset, so a replay repeats it to the byte
 
 
-class Count(NamedTuple):
-    """The state of one key."""
-
-    events: int
-    total: int
-    guard: int
-
-    def encode(self) -> bytes:
-        """Return the changelog record."""
-        return b"%d,%d,%d" % self
-
-    @classmethod
-    def decode(cls, value: bytes) -> Count:
-        """Return the state in a changelog record."""
-        return cls(*map(int, value.split(b",")))
+def encode(count: Count) -> bytes:
+    """Return the changelog record of a key's state."""
+    return b"%d,%d,%d" % count
 
 
-class Output(NamedTuple):
-    """One output: its id is derived, so a replay repeats it to the byte."""
-
-    key: bytes
-    value: bytes
+def decode(value: bytes) -> Count:
+    """Return the state in a changelog record."""
+    events, total, guard = map(int, value.split(b","))
+    return events, total, guard
 
 
 @dataclass
@@ -64,28 +55,29 @@ class Partition:
         if key == MARKER:
             self.applied = max(self.applied, int(value))
             return
-        count = Count.decode(value)
+        count = decode(value)
         held = self.counts.get(key)
-        if held is None or held.guard <= count.guard:
+        if held is None or held[2] <= count[2]:
             self.counts[key] = count
 
-    def fold(self, records: Iterable[tuple[bytes, bytes, int]]) -> tuple[list[Output], dict[bytes, Count]]:
-        """Fold (key, value, offset) records in order.
+    def fold(self, records: Iterable[ConsumerRecord]) -> tuple[list[Output], dict[bytes, Count]]:
+        """Fold records in order.
 
         Returns:
             Outputs, and the state of each key touched, also of keys that a guard skipped: the changelog might lack it.
         """
         outputs: list[Output] = []
         touched: dict[bytes, Count] = {}
-        counts, decode = self.counts, _DECODER.decode
+        counts, parse = self.counts, _DECODER.decode
         offset = self.applied - 1
-        for key, value, offset in records:
-            events, total, guard = counts.get(key, (0, 0, -1))
+        for record in records:
+            key, offset = record.key, record.offset
+            state = events, total, guard = counts.get(key, _NOTHING)
             if offset > guard:
-                events, total, guard = events + 1, total + decode(value).n, offset
-                counts[key] = Count(events, total, guard)
-                outputs.append(Output(key, b"%d:%d:%d" % (offset, events, total)))
-            touched[key] = counts[key]
+                events, total = events + 1, total + parse(record.value).n
+                counts[key] = state = events, total, offset
+                outputs.append((key, b"%d:%d:%d" % (offset, events, total)))
+            touched[key] = state
         self.applied = max(self.applied, offset + 1)
         return outputs, touched
 

@@ -18,8 +18,8 @@ from aiokafka import TopicPartition
 from agents.app import run_worker
 from agents.lane import Lane, LaneSettings, Round
 from agents.table import Changelog
-from agents.writer import Out, Writer
-from tests.broker.count_job import MARKER, Partition
+from agents.writer import Out, Record, Writer
+from tests.broker.count_job import MARKER, Partition, encode
 
 
 class CountJob:
@@ -54,15 +54,15 @@ class CountJob:
         await self._writer.stop()
 
     async def process(self, round_: Round, lane: Lane) -> None:
-        outputs: list[Out] = []
-        states: dict[int, list[Out]] = {}
-        marks: dict[int, list[Out]] = {}
+        outputs: list[Record] = []
+        states: dict[int, list[Record]] = {}
+        marks: dict[int, list[Record]] = {}
         for tp, batch in round_.batches.items():
             number = tp.partition
             partition = self._state[number]
-            out, touched = partition.fold((r.key, r.value, r.offset) for r in batch)
-            outputs += [Out(self._outputs, number, key, value) for key, value in out]
-            states[number] = [Out(self._topic, number, key, count.encode()) for key, count in touched.items()]
+            out, touched = partition.fold(batch)
+            outputs += [(self._outputs, number, key, value, None, None) for key, value in out]
+            states[number] = [(self._topic, number, key, encode(count), None, None) for key, count in touched.items()]
             marks[number] = [Out(self._topic, number, MARKER, b"%d" % partition.applied)]
         await self._writer.produce(outputs)
         if lane.still_owner(round_):

@@ -1,4 +1,4 @@
-"""A worker whose fetch position jumps ahead now and then, as it does when fetched records get lost around a rebalance."""
+"""A worker whose fetch position jumps ahead again and again, as when fetched records get lost around a rebalance."""
 
 from __future__ import annotations
 

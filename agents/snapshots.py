@@ -1,0 +1,147 @@
+"""A log as columns, and snapshots of it: what would have been known of every lead at a time t, and what came after.
+
+Training and evaluation fold the same `FeatureTable` that runs online and read it with the same `vectors`; only the batches are
+larger. A test holds the vectors against those of the streaming fold, bit for bit.
+
+No look into the future: an event counts at t when it happened *and* was known before t (event time < t, ingestion time < t).
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+
+from schemas import events as e
+from streams.features import Batch, Bools, FeatureTable, Floats, Ints, fold_wave, waves
+from streams.ids import fingerprint
+from streams.labels import Label, Moments, churned, eligible
+from streams.policy import Policy
+from streams.stretch import SAYS_NOTHING
+from streams.vector import vectors
+from streams.vocabulary import Kind, meaning
+
+FOLD_AT_ONCE = 65_536
+"""Events folded in one batch."""
+
+
+class Logged(Protocol):
+    """What a log is made of (`agents.eventlog.LoggedEvent`, or records of `lead.events`)."""
+
+    @property
+    def key(self) -> bytes:
+        """`tenant:lead`."""
+
+    @property
+    def value(self) -> bytes:
+        """JSON of a message of `lead.events`."""
+
+
+class Snapshot(NamedTuple):
+    """Leads that could be judged at t: features (rows x features), which lead each row is, and what came true (1 = went quiet)."""
+
+    t: float
+    x: Floats
+    leads: Ints
+    y: Floats
+
+
+class ActivityLog:
+    """A log in columns, in the order in which it became known; signs of life and closings by time.
+
+    Attributes:
+        keys: lead number -> `tenant:lead`.
+        start: first event time (epoch seconds); `end`: last.
+    """
+
+    def __init__(self, batch: Batch, seen: Floats, keys: list[bytes], closings: Sequence[tuple[int, float, str]]) -> None:
+        """`batch.rows` are lead numbers; `seen` is when each event was known, rising."""
+        self.batch, self.seen, self.keys = batch, seen, keys
+        order = np.argsort(batch.times[batch.keys], kind="stable")
+        self.life = Moments(batch.rows[batch.keys][order], batch.times[batch.keys][order])
+        self._closings = sorted(closings, key=lambda c: c[1])
+        self.start = float(batch.times.min()) if len(batch) else 0.0
+        last_closing = self._closings[-1][1] if self._closings else 0.0
+        self.end = max(float(batch.times.max()), last_closing) if len(batch) else 0.0
+
+    def __len__(self) -> int:
+        """Number of messages."""
+        return len(self.batch)
+
+    @classmethod
+    def read(cls, log: Iterable[Logged], policy: Policy, words: Mapping[str, Kind] | None = None) -> Self:
+        """Read messages of `lead.events`, any but ticks and activations.
+
+        Args:
+            log: the messages, in any order.
+            policy: says what custom kinds mean.
+            words: meanings on top of the policy's (a mapping's vocabulary).
+        """
+        kinds = {**policy.kinds, **(words or {})}
+        numbers: dict[bytes, int] = {}
+        rows, families, cents = array("q"), array("b"), array("q")
+        times, moods, seen = array("d"), array("d"), array("d")
+        keys, prints, counts = array("b"), array("Q"), array("b")
+        closings: list[tuple[int, float, str]] = []
+        for record in log:
+            body = e.EVENT.validate_json(record.value)
+            if isinstance(body, e.Tick | e.Activate):
+                continue
+            at = body.at.timestamp()
+            lead = numbers.setdefault(record.key, len(numbers))
+            if isinstance(body, e.LeadClosed):
+                closings.append((lead, at, body.outcome))
+            told = meaning(body, kinds) if isinstance(body, e.Activity) else SAYS_NOTHING
+            rows.append(lead)
+            times.append(at)
+            seen.append(max(at, getattr(record, "timestamp_ms", 0) / 1000))
+            families.append(told.family)
+            keys.append(told.key)
+            cents.append(told.cents)
+            moods.append(told.mood)
+            prints.append(fingerprint(body.id))
+            counts.append(isinstance(body, e.Activity))
+        order = np.argsort(np.array(seen), kind="stable")
+        columns = [np.array(column)[order] for column in (rows, times, families, keys, cents, moods, prints, counts)]
+        return cls(Batch(*columns), np.array(seen)[order], list(numbers), closings)
+
+    def closings(self, outcomes: frozenset[str] | None = None) -> Moments:
+        """When leads were closed, all of them or those with these outcomes."""
+        kept = [(lead, at) for lead, at, outcome in self._closings if outcomes is None or outcome in outcomes]
+        return Moments(np.array([k[0] for k in kept], np.int64), np.array([k[1] for k in kept], np.float64))
+
+    def eligible(self, t: float, label: Label) -> Bools:
+        """Which leads can be judged at t."""
+        return eligible(len(self.keys), self.life, self.closings(), t, label)
+
+    def churned(self, t: float, label: Label) -> Bools:
+        """Which leads went quiet after t. Meaningless where the log does not reach `t + label.reach`."""
+        ends = self.life if label.churn == "silence" else self.closings(label.closed_as)
+        return churned(len(self.keys), self.life, ends, t, label)
+
+    def last_judged(self, label: Label) -> float:
+        """The latest snapshot whose labels are complete."""
+        return self.end - label.reach
+
+    def snapshots(self, times: Sequence[float], label: Label) -> Iterator[Snapshot]:
+        """Features and truth at each of the times, in rising order, in one pass over the log."""
+        table = FeatureTable(max(len(self.keys), 1))
+        for key in self.keys:
+            table.row_of(key)
+        done = 0
+        for t in sorted(times):
+            until = int(np.searchsorted(self.seen, t, "left"))
+            self._fold(table, done, until)
+            done = until
+            leads = np.flatnonzero(self.eligible(t, label) & (table.rows["events"][: len(self.keys)] > 0))
+            x = vectors(table.rows[leads], np.full(len(leads), t))
+            yield Snapshot(t, x, leads, self.churned(t, label)[leads].astype(np.float64))
+
+    def _fold(self, table: FeatureTable, start: int, end: int) -> None:
+        b = self.batch
+        for at in range(start, end, FOLD_AT_ONCE):
+            part = slice(at, min(at + FOLD_AT_ONCE, end))
+            columns = (b.rows, b.times, b.families, b.keys, b.cents, b.moods, b.fingerprints, b.counts)
+            batch = Batch(*(column[part] for column in columns))
+            for wave in waves(batch.rows):
+                fold_wave(table, batch, wave)

@@ -1,0 +1,154 @@
+"""Runs a plan: trains on the earlier part, streams the later part through the real processes, tells what happened."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from agents.broker import probe
+from agents.dead_rows import dead_rows
+from agents.timeline import story
+from agents.topics import create
+from agents.tryout.ending import Quality, tell_ending
+from agents.tryout.feed import Feed
+from agents.tryout.figures import Figures
+from agents.tryout.plan import Plan
+from agents.tryout.results import gather
+from agents.tryout.screen import Screen, totals
+from agents.tryout.stack import Stack
+from agents.tryout.truth import Truth
+from agents.writer import Writer
+from schemas.errors import Unavailable
+from streams.features import DAY
+
+PARTITIONS = 4
+LOOK_S = 0.25
+AHEAD_S = 1.0 * DAY
+"""How much event time the feed may be ahead of the lead agent, so that receipts come back in their own week."""
+BEHIND = 400
+"""Commands that may wait at couriers before the feed pauses."""
+SETTLE_S = 60.0
+
+
+class Gate:
+    """Holds the feed back while the product catches up, and draws the screen meanwhile."""
+
+    def __init__(self, stack: Stack, screen: Screen) -> None:
+        """Start with nothing seen."""
+        self._stack, self._screen = stack, screen
+        self.phase = "history"
+        self.figures = Figures([])
+        self._looked = 0.0
+
+    async def look(self, now: float, *, force: bool = False) -> None:
+        """Scrape and draw, at most every quarter of a second."""
+        if force or time.monotonic() - self._looked >= LOOK_S:
+            self._stack.check()
+            self.figures = await asyncio.to_thread(Figures, self._stack.ports.values())
+            self._looked = time.monotonic()
+            self._screen.show(self.figures, now, self.phase)
+
+    async def __call__(self, moment: float) -> None:
+        """Return when the lead agent is within a day of `moment` and the couriers are not far behind."""
+        await self.look(moment)
+        while not self._caught_up(moment):
+            await asyncio.sleep(0.02)
+            await self.look(moment, force=True)
+
+    def _caught_up(self, moment: float) -> bool:
+        figures = self.figures
+        return figures.least("leadkeeper_stream_time_seconds") >= moment - AHEAD_S and self._waiting() <= BEHIND
+
+    def _waiting(self) -> float:
+        ordered = sum(
+            v for given, v in self.figures.of("leadkeeper_decisions_total", verdict="sent") if given["channel"] in self._stack.ports
+        )
+        return ordered - self.figures.sum("leadkeeper_sends")
+
+    async def settle(self, moment: float) -> None:
+        """Return when everything that was sent is folded and delivered. Raises Unavailable after a minute without progress."""
+        before, since = (-1.0, -1.0), time.monotonic()
+        while True:
+            await self.look(moment, force=True)
+            waiting, lag = self._waiting(), self.figures.sum("leadkeeper_lag_records")
+            done = self.figures.least("leadkeeper_stream_time_seconds") >= moment
+            if done and waiting <= 0 and lag == 0:
+                return
+            if (waiting, lag) != before:
+                before, since = (waiting, lag), time.monotonic()
+            elif time.monotonic() - since > SETTLE_S:
+                raise Unavailable(f"no progress for {SETTLE_S:g} s: {waiting:.0f} commands and {lag:.0f} records wait; see the logs")
+            await asyncio.sleep(0.1)
+
+
+async def run_plan(
+    plan: Plan,
+    console: Console,
+    *,
+    title: str,
+    model: str,
+    models: Path,
+    quality: Quality | None,
+    step_s: float,
+    speed: float | None,
+    bootstrap: str | None = None,
+    keep: Callable[[Stack], Awaitable[None]] | None = None,
+) -> None:
+    """Stream a plan through a stack of its own and tell what happened.
+
+    Args:
+        plan: What to do.
+        console: Where to tell it.
+        title: Of the live view.
+        model: Version to judge by; empty: the rule scorer.
+        models: Folder of models.
+        quality: How good the model is on the later part, if that was measured.
+        step_s: Event seconds between ticks.
+        speed: Event seconds per second; None: as fast as the product keeps up.
+        bootstrap: A broker that is there already.
+        keep: Awaited before everything is stopped.
+
+    Raises:
+        Unavailable: A process ended or nothing moves.
+    """
+    policy = plan.write_policy()
+    stack = Stack(plan.folder, policy, models, model, bootstrap)
+    with stack:
+        flavour = await probe(stack.bootstrap)
+        await create(stack.bootstrap, "", PARTITIONS, 1, event_time=True)
+        await asyncio.to_thread(stack.start_workers)
+        writer = Writer(stack.bootstrap, idempotent=flavour.idempotent, client_id="replay")
+        await writer.start()
+        began = time.monotonic()
+        try:
+            with Screen(console, title, plan.cutoff, plan.end) as screen:
+                gate = Gate(stack, screen)
+                feed = Feed(writer, "", PARTITIONS, gate)
+                await writer.produce(dead_rows(plan.rejected, PARTITIONS))
+                await feed.activate(plan.lines[0].at_ms / 1000, acting=False)
+                await feed.history(plan.history)
+                await feed.activate(plan.cutoff, acting=True)
+                gate.phase = "live"
+                await feed.live(plan.live, plan.cutoff, plan.end, step_s, speed)
+                gate.phase = "settling"
+                await gate.settle(plan.end)
+                gate.phase = "done"
+                await gate.look(plan.end, force=True)
+        finally:
+            await writer.stop()
+        took = time.monotonic() - began
+        results = await gather(stack.bootstrap, "", plan.cutoff)
+        truth = Truth((line.value for line in plan.lines), plan.policy)
+        tale = await story(stack.bootstrap, "", plan.mapping.of_tenant, results.best_story) if results.best_story else []
+        mails = len(list(stack.mails.glob("*.eml")))
+        tell_ending(console, plan, results, truth, quality, tale, mails=mails, took_s=took, totals=totals(gate.figures))
+        if keep is not None:
+            await keep(stack)
+
+
+def moment(seconds: float) -> str:
+    """A day, for people."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"

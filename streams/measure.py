@@ -1,0 +1,58 @@
+"""How good probabilities are: ranking (AUC, AP, lift), honesty (log loss, Brier, ECE). Labels are 0 or 1."""
+
+import numpy as np
+
+from streams.features import Floats
+
+BINS = 15
+"""Bins of equal size for the expected calibration error."""
+
+
+def measure(p: Floats, y: Floats) -> dict[str, float]:
+    """All figures of one set of probabilities, by name. Needs both classes."""
+    return {
+        "auc": auc(p, y),
+        "average_precision": average_precision(p, y),
+        "log_loss": log_loss(p, y),
+        "brier": float(np.mean((p - y) ** 2)),
+        "ece": ece(p, y),
+        "lift_at_10": lift(p, y, 0.1),
+    }
+
+
+def auc(p: Floats, y: Floats) -> float:
+    """Chance that a random positive ranks above a random negative; ties count half."""
+    _, place, count = np.unique(p, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - (count - 1) / 2)[place]
+    positives = float(y.sum())
+    return float((rank[y > 0].sum() - positives * (positives + 1) / 2) / (positives * (len(y) - positives)))
+
+
+def average_precision(p: Floats, y: Floats) -> float:
+    """Area under precision over recall, stepwise; equal probabilities are one step."""
+    order = np.argsort(-p, kind="stable")
+    hits, ends = np.cumsum(y[order]), np.append(np.flatnonzero(np.diff(p[order])), len(p) - 1)
+    gained = np.diff(hits[ends], prepend=0.0)
+    return float(np.sum(gained * hits[ends] / (ends + 1)) / hits[-1])
+
+
+def log_loss(p: Floats, y: Floats) -> float:
+    """Mean of -ln of the probability given to what happened; lower is better."""
+    safe = np.clip(p, 1e-9, 1 - 1e-9)
+    return float(-np.mean(y * np.log(safe) + (1 - y) * np.log1p(-safe)))
+
+
+def ece(p: Floats, y: Floats) -> float:
+    """Mean distance of told and seen rate over bins of equal size."""
+    order = np.argsort(p, kind="stable")
+    gaps = [abs(p[part].sum() - y[part].sum()) for part in np.array_split(order, min(BINS, len(p)))]
+    return float(sum(gaps) / len(p))
+
+
+def lift(p: Floats, y: Floats, share: float) -> float:
+    """How many times more positives are among the top share than among all; ties at the edge count in proportion."""
+    top = max(1, round(len(p) * share))
+    edge = np.partition(p, len(p) - top)[len(p) - top]
+    above, at = p > edge, p == edge
+    hits = y[above].sum() + y[at].mean() * (top - above.sum())
+    return float(hits / top / y.mean())

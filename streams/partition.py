@@ -1,0 +1,109 @@
+"""What is held of one inbox partition, and how it gets to the changelog and back."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from streams import state as durable
+from streams.features import FeatureTable
+
+EPOCH_BITS = 48
+"""The log's epoch stands above this many bits of a message's offset: a topic recreated on purpose goes on in a new epoch."""
+
+
+class Out(NamedTuple):
+    """One record to produce; the partition is the inbox partition it follows from."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]] | None = None
+
+
+class Message(NamedTuple):
+    """One record of the inbox. `offset` is `epoch << EPOCH_BITS | offset in the topic`."""
+
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass
+class Folded:
+    """What one fold led to. `rejected` names the offsets that were dead-lettered; `tally` counts for metrics."""
+
+    outputs: list[Out] = field(default_factory=list)
+    rejected: list[int] = field(default_factory=list)
+    tally: Counter[tuple[str, ...]] = field(default_factory=Counter)
+
+
+class Partition:
+    """Everything known of the leads of one partition. The fold changes it in place; `changes` tells what to make durable."""
+
+    def __init__(self, number: int) -> None:
+        """Empty, as before the first record."""
+        self.number = number
+        self.table = FeatureTable()
+        self.records: dict[int, bytes] = {}
+        self.state = durable.PartitionState()
+        self._touched: set[int] = set()
+        self._forgotten: set[bytes] = set()
+
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Apply one record of the changelog, unless it is older than what is held.
+
+        The last write of a paused former owner may come after its successor's. Raises StateUnreadable when it is damaged.
+        """
+        if key == durable.PARTITION_KEY:
+            state = durable.decode_partition(value or b"")
+            if state.applied >= self.state.applied:
+                self.state = state
+            return
+        if value is None:
+            if key in self.table.index:
+                self.records.pop(self.table.index[key], None)
+                self.table.forget(key)
+            return
+        data, record = durable.decode_lead(value)
+        row = self.table.row_of(key)
+        if data["guard"] < self.table.rows["guard"][row]:
+            return
+        self.table.rows[row] = data
+        self.table.due[row] = data["due"]
+        if record is None:
+            self.records.pop(row, None)
+        else:
+            self.records[row] = record
+
+    def changes(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | None]]]:
+        """What changed since the last call: leads, and what must come after them on the changelog (tombstones, the marker).
+
+        The marker says that everything up to `applied` is on the changelog, so it has to be written last; a tombstone with it,
+        since a forgotten lead has no guard of its own.
+        """
+        rows = np.fromiter(self._touched, np.int64, len(self._touched))
+        rows.sort()
+        self.table.rows["due"][rows] = self.table.due[rows]
+        values = durable.encode_leads(self.table.rows[rows], [self.records.get(r) for r in rows.tolist()])
+        keys = [self.table.keys[r] or b"" for r in rows.tolist()]
+        last: list[tuple[bytes, bytes | None]] = [(k, None) for k in sorted(self._forgotten - set(keys))]
+        last.append((durable.PARTITION_KEY, durable.encode_partition(self.state)))
+        self._touched.clear()
+        self._forgotten.clear()
+        return list(zip(keys, values, strict=True)), last
+
+    def touch(self, row: int) -> None:
+        """This lead's state has to go to the changelog."""
+        self._touched.add(row)
+
+    def forget(self, row: int) -> None:
+        """Remove a lead for good."""
+        key = self.table.keys[row]
+        assert key is not None
+        self.records.pop(row, None)
+        self._touched.discard(row)
+        self._forgotten.add(key)
+        self.table.forget(key)

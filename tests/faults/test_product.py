@@ -1,0 +1,175 @@
+"""The short fault test: the whole product under kill -9, pauses and a Redis that goes away, against the sequential oracle."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from agents.channels.in_app import read as read_in_app
+from agents.topics import create
+from agents.writer import Writer
+from schemas import topics
+from schemas.ledger import LedgerState
+from streams.state import PARTITION_KEY, decode_partition
+from tests.brokers import Broker
+from tests.broker.faults import Log
+from tests.faults.traffic import traffic
+from tests.faults.verdict import judge, oracle
+from tests.faults.world import World
+from tests.polling import eventually_async
+
+PARTITIONS = 4
+EVENTS = 20_000
+LEADS = 400
+SEED = 20_260_302
+KILLS, PAUSES = 6, 2
+ENDED = {s.value for s in LedgerState} - {LedgerState.CLAIMED, LedgerState.RETRY_AT, LedgerState.IN_DOUBT}
+
+
+class Logs:
+    """Every topic of the run, read as it grows."""
+
+    def __init__(self, bootstrap: str, prefix: str) -> None:
+        written = [*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ]
+        self._named = {t.name: Log(bootstrap, prefix + t.name, PARTITIONS) for t in (topics.EVENTS, topics.STATE, topics.LEDGER, *written)}
+        self._written = [t.name for t in written]
+
+    async def __aenter__(self) -> "Logs":
+        for log in self._named.values():
+            await log.__aenter__()
+        return self
+
+    async def __aexit__(self, *args: object) -> None:
+        for log in self._named.values():
+            await log.__aexit__(*args)
+
+    def __getitem__(self, topic: topics.Topic) -> Log:
+        return self._named[topic.name]
+
+    @property
+    def outputs(self) -> list[object]:
+        """Everything the lead agents wrote."""
+        return [r for name in self._written for r in self._named[name].records]
+
+    async def settled(self) -> bool:
+        """Everything in the inbox is applied, and every command with a courier has ended."""
+        for log in self._named.values():
+            while await log.read(50):
+                pass
+        ends = Counter({n: -1 for n in range(PARTITIONS)})
+        for record in self[topics.EVENTS].records:
+            ends[record.partition] = max(ends[record.partition], record.offset)
+        applied = {n: -1 for n in range(PARTITIONS)}
+        for record in self[topics.STATE].records:
+            if record.key == PARTITION_KEY:
+                applied[record.partition] = max(applied[record.partition], decode_partition(record.value).applied)
+        return all(applied[n] >= ends[n] for n in applied) and not self.unfinished()
+
+    def ledger(self) -> dict[str, dict[str, object]]:
+        """Newest entry of each command."""
+        return {r.key.decode(): json.loads(r.value) for r in self[topics.LEDGER].records if r.value}
+
+    def commands(self, channel: str) -> set[str]:
+        """Ids of the commands of a channel."""
+        found = (json.loads(r.value) for r in self._named[f"interventions.{channel}"].records)
+        return {body["id"] for body in found if body["type"] == "deliver_intervention"}
+
+    def unfinished(self) -> set[str]:
+        """Commands of served channels that have not ended."""
+        ledger = self.ledger()
+        wanted = self.commands("email") | self.commands("in_app")
+        return {i for i in wanted if ledger.get(i, {}).get("state") not in ENDED}
+
+
+async def feed(writer: Writer, prefix: str, world: World, *, seconds: float) -> None:
+    """Send the traffic over some seconds while the faults strike, at moments that the seed chooses."""
+    chance = random.Random(SEED)
+    pieces = list(traffic(prefix, PARTITIONS, events=EVENTS, leads=LEADS, seed=SEED))
+    faults = ["kill"] * KILLS + ["pause"] * PAUSES + ["redis"]
+    chance.shuffle(faults)
+    when = dict(zip(sorted(chance.sample(range(5, len(pieces) - 5), len(faults))), faults, strict=True))
+    loop = asyncio.get_running_loop()
+    began, asleep = loop.time(), []  # type: tuple[float, list[tuple[float, str]]]
+    for i, piece in enumerate(pieces):
+        await writer.produce(piece)
+        world.replace_dead()
+        match when.get(i):
+            case "kill":
+                world.kill(chance)
+            case "pause":
+                asleep.append((loop.time() + 2 * world.session_s, world.pause(chance)))
+            case "redis":
+                world.stop_redis()
+                asleep.append((loop.time() + 4, "redis"))
+        for due in [a for a in asleep if a[0] <= loop.time()]:
+            asleep.remove(due)
+            _restore(world, due[1])
+        await asyncio.sleep(max(0.0, began + seconds * i / len(pieces) - loop.time()))  # the pace of the traffic
+    for due in sorted(asleep):
+        await asyncio.sleep(max(0.0, due[0] - loop.time()))  # the rest of the pause is part of the fault
+        _restore(world, due[1])
+
+
+def _restore(world: World, name: str) -> None:
+    if name == "redis":
+        world.start_redis()
+    else:
+        world.wake(name)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_nothing_is_lost_and_nothing_doubled(broker: Broker, tmp_path: Path) -> None:
+    """Two lead agents and two couriers under six kills, two pauses and a lost Redis leave what the oracle leaves."""
+    asyncio.run(_run(broker, tmp_path))
+
+
+async def _run(broker: Broker, folder: Path, lead_command: list[str] | None = None) -> None:
+    prefix = f"faults-{folder.name}."
+    await create(broker.bootstrap, prefix, PARTITIONS, 1, event_time=True)
+    writer = Writer(broker.bootstrap, idempotent=broker.idempotence)
+    await writer.start()
+    async with Logs(broker.bootstrap, prefix) as logs:
+        with World(folder, broker.bootstrap, prefix, broker.session_timeout, lead_command) as world:
+            await feed(writer, prefix, world, seconds=45)
+
+            async def ended() -> bool:
+                world.replace_dead()
+                return await logs.settled()
+
+            await eventually_async(ended, timeout=240, what="everything applied and every command ended")
+            in_app = await in_app_ids(world.redis_url)
+        await writer.stop()
+        verdict = judge(oracle(logs[topics.EVENTS].records, PARTITIONS), logs.outputs, logs[topics.STATE].records, prefix)
+        print(f"{len(logs[topics.EVENTS].records)} records; {', '.join(world.done)}; exits {dict(world.exits)}")  # noqa: T201
+        print(verdict)  # noqa: T201
+        assert verdict.clean, verdict
+        _check_provider_calls(logs, world.mails(), in_app)
+
+
+def _check_provider_calls(logs: Logs, mails: Counter[str], in_app: Counter[str]) -> None:
+    """Each command reached its provider once; a mail whose fate was in doubt at most twice, and the ledger says so."""
+    ledger = logs.ledger()
+    sent = {i for i, entry in ledger.items() if entry["state"] == "sent"}
+    doubted = {i for i, entry in ledger.items() if entry["in_doubt_resends"]}
+    emails = sent & logs.commands("email")
+    assert emails, "no mail was sent at all: the traffic does not test the couriers"
+    assert {i for i in emails if not mails[i]} == set()
+    assert {i: n for i, n in mails.items() if n > (2 if i in doubted else 1)} == {}
+    assert set(mails) <= logs.commands("email")
+    # Redis was emptied on the way, so messages from before its end may be gone; none may be there twice.
+    assert all(n == 1 for n in in_app.values())
+    assert set(in_app) <= logs.commands("in_app")
+
+
+async def in_app_ids(url: str) -> Counter[str]:
+    """In-app messages by intervention id."""
+    async with Redis.from_url(url) as redis:
+        found: Counter[str] = Counter()
+        for n in range(LEADS):
+            found.update(m["id"] for m in await read_in_app(redis, "acme", f"lead-{n}"))
+        return found

@@ -1,0 +1,94 @@
+"""What the processes left behind against the sequential oracle: `streams.replay` over the same log."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from aiokafka import ConsumerRecord
+
+from agents.library import load_policy
+from agents.writer import partition_for
+from schemas.dead_letters import DeadLetter
+from streams.env import EVERYONE, Env
+from streams.partition import Message
+from streams.replay import Replayed, replay
+from streams.risk import RuleScorer
+from tests.faults.world import POLICY
+
+BARRIER = b"\x00barrier"
+
+
+@dataclass
+class Verdict:
+    """Differences between product and oracle. All zero but `repeats` for an engine that keeps its promise."""
+
+    missing: Counter[str]
+    """Records that never came out, by topic."""
+    alien: Counter[str]
+    """Records with an id the oracle does not know, by topic."""
+    changed: Counter[str]
+    """Records whose content differs under the same id."""
+    repeats: Counter[str]
+    """Records that came again, the same to the byte."""
+    wrong_states: int
+    """Leads and markers whose final state differs, to the byte."""
+
+    @property
+    def clean(self) -> bool:
+        """Nothing lost, nothing doubled under another id, no state wrong."""
+        return not (self.missing or self.alien or self.changed or self.wrong_states)
+
+
+def oracle(log: Iterable[ConsumerRecord], partitions: int) -> Replayed:
+    """The fold over the log, one record after another."""
+    policy = load_policy(POLICY)
+    env = Env({"": {EVERYONE: policy}}, {"": RuleScorer()}, home=partial(partition_for, partitions=partitions))
+    by_partition: dict[int, list[Message]] = {n: [] for n in range(partitions)}
+    for r in sorted(log, key=lambda r: (r.partition, r.offset)):
+        by_partition[r.partition].append(Message(r.offset, r.timestamp, r.key, r.value))
+    return replay(by_partition, env, round_size=1)
+
+
+def judge(wanted: Replayed, outputs: Iterable[ConsumerRecord], states: Iterable[ConsumerRecord], prefix: str) -> Verdict:
+    """Compare everything the lead agents wrote with what the oracle would have written."""
+    truth: dict[tuple[str, str], bytes | None] = {}
+    for out in wanted.outputs:
+        truth[out.topic, _identity(out.value, out.headers or [])] = out.value
+    found: Counter[tuple[str, str]] = Counter()
+    changed: Counter[str] = Counter()
+    for record in outputs:
+        topic = record.topic.removeprefix(prefix)
+        name = (topic, _identity(record.value, record.headers))
+        found[name] += 1
+        changed[topic] += name in truth and truth[name] != record.value
+    latest: dict[tuple[int, bytes], bytes | None] = {}
+    for record in sorted(states, key=lambda r: (r.partition, r.offset)):
+        if record.key != BARRIER:
+            latest[record.partition, record.key] = record.value
+    held = {place: value for place, value in latest.items() if value is not None}
+    should = {(n, key): value for n, state in wanted.state.items() for key, value in state.items()}
+    return Verdict(
+        missing=Counter(topic for topic, name in truth if (topic, name) not in found),
+        alien=Counter(topic for topic, name in found if (topic, name) not in truth),
+        changed=+changed,
+        repeats=Counter({topic: n for topic, n in _repeats(found).items() if n}),
+        wrong_states=sum(held.get(place) != should.get(place) for place in held.keys() | should.keys()),
+    )
+
+
+def _repeats(found: Counter[tuple[str, str]]) -> Counter[str]:
+    again: Counter[str] = Counter()
+    for (topic, _), n in found.items():
+        again[topic] += n - 1
+    return again
+
+
+def _identity(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> str:
+    """The id of a record; for a dead letter that of its headers. An escalation is told again when it changes state."""
+    found = list(headers)
+    if found:
+        return DeadLetter.from_headers(found).id
+    body = json.loads(value or b"{}")
+    return f"{body['type']}:{body['id']}:{body.get('status', '')}"

@@ -1,0 +1,120 @@
+"""From a command back to its decision, its assessment and the stage: nothing happens unsaid."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from hypothesis import given
+
+from schemas.topics import ALL, ASSESSMENTS, DECISIONS, ESCALATIONS, INTERVENTIONS, OUTCOMES
+from streams.lead import Message
+from streams.replay import replay
+from streams.stage import ORDER
+from tests.laws.histories import ENV, histories
+from tests.worlds import outputs
+
+COMMANDS = {t.name for t in INTERVENTIONS.values()}
+STAGES = [str(s) for s in ORDER]
+
+
+@given(log=histories())
+def test_every_command_has_a_decision_and_every_decision_an_assessment(log: list[Message]) -> None:
+    """The decision comes before its command and the assessment before the decision; each stands only once."""
+    assessed: set[str] = set()
+    decided: dict[str, dict[str, Any]] = {}
+    commanded: set[tuple[str, str]] = set()
+    for out in outputs(log, ENV):
+        if out["topic"] == ASSESSMENTS.name:
+            assert out["id"] not in assessed
+            assessed.add(out["id"])
+        elif out["topic"] == DECISIONS.name:
+            assert out["assessment"] in assessed
+            assert out["id"] not in decided
+            decided[out["id"]] = out
+        elif out["topic"] == ESCALATIONS.name and out["status"] == "open":
+            assert out["id"] in {d["escalation"] for d in decided.values() if d["verdict"] == "escalated"}
+        elif out["topic"] in COMMANDS:
+            assert (out["id"], out["type"]) not in commanded, "a step goes out once in an episode, and is withdrawn once"
+            commanded.add((out["id"], out["type"]))
+            verdict = "sent" if out["type"] == "deliver_intervention" else "withdrawn"
+            assert out["id"] in {d["intervention"] for d in decided.values() if d["verdict"] == verdict}
+            if verdict == "sent":
+                assert decided[out["decision"]]["intervention"] == out["id"]
+
+
+@given(log=histories())
+def test_a_decision_to_send_has_its_command(log: list[Message]) -> None:
+    """No decision says sent without a command on the channel it names."""
+    everything = outputs(log, ENV)
+    sent = {(o["id"], o["topic"]) for o in everything if o["topic"] in COMMANDS and o["type"] == "deliver_intervention"}
+    for out in everything:
+        if out["topic"] == DECISIONS.name and out["verdict"] == "sent":
+            assert (out["intervention"], f"interventions.{out['channel']}") in sent
+
+
+@given(log=histories())
+def test_a_stage_never_skips_on_its_way_up_without_saying_so(log: list[Message]) -> None:
+    """Each assessment goes on from the stage of the last one, and names what was jumped over."""
+    stage: dict[tuple[str, str], str] = {}
+    for out in outputs(log, ENV):
+        if out["topic"] == OUTCOMES.name:
+            continue
+        who = (out["tenant"], out["lead"])
+        if out["topic"] == ASSESSMENTS.name:
+            before, after = STAGES.index(out["previous_stage"]), STAGES.index(out["stage"])
+            assert out["skipped"] == STAGES[before + 1 : after]
+            last = stage.get(who)
+            # A lead that was closed or erased starts again at none.
+            assert last is None or out["previous_stage"] in {last, "none"}
+            stage[who] = out["stage"]
+
+
+@given(log=histories())
+def test_assessments_of_a_lead_count_on(log: list[Message]) -> None:
+    """`seq` rises by one, and `change` is the difference to the last one published."""
+    last: dict[tuple[str, str], dict[str, Any]] = {}
+    for out in outputs(log, ENV):
+        if out["topic"] == ASSESSMENTS.name:
+            who, before = (out["tenant"], out["lead"]), last.get((out["tenant"], out["lead"]))
+            if out["seq"] > 1:
+                assert before is not None
+                assert out["seq"] == before["seq"] + 1
+                assert abs(out["change"] - (out["probability"] - before["probability"])) < 1e-5
+            last[who] = out
+
+
+@given(log=histories())
+def test_probabilities_are_probabilities_and_every_output_fits_its_schema(log: list[Message]) -> None:
+    """All probabilities lie in [0, 1]; whatever we write, our own reader of that topic can read."""
+    readers = {t.name: t.schema for t in ALL if t.schema is not None}
+    for out in replay({0: log}, ENV).outputs:
+        if not out.headers:
+            told = readers[out.topic].validate_json(out.value or b"")
+            for name in ("probability", "confidence", "propensity", "success_score", "peak_probability"):
+                assert 0 <= getattr(told, name, 0) <= 1
+
+
+@given(log=histories())
+def test_interventions_and_episodes_close_once(log: list[Message]) -> None:
+    """Savings and revenue count once: an episode closes once, and a final outcome is not taken back."""
+    closed: set[str] = set()
+    final: dict[str, str] = {}
+    spoken: dict[str, list[str]] = defaultdict(list)
+    for out in outputs(log, ENV):
+        if out["topic"] != OUTCOMES.name:
+            continue
+        if out["type"] == "episode_closed":
+            assert out["id"] not in closed
+            closed.add(out["id"])
+        else:
+            spoken[out["intervention"]].append(out["outcome"])
+            if out["intervention"] in final:
+                assert out["final"]
+                assert final[out["intervention"]] == out["outcome"]
+            if out["final"]:
+                final[out["intervention"]] = out["outcome"]
+    for outcomes in spoken.values():
+        if "re_engaged" in outcomes:
+            after = outcomes[outcomes.index("re_engaged") :]
+            assert set(after) <= {"re_engaged", "converted", "churned"}

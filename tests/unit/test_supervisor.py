@@ -1,0 +1,81 @@
+"""Restarts, the final exit code, and stopping, with real child processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from agents.safety import ExitCode
+from agents.supervisor import Supervisor
+from tests.polling import eventually_async
+
+
+def _supervisor(code: str, lines: list[str], processes: int = 1, hard_kill_s: float = 5.0) -> Supervisor:
+    command = [sys.executable, "-c", code]
+    return Supervisor(command, processes, report=lines.append, backoff_s=(0.01, 0.05), hard_kill_s=hard_kill_s)
+
+
+def test_a_failed_worker_starts_again_until_it_is_done(tmp_path: Path) -> None:
+    counter = tmp_path / "starts"
+    code = f"import sys; f = open({str(counter)!r}, 'a'); f.write('x'); f.close(); sys.exit(0 if len(open({str(counter)!r}).read()) == 3 else 75)"
+    lines: list[str] = []
+    assert asyncio.run(_supervisor(code, lines).run()) == 0
+    assert counter.read_text() == "xxx"
+    assert sum("exit 75 (zombie)" in line for line in lines) == 2
+
+
+def test_a_configuration_error_is_final_for_all() -> None:
+    lines: list[str] = []
+    assert asyncio.run(_supervisor("import sys; sys.exit(78)", lines, processes=2).run()) == ExitCode.CONFIG
+    assert any("exit 78 is final" in line for line in lines)
+    assert not any("again" in line for line in lines)
+
+
+def test_sigterm_stops_the_children_too() -> None:
+    lines: list[str] = []
+
+    async def run() -> int:
+        supervisor = _supervisor("import signal; signal.pause()", lines, processes=2)
+        running = asyncio.create_task(supervisor.run())
+        await eventually_async(lambda: len(supervisor.pids) == 2, what="two children")
+        os.kill(os.getpid(), signal.SIGTERM)
+        return await running
+
+    assert asyncio.run(run()) == 0
+    assert sum("SIGTERM" in line for line in lines) == 2
+
+
+def test_who_does_not_stop_is_killed(tmp_path: Path) -> None:
+    lines: list[str] = []
+    ready = tmp_path / "ready"
+    deaf = f"import signal; signal.signal(15, signal.SIG_IGN); open({str(ready)!r}, 'w').close()\nwhile True: signal.pause()"
+
+    async def run() -> int:
+        supervisor = _supervisor(deaf, lines, hard_kill_s=0.2)
+        running = asyncio.create_task(supervisor.run())
+        await eventually_async(ready.exists, what="a deaf child")
+        supervisor.stop()
+        return await running
+
+    assert asyncio.run(run()) == 0
+    assert any("SIGKILL" in line for line in lines)
+
+
+def test_a_killed_worker_starts_again() -> None:
+    lines: list[str] = []
+
+    async def run() -> None:
+        supervisor = _supervisor("import signal; signal.pause()", lines)
+        running = asyncio.create_task(supervisor.run())
+        await eventually_async(lambda: supervisor.pids, what="a child")
+        first = supervisor.pids[0]
+        os.kill(first, signal.SIGKILL)
+        await eventually_async(lambda: supervisor.pids.get(0, first) != first, what="another child")
+        supervisor.stop()
+        await running
+
+    asyncio.run(run())
+    assert any("SIGKILL" in line for line in lines)
