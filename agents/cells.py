@@ -64,7 +64,9 @@ def clock(rule: TimeRule) -> Callable[[Cells], int]:
                 return _instant(value, zone, hour)
             return int(parse(text(value)))
         except (ValueError, OverflowError) as error:
-            raise BadCell(rule.column, f"is not a time: {error}", f"time.format is {rule.format!r}; correct the row or the format") from None
+            raise BadCell(
+                rule.column, f"is not a time: {error}", f"time.format is {rule.format!r}; correct the row or the format"
+            ) from None
 
     return at
 

@@ -154,7 +154,9 @@ class _Maker:
     def _reject(self, path: Path, row: Row, reason: RejectReason, bad: BadCell) -> RejectedRow:
         return RejectedRow(path.name, row.line, reason, bad.column, bad.message, bad.remedy, raw_of(row))
 
-    def _row(self, row: Row, cells: Cells, name: str, groups: dict[_Group, tuple[Decimal, Row]]) -> Iterator[LoggedEvent]:
+    def _row(
+        self, row: Row, cells: Cells, name: str, groups: dict[_Group, tuple[Decimal, Row]]
+    ) -> Iterator[LoggedEvent]:
         lead = self._lead_of(cells)
         if not lead:
             if self.mapping.lead.missing == "skip":
@@ -193,7 +195,11 @@ class _Maker:
         found = self._matches.get(told)
         if found is None:
             values = dict(zip(self._told, told, strict=True))
-            found = [i for i, rule in enumerate(self.mapping.kinds) if all(values[c] in wanted for c, wanted in rule.conditions)]
+            found = [
+                i
+                for i, rule in enumerate(self.mapping.kinds)
+                if all(values[c] in wanted for c, wanted in rule.conditions)
+            ]
             if not found:
                 seen = ", ".join(f"{c} = {v[:60]!r}" for c, v in values.items())
                 remedy = "add a [[kinds]] rule for it; skip = true leaves it out"
@@ -291,7 +297,9 @@ def _fields_of(rule: KindRule) -> Callable[[Cells], dict[str, Any]]:
             if not value:
                 continue
             found = number(value, name) if name in numeric else None
-            body[name] = value if found is None else int(found) if name in whole and found == int(found) else float(found)
+            body[name] = (
+                value if found is None else int(found) if name in whole and found == int(found) else float(found)
+            )
         return body
 
     return made

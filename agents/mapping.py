@@ -193,7 +193,10 @@ class Layout(Section):
         if self.id:
             yield "id", self.id
         if self.amount:
-            yield from (("amount.column", self.amount.column), ("amount.times", self.amount.times or self.amount.column))
+            yield from (
+                ("amount.column", self.amount.column),
+                ("amount.times", self.amount.times or self.amount.column),
+            )
         if self.group:
             yield from (("group.by", column) for column in self.group.by)
 
@@ -232,7 +235,9 @@ def parse_mapping(raw: Mapping[str, Any], origin: str) -> Layout:
     try:
         return Layout.model_validate(raw)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc'])) or 'mapping'}: {_remedy(e)}" for e in error.errors(include_input=False)]
+        lines = [
+            f"  {'.'.join(map(str, e['loc'])) or 'mapping'}: {_remedy(e)}" for e in error.errors(include_input=False)
+        ]
         raise MappingInvalid(f"{origin} is not a valid mapping:\n" + "\n".join(lines)) from None
 
 

@@ -51,6 +51,7 @@ PAUSED = _gauge("leadkeeper_paused_partitions", "Partitions that the dead-letter
 # Couriers
 SENDS = _gauge("leadkeeper_sends", "Commands finished since start, by channel and state.", "channel", "state")
 PROVIDER_ANSWERS = _gauge("leadkeeper_provider_answers", "Answers of the provider since start.", "channel", "kind")
+REJECTED_COMMANDS = _gauge("leadkeeper_rejected_commands", "Command records that could not be used, since start.", "channel", "reason")
 IN_DOUBT = _gauge("leadkeeper_in_doubt", "Times nobody knew whether a message went out, since start.", "channel")
 WAITING = _gauge("leadkeeper_waiting_deliveries", "Deliveries that wait for their time.", "channel")
 PROVIDER_SECONDS = _gauge("leadkeeper_provider_seconds", "Time spent in provider calls, since start.", "channel")

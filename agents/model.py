@@ -117,7 +117,9 @@ class LightGbmScorer:
         try:
             self._booster = lightgbm.Booster(model_str=text.decode())
         except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as error:
-            raise ModelInvalid(f"{manifest.version}: LightGBM cannot read {MODEL_FILE} ({error}); train again") from None
+            raise ModelInvalid(
+                f"{manifest.version}: LightGBM cannot read {MODEL_FILE} ({error}); train again"
+            ) from None
         self.manifest = manifest
         self.version = manifest.version
 
@@ -174,7 +176,9 @@ def load(folder: Path) -> LightGbmScorer:
         manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
         text = (folder / MODEL_FILE).read_bytes()
     except FileNotFoundError as error:
-        raise ModelInvalid(f"{folder} holds no model: {Path(error.filename).name} is missing; run `leadkeeper train`") from None
+        raise ModelInvalid(
+            f"{folder} holds no model: {Path(error.filename).name} is missing; run `leadkeeper train`"
+        ) from None
     except ValidationError as error:
         raise ModelInvalid(f"{folder / MANIFEST_FILE} is not a manifest ({_first(error)}); train again") from None
     if (found := sha256(text).hexdigest()) != manifest.sha256:
@@ -188,7 +192,9 @@ def load(folder: Path) -> LightGbmScorer:
             "train again with this program, or run the one the model was made with"
         )
     if (expected := version_of(text, manifest.calibration, manifest.trained)) != manifest.version:
-        raise ModelInvalid(f"{folder / MANIFEST_FILE} was changed: content says {expected}, it says {manifest.version}; train again")
+        raise ModelInvalid(
+            f"{folder / MANIFEST_FILE} was changed: content says {expected}, it says {manifest.version}; train again"
+        )
     return LightGbmScorer(text, manifest)
 
 

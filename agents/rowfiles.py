@@ -61,7 +61,9 @@ def _shape(path: Path, shape: FileShape) -> tuple[Format, str | None]:
     kind, delimiter = _BY_SUFFIX.get(suffix, (shape.format, ","))
     kind = shape.format or kind
     if kind is None:
-        raise MappingInvalid(f'{path}: cannot tell the format from the name; set file.format = "csv" (or whitespace, jsonl, parquet)')
+        raise MappingInvalid(
+            f'{path}: cannot tell the format from the name; set file.format = "csv" (or whitespace, jsonl, parquet)'
+        )
     return kind, None if kind == "whitespace" else shape.delimiter or delimiter or ","
 
 

@@ -54,7 +54,9 @@ class ActivityLog:
         start: first event time (epoch seconds); `end`: last.
     """
 
-    def __init__(self, batch: Batch, seen: Floats, keys: list[bytes], closings: Sequence[tuple[int, float, str]]) -> None:
+    def __init__(
+        self, batch: Batch, seen: Floats, keys: list[bytes], closings: Sequence[tuple[int, float, str]]
+    ) -> None:
         """`batch.rows` are lead numbers; `seen` is when each event was known, rising."""
         self.batch, self.seen, self.keys = batch, seen, keys
         order = np.argsort(batch.times[batch.keys], kind="stable")

@@ -13,7 +13,17 @@ import numpy as np
 
 from agents.eventlog import LoggedEvent, ReadReport, RejectedRow, read_events
 from agents.mapping import Layout
-from agents.model import Calibration, LightGbmScorer, Manifest, Scorecard, Trained, TrainedModel, Window, lightgbm, version_of
+from agents.model import (
+    Calibration,
+    LightGbmScorer,
+    Manifest,
+    Scorecard,
+    Trained,
+    TrainedModel,
+    Window,
+    lightgbm,
+    version_of,
+)
 from agents.snapshots import ActivityLog
 from agents.windows import TooLittleData, utc, windows
 from streams.features import Floats
@@ -89,8 +99,9 @@ def train(log: ActivityLog, label: Label, until: float | None = None, name: str 
     x = np.concatenate(held.x)
     raw = np.asarray(lightgbm.Booster(model_str=text.decode()).predict(x, num_threads=1), np.float64)
     calibration = Calibration.fit(raw, held.y)
+    known = log.batch.rows[: int(np.searchsorted(log.seen, plan.calibrate[-1] + label.reach))]
     made = Trained(
-        log=name, leads=len(log.keys), events=len(log), first=utc([log.start])[0], last=utc([plan.calibrate[-1] + label.reach])[0],
+        log=name, leads=len(np.unique(known)), events=len(known), first=utc([log.start])[0], last=utc([plan.calibrate[-1] + label.reach])[0],
         train=learn.window, calibrate=held.window, settings=SETTINGS | {"trees": TREES}, lightgbm=lightgbm.__version__,
     )  # fmt: skip
     manifest = Manifest(
@@ -113,18 +124,23 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
     late = [t for t in at if t > log.last_judged(manifest.label) + 1]
     if late or not at:
         wanted = f"{utc(late)[0]:%Y-%m-%d} has no finished labels" if late else "there are no snapshots"
-        raise TooLittleData(f"{wanted}: the log ends at {utc([log.end])[0]:%Y-%m-%d}, and labels need {manifest.label.reach / 86400:g} days")
-    cards, told, alone, truth = {}, [], [], []
+        raise TooLittleData(
+            f"{wanted}: the log ends at {utc([log.end])[0]:%Y-%m-%d}, and labels need {manifest.label.reach / 86400:g} days"
+        )
+    judged, cards = [], {}
     for shot in log.snapshots(at, manifest.label):
-        told.append(scorer.score(shot.x))
-        alone.append(manifest.recency.apply(recency(shot.x)))
-        truth.append(shot.y)
+        raw, days = scorer.raw(shot.x), recency(shot.x)
+        columns = np.stack([shot.y, raw, manifest.calibration.apply(raw), days, manifest.recency.apply(days)])
+        judged.append(columns)
         if 0 < shot.y.sum() < len(shot.y):
-            cards[shot.t] = _card([shot.t], told[-1], alone[-1], truth[-1], manifest.base_rate)
-    y = np.concatenate(truth)
-    if not 0 < y.sum() < len(y):
-        raise TooLittleData(f"of {len(y)} rows {int(y.sum())} went quiet: nothing to tell apart; check the mapping's label and vocabulary")
-    return Evaluation(_card(sorted(at), np.concatenate(told), np.concatenate(alone), y, manifest.base_rate), cards)
+            cards[shot.t] = _card([shot.t], columns, manifest.base_rate)
+    columns = np.concatenate(judged, axis=1)
+    rows, quiet = columns.shape[1], int(columns[0].sum())
+    if not 0 < quiet < rows:
+        raise TooLittleData(
+            f"of {rows} rows {quiet} went quiet: nothing to tell apart; check the mapping's label and vocabulary"
+        )
+    return Evaluation(_card(sorted(at), columns, manifest.base_rate), cards)
 
 
 def recency(x: Floats) -> Floats:
@@ -133,9 +149,13 @@ def recency(x: Floats) -> Floats:
     return np.asarray(days / (days + RECENCY_SCALE_DAYS))
 
 
-def _card(times: Sequence[float], p: Floats, alone: Floats, y: Floats, base_rate: float) -> Scorecard:
+def _card(times: Sequence[float], columns: Floats, base_rate: float) -> Scorecard:
+    y, raw, p, days, alone = columns
     return Scorecard(
-        window=_window(times, y), model=measure(p, y), recency=measure(alone, y), base_log_loss=log_loss(np.full(len(y), base_rate), y)
+        window=_window(times, y),
+        model=measure(p, y, raw),
+        recency=measure(alone, y, days),
+        base_log_loss=log_loss(np.full(len(y), base_rate), y),
     )
 
 

@@ -44,8 +44,8 @@ def windows(log: ActivityLog, label: Label, until: float | None = None) -> Windo
     Args:
         log: the whole log.
         label: definition of going quiet.
-        until: training may use nothing from here on (epoch seconds), and the test begins here. Left out: the last third of
-            the time that the two embargoes leave is for the test.
+        until: training may use nothing from here on (epoch seconds), and the test begins here; the log's end means no test.
+            Left out: the last third of the time that the two embargoes leave is for the test.
 
     Raises:
         TooLittleData: the log does not last long enough.
@@ -54,9 +54,10 @@ def windows(log: ActivityLog, label: Label, until: float | None = None) -> Windo
     begin, last = log.start + WARM_UP * reach, log.last_judged(label)
     if until is None:
         until = last - (last - begin - 2 * reach) / 3
+    until = min(until, log.end)
     calibrate_last = until - reach
     room = calibrate_last - reach - begin
-    if room < step or (until > log.end + step):
+    if room < step:
         raise TooLittleData(_too_short(log, label, until))
     calibrate = _calibrate(log, label, calibrate_last, room)
     train = _back(calibrate[0] - reach, begin, step)

@@ -34,10 +34,11 @@ def isotonic(scores: Floats, labels: Floats) -> Knots:
     """Pool adjacent violators; one knot at the middle of each pool. Pools are smoothed by one row of each class,
     so that no probability is ever 0 or 1.
     """
-    order = np.argsort(scores, kind="stable")
-    pools: list[list[float]] = []  # sum of labels, rows, sum of scores
-    for score, label in zip(scores[order].tolist(), labels[order].tolist(), strict=True):
-        pools.append([label, 1.0, score])
+    values, place, rows = np.unique(scores, return_inverse=True, return_counts=True)
+    quiet = np.bincount(place, weights=labels, minlength=len(values))
+    pools: list[list[float]] = []  # sum of labels, rows, sum of scores; rows of equal score are one from the start
+    for score, label, count in zip(values.tolist(), quiet.tolist(), rows.tolist(), strict=True):
+        pools.append([label, count, score * count])
         while len(pools) > 1 and pools[-2][0] * pools[-1][1] >= pools[-1][0] * pools[-2][1]:
             top = pools.pop()
             for i in range(3):

@@ -43,7 +43,7 @@ def escalate_by_itself(case: Case, reason: str) -> None:
 def _value_of(case: Case) -> float:
     """What the lead is worth in cents: as the profile says, else what it has spent."""
     known = case.record.profile.value_cents
-    return float(known if known is not None else case.desk.table.rows["cents"][case.row])
+    return float(known if known is not None else max(case.signs["cents"], 0.0))
 
 
 def escalate_by_order(case: Case, order: e.EscalateLead) -> None:
@@ -70,7 +70,7 @@ def _open(case: Case, reason: str, rule: Rule) -> None:
     record.escalated += 1
     record.last_escalation = case.now
     opened = OpenEscalation(
-        id=derive("esc", case.tenant, case.lead, case.policy.name, record.escalated),
+        id=derive("esc", case.tenant, case.lead, case.policy.name, case.born, record.escalated),
         at=case.now,
         episode=record.episode.number if record.episode else 0,
         target=record.profile.manager or case.policy.escalation.target,

@@ -44,6 +44,7 @@ ROW = np.dtype(
         ("ring_at", "u1"),
         ("stage", "u1"),
         ("flags", "u1"),
+        ("born", "<u8"),  # fingerprint of the id of the lead's first message; tells apart two lives of an erased lead
     ]
 )
 """Fields are only ever appended (streams/state.py reads older, shorter rows)."""

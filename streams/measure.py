@@ -8,15 +8,21 @@ BINS = 15
 """Bins of equal size for the expected calibration error."""
 
 
-def measure(p: Floats, y: Floats) -> dict[str, float]:
-    """All figures of one set of probabilities, by name. Needs both classes."""
+def measure(p: Floats, y: Floats, rank: Floats) -> dict[str, float]:
+    """All figures of one set of probabilities, by name. Needs both classes.
+
+    Args:
+        p: calibrated probabilities: judged for honesty.
+        y: what came true, 0 or 1.
+        rank: scores before calibration: judged for order, since a calibration may level some of it out.
+    """
     return {
-        "auc": auc(p, y),
-        "average_precision": average_precision(p, y),
+        "auc": auc(rank, y),
+        "average_precision": average_precision(rank, y),
         "log_loss": log_loss(p, y),
         "brier": float(np.mean((p - y) ** 2)),
         "ece": ece(p, y),
-        "lift_at_10": lift(p, y, 0.1),
+        "lift_at_10": lift(rank, y, 0.1),
     }
 
 

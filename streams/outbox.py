@@ -29,9 +29,9 @@ def instant(seconds: float) -> datetime:
 
 
 def intervention_id(case: Case, episode: int, planned: Planned) -> str:
-    """The same intent always has the same id: tenant, lead, policy, episode, step, channel (and the operator's order)."""
+    """The same intent always has the same id: tenant, lead, its life, policy, episode, step, channel (and the operator's order)."""
     step = f"{ORDER[planned.stage]}.{planned.step}.{planned.by}".rstrip(".")
-    return derive("int", case.tenant, case.lead, case.policy.name, episode, step, planned.channel)
+    return derive("int", case.tenant, case.lead, case.policy.name, case.born, episode, step, planned.channel)
 
 
 def decided(case: Case, planned: Planned, judgement: Judgement) -> str:
@@ -131,7 +131,7 @@ def close_episode(case: Case, episode: Episode, end: End, value_cents: int | Non
     case.emit(
         topics.OUTCOMES,
         EpisodeClosed(
-            id=derive("eps", case.tenant, case.lead, case.policy.name, episode.number),
+            id=derive("eps", case.tenant, case.lead, case.policy.name, case.born, episode.number),
             tenant=case.tenant,
             lead=case.lead,
             at=case.at,

@@ -29,7 +29,7 @@ from streams.explain import reasons_of
 from streams.features import DAY, FeatureTable, Floats
 from streams.health import band_of, confidence_of, health_of
 from streams.holdout import held_out
-from streams.ids import derive
+from streams.ids import derive, fingerprint
 from streams.outreach import run_due_steps
 from streams.partition import Folded, Out, Partition
 from streams.playbook import plan
@@ -87,6 +87,8 @@ class Case:
         self.record: LeadRecord = LeadRecord() if data is None else decode_record(data)
         self._x: Floats | None = None
         self._look_again: float | None = None
+        if not self.born:
+            desk.table.rows["born"][row] = fingerprint(cause)
 
     @property
     def at(self) -> datetime:
@@ -117,9 +119,14 @@ class Case:
         return float(self.signs["last_key"] or self.signs["first"])
 
     @property
+    def born(self) -> int:
+        """Part of all ids: a lead that was erased or forgotten and comes again begins to count again, but is not taken for the old one."""
+        return int(self.desk.table.rows["born"][self.row])
+
+    @property
     def assessment_id(self) -> str:
         """Id of the last published assessment."""
-        return derive("asm", self.tenant, self.lead, int(self.desk.table.rows["seq"][self.row]))
+        return derive("asm", self.tenant, self.lead, self.born, int(self.desk.table.rows["seq"][self.row]))
 
     def emit(self, topic: topics.Topic, message: Outgoing) -> None:
         """Put a message about this lead into the outputs."""

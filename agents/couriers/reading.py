@@ -19,9 +19,6 @@ _REASONS = {
     "missing": RejectReason.MISSING_FIELD,
     "union_tag_invalid": RejectReason.UNKNOWN_TYPE,
     "union_tag_not_found": RejectReason.MISSING_FIELD,
-    "model_type": RejectReason.NOT_AN_OBJECT,
-    "model_attributes_type": RejectReason.NOT_AN_OBJECT,
-    "dataclass_type": RejectReason.NOT_AN_OBJECT,
 }
 _REMEDY = "see the JSON Schema of the topic; write the command again under the same id"
 
@@ -82,4 +79,6 @@ def _reason(kind: str, field: str) -> RejectReason:
         return RejectReason.UNKNOWN_VERSION
     if kind in _REASONS:
         return _REASONS[kind]
-    return RejectReason.WRONG_TYPE if kind.endswith("_type") or kind.endswith("_parsing") else RejectReason.INVALID_VALUE
+    if kind == "dict_type" and field == "value":
+        return RejectReason.NOT_AN_OBJECT
+    return RejectReason.WRONG_TYPE if kind.endswith(("_type", "_parsing")) else RejectReason.INVALID_VALUE

@@ -14,6 +14,7 @@ from agents.channels.email import EmailChannel
 from agents.channels.in_app import InAppChannel
 from agents.channels.webhook import WebhookChannel
 from agents.couriers.job import CourierJob
+from agents.couriers.served import ServedCourier
 from agents.couriers.settings import CourierSettings
 from agents.rounds import LaneSettings
 from agents.safety import ExitCode
@@ -73,7 +74,7 @@ async def run_courier(name: ChannelName, settings: CourierSettings, on_job: Call
     """
     redis = open_redis(settings.redis_url)
     channel = ADAPTERS[name](settings, redis)
-    job = CourierJob(channel, settings, redis, group_of(name, settings))
+    job = ServedCourier(channel, settings, redis, group_of(name, settings))
     if on_job is not None:
         on_job(job)
     topic = settings.topic_prefix + topics.INTERVENTIONS[name].name

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
@@ -27,7 +27,6 @@ from tests.polling import eventually
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 2
-T = TypeVar("T")
 
 VARIABLES = {
     "name": "Ana", "tenant": "acme", "lead": "L1", "agent": "Ben", "stage": "active_risk", "probability_percent": 72,
@@ -123,10 +122,11 @@ class World:
     def history(self, at_least: int, number: int = 1) -> list[str]:
         """States of one command in the ledger, in order; waits for that many."""
 
-        def states() -> list[str]:
-            return [entry.state.value for entry in self.entries() if entry.id == f"iv-{number}"]
+        def states() -> list[str] | None:
+            found = [entry.state.value for entry in self.entries() if entry.id == f"iv-{number}"]
+            return found if len(found) >= at_least else None
 
-        return eventually(lambda: found if len(found := states()) >= at_least else None, what=f"{at_least} ledger entries of iv-{number}") or []
+        return eventually(states, what=f"{at_least} ledger entries of iv-{number}") or []
 
     def until(self, state: str, number: int = 1, timeout: float = 60.0) -> list[str]:
         """Wait until the ledger has a state for a command, and return its states so far."""

@@ -167,15 +167,10 @@ def _event_of(output: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
 
 def plain(states: dict[int, Partition]) -> States:
     """Leave the guards out of the count job's states."""
-    return {
-        number: {key: count[:2] for key, count in partition.counts.items()}
-        for number, partition in states.items()
-    }
+    return {number: {key: count[:2] for key, count in partition.counts.items()} for number, partition in states.items()}
 
 
-async def traffic(
-    writer: Writer, topic: str, partitions: int, *, number: int, seconds: float, keys: int = 200
-) -> None:
+async def traffic(writer: Writer, topic: str, partitions: int, *, number: int, seconds: float, keys: int = 200) -> None:
     """Write ``number`` events, spread evenly over some seconds."""
     names = [f"lead-{index}" for index in range(keys)]
     places = [partition_for(name.encode(), partitions) for name in names]
@@ -214,4 +209,3 @@ async def applied(log: Log, total: int, workers: Workers) -> None:
         return sum(partition.applied for partition in log.states().values()) >= total
 
     await eventually_async(all_applied, timeout=120, what=f"{total} events applied")
-

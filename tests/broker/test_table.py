@@ -49,7 +49,8 @@ def test_another_process_finds_all_of_it(broker: Broker, topics: Topics) -> None
     async def check() -> None:
         async with _table(broker, topic) as (mine, _), _table(broker, topic) as (other, _):
             assert await mine.recover(1, _into({})) == 0
-            await mine.write({1: [Out(topic, 1, b"k%d" % n, b"v") for n in range(5_000)]}, {1: [Out(topic, 1, b"k0", None)]})
+            many = [Out(topic, 1, b"k%d" % n, b"v") for n in range(5_000)]
+            await mine.write({1: many}, {1: [Out(topic, 1, b"k0", None)]})
             seen: Seen = {}
             assert await other.recover(1, _into(seen)) == 5_001
             assert seen == {b"k0": None} | {b"k%d" % n: b"v" for n in range(1, 5_000)}

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from schemas.units import Channel
 from streams.env import EVERYONE, Env
-from streams.ids import derive
+from streams.ids import derive, fingerprint
 from streams.lead import Message
 from streams.policy import Policy
 from streams.risk import RuleScorer
@@ -78,6 +79,7 @@ CONSENTS: tuple[dict[str, Any], ...] = (
     {"channel": "in_app", "allowed": False},
     {"channel": "email", "allowed": True},
 )
+ACTIVATIONS: tuple[dict[str, Any], ...] = ({"policy": "2"}, {"policy": ""}, {"acting": False}, {"acting": True}, {"model": "rule-1"})
 STATUSES = ("delivered", "failed", "bounced", "opened", "responded", "queued", "clicked")
 GARBAGE: tuple[bytes, ...] = (b"{", b"[]", b"\xff", b'{"type":"nope"}', b'{"v":1,"type":"page_viewed","id":"g"}')
 KINDS = (
@@ -86,8 +88,10 @@ KINDS = (
 )  # fmt: skip
 Step = tuple[str, int, int]
 STEPS = st.lists(
-    st.tuples(st.sampled_from(KINDS), st.integers(0, len(LEADS) - 1), st.integers(0, 99)), min_size=5, max_size=30
+    st.tuples(st.sampled_from(KINDS), st.integers(0, len(LEADS) - 1), st.integers(0, 99)), min_size=5, max_size=24
 )
+MODEST = settings(max_examples=settings.default.max_examples // 2)
+"""For laws over whole histories: half of the profile's examples; each is some 150 messages."""
 
 
 @dataclass
@@ -96,6 +100,7 @@ class Builder:
 
     now: datetime = START
     log: list[Message] = field(default_factory=list)
+    born: dict[int, int] = field(default_factory=dict)
     sent: dict[int, list[tuple[dict[str, Any], bool]]] = field(default_factory=dict)
 
     def add(self, body: dict[str, Any] | bytes, *, late: timedelta = timedelta(0)) -> None:
@@ -107,6 +112,8 @@ class Builder:
         tenant, lead = LEADS[who]
         body = {"id": f"e{len(self.log)}", "tenant": tenant, "lead": lead, "at": (self.now - late).isoformat(), **body}
         self.add(body)
+        if body["type"] not in SAY_NOTHING_OF_THE_UNKNOWN:
+            self.born.setdefault(who, fingerprint(body["id"]))
         self.sent.setdefault(who, []).append((body, body["type"] in ACTIVITY_TYPES))
 
     def wait(self, hours: int, every: int) -> None:
@@ -134,17 +141,17 @@ class Builder:
             case "consent":
                 self.tell(who, {"type": "consent_changed", **CONSENTS[n % len(CONSENTS)]})
             case "receipts":
-                for intervention, channel in interventions_of(who, stage=1 + n % 3, episode=1 + n // 3 % 2):
-                    status = STATUSES[(n // 6 + len(self.log)) % len(STATUSES)]
+                for intervention, channel in interventions_of(who, self.born.get(who, 0), stage=1 + n % 3, episode=1 + n // 50):
+                    status = STATUSES[(n + len(self.log)) % len(STATUSES)]
                     self.tell(who, {"type": "receipt", "intervention": intervention, "channel": channel, "status": status})
             case "trigger":
                 self.tell(who, {"type": "trigger_intervention", "stage": ORDER[1 + n % 3], "by": "kim"})
             case "escalate":
                 self.tell(who, {"type": "escalate_lead", "reason": "asked for a manager", "by": "kim"})
             case "acknowledge":
-                self.tell(who, {"type": "acknowledge_escalation", "escalation": escalation_of(who, 1 + n % 2), "by": "lee"})
+                self.tell(who, {"type": "acknowledge_escalation", "escalation": escalation_of(who, self.born.get(who, 0), 1 + n % 2), "by": "lee"})
             case "resolve":
-                body = {"escalation": escalation_of(who, 1 + n % 2), "by": "lee", "outcome": "called"}
+                body = {"escalation": escalation_of(who, self.born.get(who, 0), 1 + n % 2), "by": "lee", "outcome": "called"}
                 self.tell(who, {"type": "resolve_escalation", **body})
             case "cancel":
                 self.tell(who, {"type": "cancel_interventions", "by": "kim"})
@@ -153,30 +160,32 @@ class Builder:
             case "erase":
                 self.tell(who, {"type": "erase_lead", "by": "kim"})
                 self.sent[who] = []
+                del self.born[who]
             case "activate":
-                self.add({"type": "activate", "partition": 0, "policy": ("2", "")[n % 2]})
+                self.add({"type": "activate", "partition": 0, **ACTIVATIONS[n % len(ACTIVATIONS)]})
             case "garbage":
                 self.add(GARBAGE[n % len(GARBAGE)])
 
 
+SAY_NOTHING_OF_THE_UNKNOWN = {"receipt", "acknowledge_escalation", "resolve_escalation", "cancel_interventions"}
 ACTIVITY_TYPES = {a["type"] for a in ACTIVITIES}
 
 
-def interventions_of(who: int, *, stage: int, episode: int) -> list[tuple[str, Channel]]:
+def interventions_of(who: int, born: int, *, stage: int, episode: int) -> list[tuple[str, Channel]]:
     """Ids that the playbook's commands of a stage will have, if they are ever sent."""
     tenant, lead = LEADS[who]
     rules = POLICIES[""].get(tenant, POLICIES[""][EVERYONE])
     return [
-        (derive("int", tenant, lead, rules.name, episode, f"{ORDER[stage]}.{step.name}", channel), channel)
+        (derive("int", tenant, lead, rules.name, born, episode, f"{ORDER[stage]}.{step.name}", channel), channel)
         for step in rules.playbooks.of(ORDER[stage]).steps
         for channel in (step.channel, *step.fallback)
     ]
 
 
-def escalation_of(who: int, number: int) -> str:
+def escalation_of(who: int, born: int, number: int) -> str:
     """Id of a lead's n-th escalation."""
     tenant, lead = LEADS[who]
-    return derive("esc", tenant, lead, POLICIES[""][EVERYONE].name, number)
+    return derive("esc", tenant, lead, POLICIES[""][EVERYONE].name, born, number)
 
 
 def build(steps: list[Step]) -> list[Message]:

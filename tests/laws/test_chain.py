@@ -11,13 +11,14 @@ from schemas.topics import ALL, ASSESSMENTS, DECISIONS, ESCALATIONS, INTERVENTIO
 from streams.lead import Message
 from streams.replay import replay
 from streams.stage import ORDER
-from tests.laws.histories import ENV, histories
+from tests.laws.histories import ENV, MODEST, histories
 from tests.worlds import outputs
 
 COMMANDS = {t.name for t in INTERVENTIONS.values()}
 STAGES = [str(s) for s in ORDER]
 
 
+@MODEST
 @given(log=histories())
 def test_every_command_has_a_decision_and_every_decision_an_assessment(log: list[Message]) -> None:
     """The decision comes before its command and the assessment before the decision; each stands only once."""
@@ -43,6 +44,7 @@ def test_every_command_has_a_decision_and_every_decision_an_assessment(log: list
                 assert decided[out["decision"]]["intervention"] == out["id"]
 
 
+@MODEST
 @given(log=histories())
 def test_a_decision_to_send_has_its_command(log: list[Message]) -> None:
     """No decision says sent without a command on the channel it names."""
@@ -53,6 +55,7 @@ def test_a_decision_to_send_has_its_command(log: list[Message]) -> None:
             assert (out["intervention"], f"interventions.{out['channel']}") in sent
 
 
+@MODEST
 @given(log=histories())
 def test_a_stage_never_skips_on_its_way_up_without_saying_so(log: list[Message]) -> None:
     """Each assessment goes on from the stage of the last one, and names what was jumped over."""
@@ -70,6 +73,7 @@ def test_a_stage_never_skips_on_its_way_up_without_saying_so(log: list[Message])
             stage[who] = out["stage"]
 
 
+@MODEST
 @given(log=histories())
 def test_assessments_of_a_lead_count_on(log: list[Message]) -> None:
     """`seq` rises by one, and `change` is the difference to the last one published."""
@@ -84,6 +88,7 @@ def test_assessments_of_a_lead_count_on(log: list[Message]) -> None:
             last[who] = out
 
 
+@MODEST
 @given(log=histories())
 def test_probabilities_are_probabilities_and_every_output_fits_its_schema(log: list[Message]) -> None:
     """All probabilities lie in [0, 1]; whatever we write, our own reader of that topic can read."""
@@ -95,6 +100,7 @@ def test_probabilities_are_probabilities_and_every_output_fits_its_schema(log: l
                 assert 0 <= getattr(told, name, 0) <= 1
 
 
+@MODEST
 @given(log=histories())
 def test_interventions_and_episodes_close_once(log: list[Message]) -> None:
     """Savings and revenue count once: an episode closes once, and a final outcome is not taken back."""

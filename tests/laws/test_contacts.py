@@ -16,7 +16,7 @@ from schemas.topics import ESCALATIONS, INTERVENTIONS
 from streams.env import EVERYONE
 from streams.holdout import held_out
 from streams.lead import Message
-from tests.laws.histories import ENV, LEADS, POLICIES, histories
+from tests.laws.histories import ENV, LEADS, MODEST, POLICIES, histories
 from tests.worlds import trace
 
 REACHES_LEAD = {"email", "sms", "phone", "push", "in_app"}
@@ -71,6 +71,7 @@ def _policy(tenant: str) -> Any:
     return POLICIES[""].get(tenant, POLICIES[""][EVERYONE])
 
 
+@MODEST
 @given(log=histories())
 def test_never_more_contacts_than_the_cap_in_any_window(log: list[Message]) -> None:
     """Over all channels per sliding day and week, per channel per week, and with the rest between two contacts."""
@@ -87,6 +88,7 @@ def test_never_more_contacts_than_the_cap_in_any_window(log: list[Message]) -> N
         assert all(at - c[0] >= rest for c in known.contacts)
 
 
+@MODEST
 @given(log=histories())
 def test_never_in_quiet_hours(log: list[Message]) -> None:
     """On the lead's own clock; on the tenant's where the lead's zone is not known."""
@@ -96,6 +98,7 @@ def test_never_in_quiet_hours(log: list[Message]) -> None:
             assert 9 <= local.hour < 20, f"{local} on {command['channel']}"
 
 
+@MODEST
 @given(log=histories())
 def test_never_after_an_opt_out(log: list[Message]) -> None:
     """An opt-out of a channel, or of everything, holds until the lead says otherwise."""
@@ -104,6 +107,18 @@ def test_never_after_an_opt_out(log: list[Message]) -> None:
             assert not known.opted_out & {command["channel"], "all"}
 
 
+@MODEST
+@given(log=histories())
+def test_nothing_is_sent_while_only_watching(log: list[Message]) -> None:
+    """Leads are assessed, but no command goes out between `acting: false` and `acting: true`."""
+    acting = True
+    for m, outputs in trace(log, ENV):
+        acting = _body(m).get("acting", acting)
+        kinds = {json.loads(o.value or b"")["type"] for o in outputs if not o.headers}
+        assert acting or "deliver_intervention" not in kinds
+
+
+@MODEST
 @given(log=histories())
 def test_never_to_a_held_out_lead(log: list[Message]) -> None:
     """By no channel at all; only an operator's own order escalates such a lead."""

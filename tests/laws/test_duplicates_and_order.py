@@ -15,13 +15,14 @@ from streams.lead import Message, Partition, fold
 from streams.replay import replay
 from streams.state import PARTITION_KEY, decode_lead
 from streams.vector import COLUMN, NAMES, vectors
-from tests.laws.histories import ACTIVITIES, ENV, SPACING, histories
+from tests.laws.histories import ACTIVITIES, ENV, MODEST, SPACING, histories
 from tests.worlds import START, env, message
 
 NOT_FEATURES = ("guard",)
 """Columns that a duplicate may move: the offset of the last record seen."""
 
 
+@MODEST
 @given(log=histories(), picks=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, RING - 1)), min_size=1, max_size=20))
 def test_duplicates_change_nothing(log: list[Message], picks: list[tuple[int, int]]) -> None:
     """A message that comes again within the lead's last 12 leaves outputs, features and records as they were."""

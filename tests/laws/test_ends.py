@@ -10,10 +10,11 @@ from hypothesis import given
 from streams.lead import Message
 from streams.replay import Replayed, replay
 from streams.state import PARTITION_KEY, decode_lead, decode_record
-from tests.laws.histories import ENV, LEADS, SPACING, histories
+from tests.laws.histories import ENV, LEADS, MODEST, SPACING, histories
 from tests.worlds import START, message
 
 
+@MODEST
 @given(log=histories())
 def test_the_same_lead_id_in_another_tenant_has_no_influence(log: list[Message]) -> None:
     """What one tenant gets does not change when the other tenant's messages are about somebody else."""
@@ -42,6 +43,7 @@ def _of(result: Replayed, tenant: bytes) -> object:
     return [o for o in result.outputs if not o.headers and (o.key or b"").startswith(tenant)], state
 
 
+@MODEST
 @given(log=histories())
 def test_an_erased_lead_leaves_no_state(log: list[Message]) -> None:
     """After an erasure of all leads, whatever receipts and orders still come: only the partition's marker remains."""
@@ -62,6 +64,7 @@ def test_an_erased_lead_leaves_no_state(log: list[Message]) -> None:
     assert set(replay({0: [*log, *late]}, ENV).state[0]) == {PARTITION_KEY}
 
 
+@MODEST
 @given(log=histories())
 def test_all_state_ends(log: list[Message]) -> None:
     """Three years of silence later only refusals are left: opt-outs and addresses that bounced, and no open matter in them."""

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from streams.lead import Message, Out, Partition, fold
 from streams.replay import replay
-from tests.laws.histories import ENV, histories
+from tests.laws.histories import ENV, MODEST, histories
 
 Changelog = dict[bytes, bytes]
 Seen = set[tuple[str, bytes | None, bytes | None]]
 
 
+@MODEST
 @given(log=histories(), size=st.integers(2, 40))
 def test_where_a_round_was_cut_does_not_matter(log: list[Message], size: int) -> None:
     """A round of n equals n rounds of one: the outputs of each topic in order, and state to the byte."""
@@ -27,6 +28,7 @@ ROUNDS = st.lists(st.tuples(st.integers(1, 60), st.none() | st.integers(0, 2**16
 """Rounds: how many messages; None, or which of its leads got to the changelog before the crash; how far back reading starts."""
 
 
+@MODEST
 @given(log=histories(), rounds=ROUNDS)
 def test_a_crash_anywhere_leads_to_the_same_end(
     log: list[Message], rounds: list[tuple[int, int | None, int]]

@@ -17,7 +17,7 @@ from streams.risk import RuleScorer
 from streams.silence import FIRST_LOOK, PRECISION
 from streams.stage import felt
 from streams.vector import COLUMN, MONOTONE, vectors
-from tests.laws.histories import ACTIVITIES, ENV, histories
+from tests.laws.histories import ACTIVITIES, ENV, MODEST, histories
 from tests.worlds import START, env, message, policy, trace
 
 LIVES = st.lists(st.tuples(st.integers(0, len(ACTIVITIES) - 1), st.integers(0, 14 * 24)), min_size=1, max_size=15)
@@ -49,6 +49,7 @@ def test_silence_never_lowers_the_risk(life: list[tuple[int, int]]) -> None:
     assert np.all(moves[:, direction == 0] == 0)
 
 
+@MODEST
 @given(log=histories())
 def test_a_tick_never_publishes_a_lower_risk_for_an_untouched_lead(log: list[Message]) -> None:
     """Between two messages about a lead, what is published about it falls by 0.02 at most."""
@@ -64,6 +65,7 @@ def test_a_tick_never_publishes_a_lower_risk_for_an_untouched_lead(log: list[Mes
                 published[who] = told["probability"]
 
 
+@MODEST
 @given(life=LIVES, tick_hours=st.sampled_from([1, 3, 12]))
 def test_a_silent_lead_is_never_late(life: list[tuple[int, int]], tick_hours: int) -> None:
     """A stage is entered by ticks alone, at most one look's precision and one tick after the risk reached it."""

@@ -20,7 +20,11 @@ def _supervisor(code: str, lines: list[str], processes: int = 1, hard_kill_s: fl
 
 def test_a_failed_worker_starts_again_until_it_is_done(tmp_path: Path) -> None:
     counter = tmp_path / "starts"
-    code = f"import sys; f = open({str(counter)!r}, 'a'); f.write('x'); f.close(); sys.exit(0 if len(open({str(counter)!r}).read()) == 3 else 75)"
+    code = (
+        f"import sys, pathlib; counter = pathlib.Path({str(counter)!r})\n"
+        "starts = counter.read_text() if counter.exists() else ''\n"
+        "counter.write_text(starts + 'x'); sys.exit(0 if len(starts) == 2 else 75)"
+    )
     lines: list[str] = []
     assert asyncio.run(_supervisor(code, lines).run()) == 0
     assert counter.read_text() == "xxx"
@@ -51,7 +55,10 @@ def test_sigterm_stops_the_children_too() -> None:
 def test_who_does_not_stop_is_killed(tmp_path: Path) -> None:
     lines: list[str] = []
     ready = tmp_path / "ready"
-    deaf = f"import signal; signal.signal(15, signal.SIG_IGN); open({str(ready)!r}, 'w').close()\nwhile True: signal.pause()"
+    deaf = (
+        f"import signal, pathlib; signal.signal(15, signal.SIG_IGN); pathlib.Path({str(ready)!r}).touch()\n"
+        "while True: signal.pause()"
+    )
 
     async def run() -> int:
         supervisor = _supervisor(deaf, lines, hard_kill_s=0.2)

@@ -1,0 +1,71 @@
+"""A model's manifest as text for people: what it is for, what it was made from, what it is worth."""
+
+from io import StringIO
+
+from rich.console import Console
+from rich.table import Table
+
+from agents.model import Manifest, Window
+
+WIDTH = 80
+_MEASURES = (
+    ("auc", "AUC", "ranking; 0.5 is chance"),
+    ("average_precision", "average precision", "ranking of those who went quiet"),
+    ("log_loss", "log loss", "honesty; lower is better"),
+    ("brier", "Brier", "honesty; lower is better"),
+    ("ece", "calibration error", "told rate against seen rate"),
+    ("lift_at_10", "lift in the top 10 %", "times the base rate"),
+)
+
+
+def card(manifest: Manifest) -> str:
+    """The model card, at most 80 columns wide, without colours."""
+    out = Console(file=StringIO(), width=WIDTH, no_color=True, highlight=False)
+    made, label = manifest.trained, manifest.label
+    quiet = "no sign of life" if label.churn == "silence" else f"closed as {' or '.join(sorted(label.closed_as))}"
+    gap = f", {label.gap_days:g} days after the snapshot" if label.gap_days else ""
+    out.print(f"Model {manifest.version}")
+    out.print(f"  goes quiet   {quiet} within {label.horizon_days:g} days{gap}")
+    out.print(f"  judged       {_who(label.eligible_days)}")
+    out.print(
+        f"  made from    {made.log}: {made.events:,} messages of {made.leads:,} leads, {made.first:%Y-%m-%d} to {made.last:%Y-%m-%d}"
+    )
+    out.print(
+        f"  method       LightGBM {made.lightgbm}, {made.settings['trees']} trees, {manifest.calibration.method} calibration"
+    )
+    out.print(f"  features     schema {manifest.feature_schema}\n")
+    times = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+    for name in ("window", "snapshots", "", "number", "rows", "went quiet"):
+        times.add_column(name, justify="right" if name in {"number", "rows", "went quiet"} else "left")
+    windows = {"train": made.train, "calibrate": made.calibrate}
+    for name, window in (windows | ({"test": manifest.tested.window} if manifest.tested else {})).items():
+        times.add_row(name, *_cells(window))
+    out.print(times)
+    if manifest.tested is None:
+        out.print("\nNot tested: the log ends before a test could come true.")
+    else:
+        worth = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+        for name in ("test", "model", "recency alone", ""):
+            worth.add_column(name, justify="right" if name in {"model", "recency alone"} else "left")
+        for key, name, meaning in _MEASURES:
+            worth.add_row(name, f"{manifest.tested.model[key]:.3f}", f"{manifest.tested.recency[key]:.3f}", meaning)
+        out.print()
+        out.print(worth)
+        out.print(f"  log loss of the base rate alone ({manifest.base_rate:.1%}): {manifest.tested.base_log_loss:.3f}")
+    assert isinstance(out.file, StringIO)
+    return "\n".join(line.rstrip() for line in out.file.getvalue().splitlines()) + "\n"
+
+
+def _who(days: float | None) -> str:
+    return "every lead with a sign of life" if days is None else f"leads with a sign of life in the last {days:g} days"
+
+
+def _cells(window: Window) -> tuple[str, ...]:
+    share = window.churned / window.rows
+    return (
+        f"{window.first:%Y-%m-%d}",
+        f"to {window.last:%Y-%m-%d}",
+        str(window.snapshots),
+        f"{window.rows:,}",
+        f"{share:.1%}",
+    )
