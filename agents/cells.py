@@ -1,4 +1,4 @@
-"""Cells of a row -> values of an event: ids, times, money, templates. Whatever does not fit raises BadCell with its column."""
+"""Cells of a row -> values of an event: ids, times, money, texts. What does not fit raises BadCell with its column."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -8,14 +8,15 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agents.mapping import AmountRule, TimeRule, places
+from agents.mapping import AmountRule, KindRule, TimeRule, places
+from schemas.events import event_classes
 
 Cells = Mapping[str, Any]
 ISO = "iso"
 _SECONDS_TO_MS = {"epoch_s": 1000, "epoch_ms": 1}
 
 
-class BadCell(Exception):
+class BadCell(Exception):  # noqa: N818 - named like its relatives in schemas/errors.py
     """A cell that cannot be used: which column, what is wrong, what to do."""
 
     def __init__(self, column: str, message: str, remedy: str) -> None:
@@ -51,7 +52,7 @@ def fill(template: str) -> Callable[[Cells], str]:
 def clock(rule: TimeRule) -> Callable[[Cells], int]:
     """Row -> epoch milliseconds.
 
-    Local times that a change of clocks skips count as the hour after it; those it repeats count as the first of the two.
+    Local times that a change of clocks skips count as the hour after; those it repeats count as the first of the two.
     """
     zone = ZoneInfo(rule.zone)
     hour = time.fromisoformat(rule.hour) if rule.hour else None
@@ -91,11 +92,13 @@ def _instant(found: datetime, zone: tzinfo, hour: time | None) -> int:
     return round(found.timestamp() * 1000)
 
 
-def money(rule: AmountRule) -> Callable[[Cells], Decimal]:
-    """Row -> cents, exact and not yet rounded (rows of a group are added first). May be negative."""
+def money(rule: AmountRule) -> Callable[[Cells], Decimal | None]:
+    """Row -> cents, exact, not yet rounded (rows of a group are added first), perhaps negative; None: an empty cell."""
     scale = Decimal(1 if rule.unit == "cents" else 100)
 
-    def cents(cells: Cells) -> Decimal:
+    def cents(cells: Cells) -> Decimal | None:
+        if not text(cells[rule.column]):
+            return None
         amount = number(cells[rule.column], rule.column, rule.decimal)
         if rule.times is not None:
             amount *= number(cells[rule.times], rule.times, rule.decimal)
@@ -113,3 +116,32 @@ def number(value: Any, column: str, decimal: str = ".") -> Decimal:
     if not found.is_finite():
         raise BadCell(column, "is not a finite number", "correct the row")
     return found
+
+
+def fields_of(rule: KindRule) -> Callable[[Cells], dict[str, Any]]:
+    """The rule's `fields` as a function of the row; numbers where the event wants numbers."""
+    if not rule.event:
+        return lambda _: {}
+    properties = event_classes()[rule.event].model_json_schema()["properties"]
+    numeric = {name for name in rule.fields if {"number", "integer"} & _types(properties[name])}
+    whole = {name for name in rule.fields if "integer" in _types(properties[name])}
+    fixed = {name: value for name, value in rule.fields.items() if not isinstance(value, str)}
+    templates = {name: fill(value) for name, value in rule.fields.items() if isinstance(value, str)}
+
+    def made(cells: Cells) -> dict[str, Any]:
+        body: dict[str, Any] = dict(fixed)
+        for name, template in templates.items():
+            value = template(cells)
+            if not value:
+                continue
+            found = number(value, name) if name in numeric else None
+            body[name] = (
+                value if found is None else int(found) if name in whole and found == int(found) else float(found)
+            )
+        return body
+
+    return made
+
+
+def _types(schema: dict[str, Any]) -> set[str]:
+    return {part["type"] for part in (schema, *schema.get("anyOf", [])) if "type" in part}

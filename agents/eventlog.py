@@ -1,6 +1,6 @@
 """Anyone's event log -> events of `lead.events`, in the order of time.
 
-Rows are read once and become events on a spool (a temporary file above 64 MB); times and places stay in memory (20 bytes an
+Rows are read once and become events on a spool (a file above 64 MB); times and places stay in memory (24 bytes an
 event), so a million rows need little. Then the spool is read back by time; equal times keep the order of the files.
 A row that cannot be used is never fatal: it comes out as a `RejectedRow` with its line, its bytes and the remedy.
 """
@@ -8,7 +8,7 @@ A row that cannot be used is never fatal: it comes out as a `RejectedRow` with i
 import json
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from agents.cells import BadCell, Cells, clock, fill, money, number, text
+from agents.cells import BadCell, Cells, clock, fields_of, fill, money, number, text
 from agents.mapping import KindRule, Layout
 from agents.rowfiles import Row, raw_of, rows
 from schemas.errors import RejectReason
-from schemas.events import EVENT, event_classes
+from schemas.events import EVENT
 from streams.ids import derive
 from streams.validate import EARLIEST
 
@@ -128,7 +128,7 @@ class _Maker:
         self._lead_of, self._at = fill(mapping.lead.id), clock(mapping.time)
         self._cents = money(mapping.amount) if mapping.amount else None
         self._profile = {name: fill(template) for name, template in mapping.profile.items()}
-        self._fields = [_fields_of(rule) for rule in mapping.kinds]
+        self._fields = [fields_of(rule) for rule in mapping.kinds]
         self._told = sorted({column for rule in mapping.kinds for column, _ in rule.conditions})
         self._matches: dict[tuple[str, ...], list[int]] = {}
 
@@ -138,13 +138,11 @@ class _Maker:
         for row in rows(path, self.mapping):
             self.report.rows += 1
             try:
-                if row.cells is None:
-                    raise BadCell("row", row.problem, "correct the line")
-                yield from self._row(row, row.cells, f"r{row.line}" if not nth else f"f{nth}r{row.line}", groups)
-            except BadCell as bad:
-                yield self._reject(path, row, RejectReason.BROKEN_ROW, bad)
+                yield from self._row(row, _readable(row), f"r{row.line}" if not nth else f"f{nth}r{row.line}", groups)
             except _UnknownKindError as unknown:
                 yield self._reject(path, row, RejectReason.UNKNOWN_KIND, unknown)
+            except BadCell as bad:
+                yield self._reject(path, row, RejectReason.BROKEN_ROW, bad)
         for group, (cents, row) in groups.items():
             try:
                 yield from self._close_group(group, cents, row.cells or {})
@@ -176,18 +174,16 @@ class _Maker:
         events: list[LoggedEvent] = []
         for nth, place in enumerate(rules):
             rule = self.mapping.kinds[place]
-            cents = self._cents(cells) if self._cents and rule.takes_amount else Decimal(0)
+            cents = self._amount(rule, cells)
             if self.mapping.group and rule.takes_amount:
-                self._refuse_negative(cents)
                 by = tuple(text(cells[column]) for column in self.mapping.group.by)
-                group = _Group(lead, at_ms, place, cents < 0, by)
+                group = _Group(lead, at_ms, place, cents is not None and cents < 0, by)
                 so_far, first = groups.get(group, (Decimal(0), row))
-                groups[group] = (so_far + cents, first)
+                groups[group] = (so_far + (cents or 0), first)
             else:
                 events.extend(self._events(lead, at_ms, rule, place, f"{name}.{nth}" if nth else name, cents, cells))
         yield from self._news(lead, at_ms, name, cells)
-        for event in events:
-            yield event
+        yield from events
 
     def _rules_for(self, cells: Cells) -> list[int]:
         """Places of the rules that match and are not left out. Raises _UnknownKindError when none matches."""
@@ -226,14 +222,13 @@ class _Maker:
         self.leads[lead] = known
 
     def _events(
-        self, lead: str, at_ms: int, rule: KindRule, place: int, name: str, cents: Decimal, cells: Cells
+        self, lead: str, at_ms: int, rule: KindRule, place: int, name: str, cents: Decimal | None, cells: Cells
     ) -> Iterator[LoggedEvent]:
         if rule.event:
             body = self._fields[place](cells)
             kind = rule.event
-            if rule.takes_amount and self._cents:
-                self._refuse_negative(cents)
-                kind = self.mapping.amount.negative if cents < 0 and self.mapping.amount else kind
+            if cents is not None:
+                kind = "refund_issued" if cents < 0 else kind
                 body["amount_cents"] = _rounded(abs(cents))
             if kind == "custom":
                 body["kind"] = rule.kind
@@ -242,10 +237,16 @@ class _Maker:
             self._closed[lead] = rule.closes
             yield self._event("lead_closed", lead, at_ms, f"{name}.c", {"outcome": rule.closes})
 
-    def _refuse_negative(self, cents: Decimal) -> None:
-        rule = self.mapping.amount
-        if rule and cents < 0 and rule.negative == "reject":
-            raise BadCell(rule.column, "is negative", 'correct the row, or set amount.negative = "refund_issued"')
+    def _amount(self, rule: KindRule, cells: Cells) -> Decimal | None:
+        """Cents of the row, where the event has room for them and the row has any."""
+        if self._cents is None or self.mapping.amount is None or not rule.takes_amount:
+            return None
+        column, cents = self.mapping.amount.column, self._cents(cells)
+        if cents is None and rule.needs_amount:
+            raise BadCell(column, "is empty", f"a {rule.event} needs an amount")
+        if cents is not None and cents < 0 and self.mapping.amount.negative == "reject":
+            raise BadCell(column, "is negative", 'correct the row, or set amount.negative = "refund_issued"')
+        return cents
 
     def _close_group(self, group: _Group, cents: Decimal, cells: Cells) -> Iterator[LoggedEvent]:
         rule = self.mapping.kinds[group.rule]
@@ -276,34 +277,11 @@ class _UnknownKindError(BadCell):
     """No rule of the mapping matches the row."""
 
 
+def _readable(row: Row) -> Cells:
+    if row.cells is None:
+        raise BadCell("row", row.problem, "correct the line")
+    return row.cells
+
+
 def _rounded(cents: Decimal) -> int:
     return int(cents.quantize(Decimal(1), ROUND_HALF_UP))
-
-
-def _fields_of(rule: KindRule) -> Callable[[Cells], dict[str, Any]]:
-    """The rule's `fields` as a function of the row; numbers where the event wants numbers."""
-    if not rule.event:
-        return lambda _: {}
-    properties = event_classes()[rule.event].model_json_schema()["properties"]
-    numeric = {name for name in rule.fields if {"number", "integer"} & _types(properties[name])}
-    whole = {name for name in rule.fields if "integer" in _types(properties[name])}
-    fixed = {name: value for name, value in rule.fields.items() if not isinstance(value, str)}
-    templates = {name: fill(value) for name, value in rule.fields.items() if isinstance(value, str)}
-
-    def made(cells: Cells) -> dict[str, Any]:
-        body: dict[str, Any] = dict(fixed)
-        for name, template in templates.items():
-            value = template(cells)
-            if not value:
-                continue
-            found = number(value, name) if name in numeric else None
-            body[name] = (
-                value if found is None else int(found) if name in whole and found == int(found) else float(found)
-            )
-        return body
-
-    return made
-
-
-def _types(schema: dict[str, Any]) -> set[str]:
-    return {part["type"] for part in (schema, *schema.get("anyOf", [])) if "type" in part}

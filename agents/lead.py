@@ -49,6 +49,7 @@ class LeadJob:
         self._leads: dict[int, Partition] = {}
         self._breakers: dict[int, DlqBreaker] = {}
         self._base = settings.epoch << EPOCH_BITS
+        self._sent: Counter[str] = Counter()
 
     # -- life cycle
 
@@ -60,7 +61,8 @@ class LeadJob:
         self._writer = Writer(bootstrap, idempotent=idempotent, client_id="lead-agent", guard=lane.lease.permit)
         await self._writer.start()
         self._changelog = Changelog(self._prefix + topics.STATE.name, self._writer, bootstrap, fetch_max_wait_ms=wait)
-        self._server = HealthServer(lane, self._settings.metrics_host, self._settings.metrics_port, self._export)
+        host, port = self._settings.metrics_host, self._settings.metrics_port
+        self._server = HealthServer(lane, host, port, self._export, self._progress)
         await self._server.start()
         logger.info("metrics at http://%s:%d/metrics", self._settings.metrics_host, self._server.port)
         if self._settings.clock == "wall":
@@ -188,14 +190,23 @@ class LeadJob:
     def _count(self, round_: Round, folded: list[Folded], outputs: list[Out]) -> None:
         for result in folded:
             count_tally(result.tally)
+            self._sent.update({key[3]: n for key, n in result.tally.items() if key[:2] == ("decided", "sent")})
         prefix = self._prefix + "interventions."
         if any(out.topic.startswith(prefix) for out in outputs):
             now = time.time()
             for batch in round_.batches.values():
                 metrics.COMMAND_LATENCY.observe(max(now - _arrived(batch[0]), 0.0))
 
+    def _progress(self) -> dict[str, float]:
+        """Stream time of the partition that is least far, and commands so far by channel."""
+        owned = {tp.partition for tp in self._lane.owned()}
+        now = min((p.state.now for n, p in self._leads.items() if n in owned), default=0.0)
+        return {"stream_time": now, **{f"sent_{channel}": n for channel, n in self._sent.items()}}
+
     def _export(self) -> None:
         owned = {tp.partition for tp in self._lane.owned()}
+        metrics.LEADS.clear()
+        metrics.STREAM_TIME.clear()
         for number, partition in self._leads.items():
             if number in owned:
                 metrics.LEADS.labels(str(number)).set(len(partition.table))

@@ -4,6 +4,7 @@ Which version is in force is written in the inbox (`activate`); this only brings
 stops the partition's progress (retried by the caller), since folding on with another one could not be replayed.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable
@@ -21,12 +22,13 @@ RULE_VERSION = RuleScorer.version
 
 
 def load_policy(path: Path) -> Policy:
-    """A policy file. Raises PolicyInvalid that names the file, the line or the key, and what is expected."""
+    """A policy file, TOML or JSON. Raises PolicyInvalid that names the file, the line or the key, and what is expected."""
     try:
-        return parse_policy(tomllib.loads(path.read_text()), str(path))
+        text = path.read_text(encoding="utf-8")
+        return parse_policy(json.loads(text) if path.suffix == ".json" else tomllib.loads(text), str(path))
     except OSError as error:
         raise PolicyInvalid(f"{path}: {error.strerror}; set LEADKEEPER_POLICY to a policy file") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
         raise PolicyInvalid(f"{path}: {error}") from error
 
 

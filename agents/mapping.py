@@ -39,7 +39,7 @@ Format = Literal["csv", "whitespace", "jsonl", "parquet"]
 
 
 class FileShape(Section):
-    """How the file is laid out. What is left out is guessed from the name (`.csv`, `.tsv`, `.txt`, `.jsonl`, `.parquet`)."""
+    """How the file is laid out. What is left out is guessed from the name (.csv, .tsv, .txt, .jsonl, .parquet)."""
 
     format: Format | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
@@ -96,12 +96,14 @@ class GroupRule(Section):
 
 
 class KindRule(Section):
-    """What rows that match `when` mean. Every rule that matches gives its event; a row that none matches is reported."""
+    """What rows that match `when` mean. Every matching rule gives its event; a row that none matches is reported."""
 
-    when: dict[str, str | tuple[str, ...]] = {}
+    when: dict[str, str | tuple[str, ...]] = Field(default={}, description="column -> value, or one of several")
     event: str | None = None
     kind: Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,64}$")] | None = None
-    fields: dict[str, str | int | float | bool] = {}
+    fields: dict[str, str | int | float | bool] = Field(
+        default={}, description="field of the event -> template or value"
+    )
     closes: Literal["won", "lost", "churned"] | None = None
     skip: bool = Field(default=False, description="known, and deliberately no event")
 
@@ -128,6 +130,11 @@ class KindRule(Section):
         """Column -> values that match."""
         return tuple((c, frozenset([v] if isinstance(v, str) else v)) for c, v in self.when.items())
 
+    @property
+    def needs_amount(self) -> bool:
+        """Whether the event is nothing without an amount."""
+        return self.event in {"purchase_completed", "refund_issued"}
+
     @cached_property
     def takes_amount(self) -> bool:
         """Whether the event has room for the row's amount."""
@@ -148,7 +155,7 @@ class Layout(Section):
     group: GroupRule | None = None
     kinds: Annotated[tuple[KindRule, ...], Field(min_length=1)]
     profile: dict[str, str] = Field(default={}, description="field of profile_updated (or `value`, money) -> template")
-    vocabulary: dict[str, CustomKind] = {}
+    vocabulary: dict[str, CustomKind] = Field(default={}, description="as in a policy")
     label: Label = Label()
 
     @field_validator("profile")
@@ -162,8 +169,7 @@ class Layout(Section):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         for place, rule in enumerate(self.kinds):
-            required = rule.event in {"purchase_completed", "refund_issued"}
-            if required and self.amount is None:
+            if rule.needs_amount and self.amount is None:
                 raise ValueError(f"kinds.{place}: {rule.event} needs an [amount] section")
         if self.id is not None and self.group is not None:
             raise ValueError("id and [group] exclude each other: a group has an id of its own")

@@ -1,7 +1,7 @@
 """A trained model on disk and at work: `models/<version>/model.txt` (LightGBM's text) beside `manifest.json`.
 
-The manifest says what the model may be used for (feature schema, label) and what it is worth (windows, measures). The version
-is derived from the content: the same data and settings give the same version, and a changed file is refused.
+The manifest says what the model may be used for (feature schema, label) and what it is worth (windows, measures). The
+version is derived from the content: the same data and settings give the same version, and a changed file is refused.
 """
 
 import sys
@@ -27,7 +27,7 @@ MODEL_FILE, MANIFEST_FILE = "model.txt", "manifest.json"
 
 @contextmanager
 def _without(*modules: str) -> Iterator[None]:
-    """LightGBM imports pandas and scikit-learn wherever it finds them: 2 s and 90 MB for nothing we use. Hide them meanwhile."""
+    """Hide modules meanwhile: LightGBM takes in pandas and scikit-learn where it can, 2 s and 90 MB for nothing."""
     hidden = [name for name in modules if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
@@ -38,7 +38,7 @@ def _without(*modules: str) -> Iterator[None]:
 
 
 with _without("pandas", "sklearn", "dask"):
-    import lightgbm
+    import lightgbm as lightgbm  # noqa: PLC0414 - the trainer takes it from here, so that it is hidden from there too
 
 
 class Calibration(Outgoing):
@@ -70,7 +70,7 @@ class Window(Outgoing):
 
 
 class Scorecard(Outgoing):
-    """Measures (`streams.measure`) of the model, of recency alone (calibrated the same way) and of the base rate alone."""
+    """Measures (`streams.measure`) of the model, of recency alone (calibrated the same way) and of the base rate."""
 
     window: Window
     model: dict[str, float]
@@ -132,7 +132,7 @@ class LightGbmScorer:
         return self.manifest.calibration.apply(self.raw(x))
 
     def effects(self, x: Floats) -> Floats:
-        """Exact effect of each family on the log-odds before calibration (TreeSHAP, 0.4 ms a row), without the base rate's."""
+        """Exact effect of each family on the log-odds before calibration (TreeSHAP, 0.4 ms a row), without the bias."""
         out = np.zeros((len(x), len(FAMILIES)))
         if len(x):
             parts = np.asarray(self._booster.predict(x, pred_contrib=True, num_threads=1), np.float64)
@@ -183,8 +183,8 @@ def load(folder: Path) -> LightGbmScorer:
         raise ModelInvalid(f"{folder / MANIFEST_FILE} is not a manifest ({_first(error)}); train again") from None
     if (found := sha256(text).hexdigest()) != manifest.sha256:
         raise ModelInvalid(
-            f"{folder / MODEL_FILE} was changed: its SHA-256 is {found[:12]}..., the manifest says {manifest.sha256[:12]}...; "
-            "copy the whole folder again, or train again"
+            f"{folder / MODEL_FILE} was changed: its SHA-256 is {found[:12]}..., the manifest says "
+            f"{manifest.sha256[:12]}...; copy the whole folder again, or train again"
         )
     if manifest.feature_schema != SCHEMA:
         raise ModelInvalid(

@@ -28,10 +28,12 @@ def card(manifest: Manifest) -> str:
     out.print(f"  goes quiet   {quiet} within {label.horizon_days:g} days{gap}")
     out.print(f"  judged       {_who(label.eligible_days)}")
     out.print(
-        f"  made from    {made.log}: {made.events:,} messages of {made.leads:,} leads, {made.first:%Y-%m-%d} to {made.last:%Y-%m-%d}"
+        f"  made from    {made.log}: {made.events:,} messages of {made.leads:,} leads, "
+        f"{made.first:%Y-%m-%d} to {made.last:%Y-%m-%d}"
     )
     out.print(
-        f"  method       LightGBM {made.lightgbm}, {made.settings['trees']} trees, {manifest.calibration.method} calibration"
+        f"  method       LightGBM {made.lightgbm}, {made.settings['trees']} trees, "
+        f"{manifest.calibration.method} calibration"
     )
     out.print(f"  features     schema {manifest.feature_schema}\n")
     times = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))

@@ -1,6 +1,7 @@
 """Files as rows: CSV, whitespace-separated text, JSON lines, Parquet; each may be gzipped. One row in memory at a time.
 
-Every row has its line number (for Parquet its row number) and its bytes as they came, so that a broken one can be shown and kept.
+Every row has its line number (for Parquet its row number) and its bytes as they came, so that a broken one can be shown
+and kept.
 """
 
 import csv
@@ -25,7 +26,7 @@ _BY_SUFFIX: dict[str, tuple[Format, str | None]] = {
 
 
 class Row(NamedTuple):
-    """One row. `cells` holds the columns the mapping uses; it is None when the row cannot be read, and `problem` says why."""
+    """One row. `cells` holds the columns the mapping uses; None when the row cannot be read: `problem` says why."""
 
     line: int
     raw: bytes
@@ -73,15 +74,17 @@ def _picked(names: Sequence[str], mapping: Layout, origin: str) -> dict[str, int
     for column, key in mapping.columns().items():
         if column not in here:
             raise MappingInvalid(
-                f"{origin} has no column {column!r}, which {key} of mapping {mapping.name!r} uses; it has {', '.join(here)}. "
+                f"{origin} has no column {column!r}, which {key} of mapping {mapping.name!r} uses; "
+                f"it has {', '.join(here)}. "
                 "Correct the mapping, or name the columns with file.columns or file.rename"
             )
     return {column: here[column] for column in mapping.columns()}
 
 
 class _Tee:
-    """Lines as text for the csv module, keeping the bytes since the last row. Bytes that are no UTF-8 become surrogates,
-    which no field of an event accepts: they harm only a row that uses them.
+    """Lines as text for the csv module, keeping the bytes since the last row.
+
+    Bytes that are no UTF-8 become surrogates, which no field of an event accepts: they harm only a row that uses them.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:

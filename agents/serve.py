@@ -12,6 +12,7 @@ from agents.rounds import LaneStats
 
 def export_lane(stats: LaneStats) -> None:
     """Copy the lane's figures into their gauges."""
+    metrics.LAG.clear()  # of partitions that are somebody else's now
     for tp, lag in stats.lag.items():
         metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
     metrics.REWINDS.set(stats.rewinds)
@@ -32,11 +33,19 @@ class HealthServer:
         host: Address to listen on.
         port: 0 for a free one; `port` then says which.
         export: Called before each scrape, to copy figures that are kept elsewhere.
+        progress: How far the worker is, shown by /ready; cheap enough to be asked all the time.
     """
 
-    def __init__(self, lane: Lane, host: str, port: int, export: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        lane: Lane,
+        host: str,
+        port: int,
+        export: Callable[[], None] = lambda: None,
+        progress: Callable[[], dict[str, float]] = dict,
+    ) -> None:
         """Nothing listens yet."""
-        self._lane, self._host, self.port, self._export = lane, host, port, export
+        self._lane, self._host, self.port, self._export, self._progress = lane, host, port, export, progress
         app = web.Application()
         app.add_routes([web.get("/metrics", self._metrics), web.get("/health", self._health), web.get("/ready", self._ready)])
         self._runner = web.AppRunner(app, access_log=None)
@@ -66,5 +75,5 @@ class HealthServer:
         stats = self._lane.stats
         ready = stats.generations > 0 and not stats.paused
         paused = sorted(f"{tp.topic}[{tp.partition}]" for tp in stats.paused)
-        body = {"ready": ready, "partitions": len(self._lane.owned()), "paused": paused}
+        body = {"ready": ready, "partitions": len(self._lane.owned()), "paused": paused, **self._progress()}
         return web.json_response(body, status=200 if ready else 503)

@@ -1,14 +1,14 @@
 """A log as columns, and snapshots of it: what would have been known of every lead at a time t, and what came after.
 
-Training and evaluation fold the same `FeatureTable` that runs online and read it with the same `vectors`; only the batches are
-larger. A test holds the vectors against those of the streaming fold, bit for bit.
+Training and evaluation fold the same `FeatureTable` that runs online and read it with the same `vectors`; only the
+batches are larger. A test holds the vectors against those of the streaming fold, bit for bit.
 
-No look into the future: an event counts at t when it happened *and* was known before t (event time < t, ingestion time < t).
+No look into the future: an event counts at t when it happened *and* was known before t (event and ingestion time < t).
 """
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Logged(Protocol):
 
 
 class Snapshot(NamedTuple):
-    """Leads that could be judged at t: features (rows x features), which lead each row is, and what came true (1 = went quiet)."""
+    """Leads that could be judged at t: features (rows x features), whose row it is, and the truth (1 = went quiet)."""
 
     t: float
     x: Floats
@@ -105,7 +105,7 @@ class ActivityLog:
             counts.append(isinstance(body, e.Activity))
         order = np.argsort(np.array(seen), kind="stable")
         columns = [np.array(column)[order] for column in (rows, times, families, keys, cents, moods, prints, counts)]
-        return cls(Batch(*columns), np.array(seen)[order], list(numbers), closings)
+        return cls(_batch(columns), np.array(seen)[order], list(numbers), closings)
 
     def closings(self, outcomes: frozenset[str] | None = None) -> Moments:
         """When leads were closed, all of them or those with these outcomes."""
@@ -144,6 +144,11 @@ class ActivityLog:
         for at in range(start, end, FOLD_AT_ONCE):
             part = slice(at, min(at + FOLD_AT_ONCE, end))
             columns = (b.rows, b.times, b.families, b.keys, b.cents, b.moods, b.fingerprints, b.counts)
-            batch = Batch(*(column[part] for column in columns))
+            batch = _batch([column[part] for column in columns])
             for wave in waves(batch.rows):
                 fold_wave(table, batch, wave)
+
+
+def _batch(columns: Sequence[Any]) -> Batch:
+    """Arrays in the order of `Batch`, which takes them as they are."""
+    return Batch(*columns)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from agents.safety import ExitCode
 
 BACKOFF_S = (1.0, 30.0)
-HARD_KILL_S = 25.0
+HARD_KILL_S = 60.0  # longer than any worker drains (agents.rounds.LaneSettings.drain_s, and a courier's last calls)
 _HEALTHY_S = 60.0  # a child that lasted this long starts again without delay
 
 Report = Callable[[str], None]

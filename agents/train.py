@@ -1,7 +1,7 @@
 """From a log to a model: snapshots by replay, LightGBM, calibration on later snapshots, a test on still later ones.
 
-Settings are those of the design notes on models: 150 trees of 15 leaves, monotone in silence, no class weights (they ruin
-probabilities). The same log, mapping and policy give the same model, byte for byte.
+Settings are those of the design notes on models: 150 trees of 15 leaves, monotone in silence, no class weights (they
+ruin probabilities). The same log, mapping and policy give the same model, byte for byte.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ from agents.model import (
 )
 from agents.snapshots import ActivityLog
 from agents.windows import TooLittleData, utc, windows
-from streams.features import Floats
+from streams.features import DAY, Floats
 from streams.labels import Label
 from streams.measure import log_loss, measure
 from streams.policy import Policy
@@ -86,7 +86,7 @@ def train(log: ActivityLog, label: Label, until: float | None = None, name: str 
     Args:
         log: the whole log.
         label: definition of going quiet.
-        until: epoch seconds; labels used for training and calibration have come true before. Left out: chosen by `windows`.
+        until: epoch seconds; labels used for training and calibration have come true before. Left out: see `windows`.
         name: of the log, for the manifest.
 
     Raises:
@@ -99,15 +99,17 @@ def train(log: ActivityLog, label: Label, until: float | None = None, name: str 
     x = np.concatenate(held.x)
     raw = np.asarray(lightgbm.Booster(model_str=text.decode()).predict(x, num_threads=1), np.float64)
     calibration = Calibration.fit(raw, held.y)
-    known = log.batch.rows[: int(np.searchsorted(log.seen, plan.calibrate[-1] + label.reach))]
-    made = Trained(
-        log=name, leads=len(np.unique(known)), events=len(known), first=utc([log.start])[0], last=utc([plan.calibrate[-1] + label.reach])[0],
-        train=learn.window, calibrate=held.window, settings=SETTINGS | {"trees": TREES}, lightgbm=lightgbm.__version__,
-    )  # fmt: skip
+    made = _made(log, name, plan.calibrate[-1] + label.reach, learn.window, held.window)
     manifest = Manifest(
-        version=version_of(text, calibration, made), sha256=sha256(text).hexdigest(), feature_schema=SCHEMA, label=label,
-        calibration=calibration, recency=Calibration.fit(recency(x), held.y), base_rate=float(held.y.mean()), trained=made,
-    )  # fmt: skip
+        version=version_of(text, calibration, made),
+        sha256=sha256(text).hexdigest(),
+        feature_schema=SCHEMA,
+        label=label,
+        calibration=calibration,
+        recency=Calibration.fit(recency(x), held.y),
+        base_rate=float(held.y.mean()),
+        trained=made,
+    )
     if plan.test:
         card = evaluate(LightGbmScorer(text, manifest), log, plan.test).overall
         manifest = manifest.model_copy(update={"tested": card})
@@ -125,7 +127,7 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
     if late or not at:
         wanted = f"{utc(late)[0]:%Y-%m-%d} has no finished labels" if late else "there are no snapshots"
         raise TooLittleData(
-            f"{wanted}: the log ends at {utc([log.end])[0]:%Y-%m-%d}, and labels need {manifest.label.reach / 86400:g} days"
+            f"{wanted}: the log ends at {utc([log.end])[0]:%Y-%m-%d}; labels need {manifest.label.reach / DAY:g} days"
         )
     judged, cards = [], {}
     for shot in log.snapshots(at, manifest.label):
@@ -159,6 +161,21 @@ def _card(times: Sequence[float], columns: Floats, base_rate: float) -> Scorecar
     )
 
 
+def _made(log: ActivityLog, name: str, end: float, learned: Window, calibrated: Window) -> Trained:
+    known = log.batch.rows[: int(np.searchsorted(log.seen, end))]
+    return Trained(
+        log=name,
+        leads=len(np.unique(known)),
+        events=len(known),
+        first=utc([log.start])[0],
+        last=utc([end])[0],
+        train=learned,
+        calibrate=calibrated,
+        settings=SETTINGS | {"trees": TREES},
+        lightgbm=lightgbm.__version__,
+    )
+
+
 def _window(times: Sequence[float], y: Floats) -> Window:
     first, last = utc(times)
     return Window(first=first, last=last, snapshots=len(times), rows=len(y), churned=int(y.sum()))
@@ -171,8 +188,9 @@ def _rows(log: ActivityLog, label: Label, purpose: str, times: Sequence[float]) 
     quiet = int(y.sum())
     if len(y) < rows or min(quiet, len(y) - quiet) < either:
         raise TooLittleData(
-            f"to {purpose}, {rows} rows are needed with {either} leads that went quiet and {either} that did not; the log gives {len(y)} "
-            f"rows, {quiet} of them quiet. Use a longer log, or change label.horizon_days, label.eligible_days or the vocabulary's key events"
+            f"to {purpose}, {rows} rows are needed, {either} that went quiet and {either} that did not; the log "
+            f"gives {len(y)} rows, {quiet} of them quiet. Use a longer log, or change label.horizon_days, "
+            "label.eligible_days or the vocabulary's key events"
         )
     return _Rows(_window(times, y), [shot.x for shot in shots], y)
 

@@ -7,6 +7,7 @@ exception ends the process before anything of its round can be committed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ class Turns:
         self._began = 0.0
         self._later: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping = asyncio.Event()
 
     def hand_over(self) -> None:
         """Send what waits to the agent, unless it still has a round or had one a moment ago."""
@@ -74,9 +76,10 @@ class Turns:
         """Give ``work`` a turn every so many seconds, once the partitions are recovered."""
 
         async def repeat() -> None:
-            while True:
-                await asyncio.sleep(seconds)
-                if self._settled and self._lane.flow_active:
+            while not self._stopping.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), seconds)
+                if self._settled and self._lane.flow_active and not self._stopping.is_set():
                     await self._take(Round(self._lane.generation, {}), work)
 
         self.spawn(repeat())
@@ -100,9 +103,8 @@ class Turns:
             pass
 
     def stop(self) -> None:
-        """End the periodic work."""
-        for task in self._tasks:
-            task.cancel()
+        """Begin no more periodic work. What runs goes on to its end."""
+        self._stopping.set()
 
     async def _take(self, round_: Round, work: Work) -> None:
         async with self._turn:

@@ -2,8 +2,8 @@
 
     start ... [ train ] embargo [ calibrate ] embargo [ test ] ... end - reach
 
-The embargo is as long as a label reaches (gap + horizon), so that no label of one window is known from the features of the
-next; before the test begins, every label that was used has come true. A model is only ever judged on what came later.
+The embargo is as long as a label reaches (gap + horizon), so that no label of one window is known from the features of
+the next; before the test begins, every label that was used has come true. A model is judged only on what came later.
 """
 
 from collections.abc import Sequence
@@ -22,16 +22,16 @@ CALIBRATION_ROWS = 16_000
 MOST_TRAINING_ROWS = 500_000
 """Above, every second (third, ...) snapshot is used: a minute of training and 200 MB."""
 WARM_UP = 1 / 3
-"""The first snapshot comes this share of a label's reach after the log's first event, when there is something to know."""
+"""The first snapshot is this share of a label's reach after the log's first event, when there is something to know."""
 
 
-class TooLittleData(LeadkeeperError):
+class TooLittleData(LeadkeeperError):  # noqa: N818 - named like its relatives in schemas/errors.py
     """The log cannot carry a model; the message says what is missing and how much would do."""
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Snapshot times (epoch seconds), rising. `test` is empty where the log ends before a label of it could come true."""
+    """Snapshot times (epoch seconds), rising. `test` is empty where the log ends before a label could come true."""
 
     train: tuple[float, ...]
     calibrate: tuple[float, ...]
@@ -44,8 +44,8 @@ def windows(log: ActivityLog, label: Label, until: float | None = None) -> Windo
     Args:
         log: the whole log.
         label: definition of going quiet.
-        until: training may use nothing from here on (epoch seconds), and the test begins here; the log's end means no test.
-            Left out: the last third of the time that the two embargoes leave is for the test.
+        until: training may use nothing from here on (epoch seconds), and the test begins here; the log's end means no
+            test. Left out: the last third of the time that the two embargoes leave is for the test.
 
     Raises:
         TooLittleData: the log does not last long enough.
@@ -86,9 +86,9 @@ def _back(last: float, begin: float, step: float) -> tuple[float, ...]:
 def _too_short(log: ActivityLog, label: Label, until: float) -> str:
     needed = (WARM_UP + 2) * label.reach / DAY + 2 * label.every_days
     return (
-        f"the log runs from {_day(log.start)} to {_day(log.end)}; training up to {_day(until)} leaves too little: with a horizon of "
-        f"{label.horizon_days:g} days, training needs {needed:.0f} days before the test (training, embargo, calibration, embargo) "
-        f"and the test {label.horizon_days:g} more; use a longer log, a later `until`, or a shorter label.horizon_days"
+        f"the log runs from {_day(log.start)} to {_day(log.end)}; training up to {_day(until)} leaves too little: with "
+        f"a horizon of {label.horizon_days:g} days it needs {needed:.0f} (training, embargo, calibration, embargo) "
+        f"and a test {label.horizon_days:g} more; use a longer log, a later `until`, or a shorter label.horizon_days"
     )
 
 

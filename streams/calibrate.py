@@ -1,7 +1,7 @@
-"""Raw scores -> honest probabilities: isotonic regression where there are rows enough, Platt's line where there are few.
+"""Raw scores -> honest probabilities: isotonic regression where rows are many enough, Platt's line where they are few.
 
-A calibration is a list of knots (score, probability), both rising, read by linear interpolation; so it never turns the order
-of two scores around. Under 5,000 rows isotonic harms (measured: design notes on models, section 1.3).
+A calibration is a list of knots (score, probability), both rising, read by linear interpolation; so it never turns the
+order of two scores around. Under 5,000 rows isotonic harms (measured: design notes on models, section 1.3).
 """
 
 from collections.abc import Sequence
@@ -24,15 +24,16 @@ def apply(knots: Knots, scores: Floats) -> Floats:
 
 
 def fit(scores: Floats, labels: Floats) -> tuple[str, Knots]:
-    """Choose by size, fit, and say which: ("isotonic" | "platt", knots). Scores are probabilities before calibration."""
+    """Choose by size, fit, and say which: ("isotonic" | "platt", knots). Scores are uncalibrated probabilities."""
     if len(scores) >= ISOTONIC_FROM:
         return "isotonic", isotonic(scores, labels)
     return "platt", platt(scores, labels)
 
 
 def isotonic(scores: Floats, labels: Floats) -> Knots:
-    """Pool adjacent violators; one knot at the middle of each pool. Pools are smoothed by one row of each class,
-    so that no probability is ever 0 or 1.
+    """Pool adjacent violators; one knot at the middle of each pool.
+
+    Pools are smoothed by half a row of each class, so that no probability is ever 0 or 1.
     """
     values, place, rows = np.unique(scores, return_inverse=True, return_counts=True)
     quiet = np.bincount(place, weights=labels, minlength=len(values))
@@ -51,7 +52,8 @@ def isotonic(scores: Floats, labels: Floats) -> Knots:
 def platt(scores: Floats, labels: Floats, steps: int = 50) -> Knots:
     """Logistic regression of the label on the logit of the score (Newton's method), as knots over [0, 1].
 
-    Targets are Platt's (smoothed by the class sizes). The slope is kept positive: order never turns.
+    Targets are Platt's (smoothed by the class sizes), and nothing more certain than they are is told. The slope is kept
+    positive: order never turns.
     """
     positives = labels.sum()
     target = np.where(labels > 0, (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2))
@@ -67,7 +69,8 @@ def platt(scores: Floats, labels: Floats, steps: int = 50) -> Knots:
         if np.abs(step).max() < 1e-8:
             break
     grid = sigmoid(np.linspace(-9.0, 9.0, PLATT_KNOTS))
-    return _rising(grid.tolist(), sigmoid(a * _logit(grid) + b).tolist())
+    told = np.clip(sigmoid(a * _logit(grid) + b), target.min(), target.max())
+    return _rising(grid.tolist(), told.tolist())
 
 
 def _logit(p: Floats) -> Floats:

@@ -12,7 +12,8 @@ the call was made: that is IN_DOUBT, as is an answer that never came. Two laws f
 what may not be repeated is never called twice, and what was once in doubt ends as SENT or UNKNOWN, never as a failure
 that would make another channel send the same thing again.
 
-An entry holds its command as long as something remains to be done: call again, or tell the lead agent. `settled` drops it.
+An entry holds its command as long as something remains to be done: call again, or tell the lead agent. Then `settled`
+drops it.
 """
 
 from dataclasses import dataclass
@@ -122,13 +123,17 @@ def next_step(entry: LedgerEntry | None, command: Command, now: datetime, pause:
         return Next(Step.WAIT, entry)
     base = (entry or _first(command, now)).model_copy(update={"command": command})
     if now >= command.deadline:
-        return Next(Step.WRITE, _ended(base, LedgerState.EXPIRED, now, f"expired: deadline {command.deadline.isoformat()}"))
+        return Next(
+            Step.WRITE, _ended(base, LedgerState.EXPIRED, now, f"expired: deadline {command.deadline.isoformat()}")
+        )
     if command.quiet is not None and (until := quiet_until(now, command.quiet)) > now:
         return Next(Step.WRITE, parked(base, command, now, until, "quiet_hours"))
     return Next(Step.CALL, _moved(base, LedgerState.CLAIMED, now, attempt=base.attempt + 1, error=None))
 
 
-def parked(entry: LedgerEntry | None, command: DeliverIntervention, now: datetime, until: datetime, why: str) -> LedgerEntry:
+def parked(
+    entry: LedgerEntry | None, command: DeliverIntervention, now: datetime, until: datetime, why: str
+) -> LedgerEntry:
     """Put a command off without counting an attempt: quiet hours, or something of ours is down.
 
     Past its deadline at `until`, the command expires now: nobody has to wait to learn that.
@@ -234,16 +239,20 @@ def _moved(entry: LedgerEntry, state: LedgerState, now: datetime, **changes: obj
 
 def _ended(entry: LedgerEntry, state: LedgerState, now: datetime, error: str) -> LedgerEntry:
     if entry.in_doubt_resends:
-        return _moved(entry, LedgerState.UNKNOWN, now, error=f"in_doubt: an earlier call may have gone through; {error}")
+        return _moved(
+            entry, LedgerState.UNKNOWN, now, error=f"in_doubt: an earlier call may have gone through; {error}"
+        )
     return _moved(entry, state, now, error=error)
 
 
 def _again(entry: LedgerEntry, now: datetime, error: str, retry_after: timedelta | None = None) -> LedgerEntry:
-    assert entry.command is not None  # noqa: S101 - both callers have checked it
+    assert entry.command is not None
     rule = RETRY_RULES[entry.channel]
     at = next_attempt(entry.id, entry.attempt, now, entry.command.deadline, rule, retry_after)
     if at is None:
-        return _ended(entry, LedgerState.REJECTED, now, f"exhausted: {entry.attempt} of {rule.attempts} attempts, {error}")
+        return _ended(
+            entry, LedgerState.REJECTED, now, f"exhausted: {entry.attempt} of {rule.attempts} attempts, {error}"
+        )
     return _moved(entry, LedgerState.RETRY_AT, now, retry_at=at, error=error)
 
 

@@ -9,7 +9,7 @@ from schemas import topics
 from schemas.decisions import Decided, Verdict
 from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
 from streams.ids import derive
-from streams.playbook import step_of
+from streams.playbook import step_of, template_of
 from streams.record import Planned
 from streams.stage import ORDER
 from streams.track import outcome_without_life, success_score
@@ -69,7 +69,7 @@ def _decided(case: Case, planned: Planned, judgement: Judgement, intervention: s
             stage=ORDER[planned.stage],
             step=planned.step,
             channel=planned.channel,
-            template=step.template if step else None,
+            template=template_of(step, planned.channel) if step else None,
             arm="holdout" if held_out else "treated",
             propensity=case.policy.holdout.share if held_out else 1 - case.policy.holdout.share,
             probability=case.probability,

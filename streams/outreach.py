@@ -12,7 +12,7 @@ from streams import outbox
 from streams.caps import trim
 from streams.consent import address_of
 from streams.decide import Judgement, Subject, judge, quiet_window
-from streams.playbook import fallback_of, step_of
+from streams.playbook import fallback_of, step_of, template_of
 from streams.record import Contact, Episode, Intervention, Planned
 from streams.stage import ORDER
 from streams.explain import in_words
@@ -80,7 +80,7 @@ def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: 
             step=planned.step,
             action=step.action,
             priority=step.priority,
-            template=step.template,
+            template=template_of(step, planned.channel),
             variables=_variables(case, planned, step),
             recipient=Recipient(
                 name=profile.name,

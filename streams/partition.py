@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streams import state as durable
-from streams.features import FeatureTable
+from streams.features import FeatureTable, Ints
 
 EPOCH_BITS = 48
 """The log's epoch stands above this many bits of a message's offset: a topic recreated on purpose goes on in a new epoch."""
@@ -98,6 +98,10 @@ class Partition:
     def touch(self, row: int) -> None:
         """This lead's state has to go to the changelog."""
         self._touched.add(row)
+
+    def touch_all(self, rows: Ints) -> None:
+        """The same for many leads."""
+        self._touched.update(rows.tolist())
 
     def forget(self, row: int) -> None:
         """Remove a lead for good."""

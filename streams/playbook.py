@@ -28,6 +28,12 @@ def step_of(policy: Policy, planned: Planned) -> Step | None:
     return next((s for s in policy.playbooks.of(ORDER[planned.stage]).steps if s.name == planned.step), None)
 
 
+def template_of(step: Step, channel: Channel) -> str:
+    """The step's template for this channel: a fallback speaks in its own words (`x.email` by in_app is `x.in_app`)."""
+    base = step.template.removesuffix(f".{step.channel}")
+    return step.template if base == step.template else f"{base}.{channel}"
+
+
 def fallback_of(step: Step, tried: set[Channel]) -> Channel | None:
     """The next channel of the step that was not tried yet."""
     return next((c for c in step.fallback if c not in tried), None)

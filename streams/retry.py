@@ -52,9 +52,10 @@ def jitter(intervention: str, attempt: int) -> float:
 
 
 def delay(rule: RetryRule, intervention: str, attempt: int) -> timedelta:
-    """How long to wait after refusal number `attempt` (1 = the first): between half and all of min(cap, first * 2^(n-1))."""
+    """The wait after refusal number n = `attempt` (from 1): between half and all of min(cap, first * 2^(n-1))."""
     doublings = min(attempt - 1, 32)  # beyond this any cap is reached, and timedelta overflows
-    return min(rule.first * 2**doublings, rule.cap) * jitter(intervention, attempt)
+    longest: timedelta = min(rule.first * 2.0**doublings, rule.cap)
+    return longest * jitter(intervention, attempt)
 
 
 def next_attempt(

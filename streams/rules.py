@@ -183,7 +183,8 @@ class Case:
         seq = int(rows["seq"][self.row])
         risen = self.stage > before
         level = level_of(probability, self.policy.stages.enter)
-        effects = self.desk.scorer.effects(x[None, :])[0] if risen else None
+        # Exact reasons cost half a millisecond: told when a stage is entered and somebody may act on it.
+        effects = self.desk.scorer.effects(x[None, :])[0] if risen and self.desk.acting else None
         self.emit(
             topics.ASSESSMENTS,
             LeadAssessed(
@@ -216,6 +217,10 @@ class Case:
             self.desk.tally["stage", ORDER[before], ORDER[self.stage]] += 1
 
     def _rise(self, stage: int, probability: float) -> None:
+        if self.record.episode is None and self.now >= self.last_key + self.policy.episodes.churned_after_silent_days * DAY:
+            self.record.gone = True  # first seen when it was long gone: winning back is another matter than keeping
+            self.desk.tally["episode", "gone_before"] += 1
+            return
         episode = self.open_episode()
         episode.peak_stage = max(episode.peak_stage, stage)
         episode.peak_probability = max(episode.peak_probability, probability)

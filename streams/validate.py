@@ -11,6 +11,8 @@ from schemas.events import EVENT, Activate, LeadEvent, Tick
 
 MAX_BYTES = 262_144
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC).timestamp()
+LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+"""Even where the record's own timestamp, which a producer may set, says so: times are kept in 32 bits (until 2106)."""
 SKEW_SECONDS = 300.0
 """A clock may run this far ahead of the broker; an event further ahead counts as that far ahead."""
 FUTURE_SECONDS = 86_400.0
@@ -38,13 +40,13 @@ def parse(key: bytes | None, value: bytes | None, timestamp_ms: int) -> tuple[Le
     except ValidationError as error:
         raise reject(value, error) from None
     at = event.at.timestamp()
-    seconds = timestamp_ms / 1000.0
-    if at > seconds + FUTURE_SECONDS:
+    seconds = timestamp_ms / 1000.0 if timestamp_ms > 0 else at  # -1: the record has no timestamp
+    if at > seconds + FUTURE_SECONDS or at > LATEST:
         raise Rejected(
-            RejectReason.IN_FUTURE, "at", f"{event.at.isoformat()} is over a day after the broker had it", "check the sender's clock"
+            RejectReason.IN_FUTURE, "at", "is over a day after the broker had the record", "check the sender's clock and its zone"
         )
     if at < EARLIEST:
-        raise Rejected(RejectReason.ANCIENT, "at", f"{event.at.isoformat()} is before 1990", "check the unit: ISO 8601, not a number")
+        raise Rejected(RejectReason.ANCIENT, "at", "is before 1990", "check the sender's clock: 1970 is a time that was never set")
     if not isinstance(event, Tick | Activate):
         _check_key(key, event.tenant, event.lead)
     return event, min(at, seconds + SKEW_SECONDS)
@@ -85,6 +87,27 @@ def _check_key(key: bytes, tenant: str, lead: str) -> None:
 
 _JSON = {"json_invalid", "json_type"}
 _NOT_OBJECT = {"model_attributes_type", "model_type", "dict_type"}
+_TIME = "send ISO 8601 with an offset, like 2026-01-31T09:00:00Z"
+_REMEDY = {
+    "timezone_aware": _TIME,
+    "datetime_type": _TIME,
+    "datetime_parsing": _TIME,
+    "datetime_from_date_parsing": _TIME,
+    "datetime_object_invalid": _TIME,
+    "enum": "send one of those",
+    "literal_error": "send one of those",
+    "bool_type": "send true or false, without quotes",
+    "int_type": "send a whole number, without quotes or a decimal point",
+    "float_type": "send a number, without quotes",
+    "string_type": "send text, in quotes",
+    "greater_than_equal": "send a value within that bound",
+    "less_than_equal": "send a value within that bound",
+    "finite_number": "leave the field out where the number is not known",
+    "string_pattern_mismatch": "use only the letters and the length that the pattern allows",
+    "string_too_long": "shorten it, or put it elsewhere and send its address",
+    "value_error": "correct it, or leave the field out",
+}
+_SEE = "see the JSON Schema of lead.events"
 
 
 def reject(value: bytes, error: ValidationError) -> Rejected:
@@ -100,11 +123,13 @@ def reject(value: bytes, error: ValidationError) -> Rejected:
     if kind == "union_tag_invalid":
         return Rejected(RejectReason.UNKNOWN_TYPE, "type", "is not a known type", "see schemas/events.py, or use custom with a kind")
     if field == "v":
-        return Rejected(RejectReason.UNKNOWN_VERSION, "v", first["msg"], "send version 1")
+        return Rejected(RejectReason.UNKNOWN_VERSION, "v", first["msg"], "send version 1, as a number")
     if kind == "missing":
-        return Rejected(RejectReason.MISSING_FIELD, field, "is missing", "add it")
-    reason = RejectReason.WRONG_TYPE if kind.endswith(("_type", "_parsing")) else RejectReason.INVALID_VALUE
-    return Rejected(reason, field, first["msg"], "see the JSON Schema of lead.events")
+        return Rejected(RejectReason.MISSING_FIELD, field, "is missing", f"add {field}")
+    if field == "email" and kind == "value_error":  # the library's words repeat parts of the address
+        return Rejected(RejectReason.INVALID_VALUE, field, "is not a valid e-mail address", "send name@domain, or null to clear it")
+    reason = RejectReason.WRONG_TYPE if kind.endswith("_type") else RejectReason.INVALID_VALUE
+    return Rejected(reason, field, first["msg"].removeprefix("Value error, "), _REMEDY.get(kind, _SEE))
 
 
 def _broken_json(value: bytes, first: Any) -> Rejected:
@@ -116,5 +141,5 @@ def _broken_json(value: bytes, first: Any) -> Rejected:
 
 
 def _field(loc: tuple[int | str, ...]) -> str:
-    """The path without the union's tag in front."""
-    return ".".join(map(str, loc[1:]))
+    """The field's name: after the union's tag, and before the ways in which pydantic tried to read it. Events are flat."""
+    return str(loc[1]) if len(loc) > 1 else ""

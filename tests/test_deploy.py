@@ -1,4 +1,4 @@
-"""What docker-compose.yml, Prometheus, Grafana and the runbook name must exist: there need be no Docker engine to find out."""
+"""What docker-compose.yml, the image and the pages name must exist: there need be no Docker engine to find out."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 from xml.etree import ElementTree as ET
 
-import prometheus_client as prom
 import pytest
 import typer
 import yaml  # type: ignore[import-untyped]
 
-from agents import metrics
 from agents.cli.main import app
 from agents.couriers.run import ADAPTERS, lane_settings
 from agents.couriers.settings import CourierSettings
@@ -29,6 +27,8 @@ from agents.safety import ExitCode, Lease
 from agents.serve import HealthServer
 from agents.settings import LeadSettings, Settings
 from schemas.units import Channel
+from tests.brokers import FORCE
+from tests.test_monitoring import ALERTS, METRICS
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
@@ -37,13 +37,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("leadkeeper:")}
 WORKERS = {name: service for name, service in OURS.items() if service.get("command", [""])[0] == "worker"}
 CLASSES: dict[str, type[Settings]] = {"lead": LeadSettings, "couriers": CourierSettings, "report": Settings}
-PROMETHEUS = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
-ALERTS = [rule for group in yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text())["groups"] for rule in group["rules"]]
-BOARD = json.loads((DEPLOY / "grafana/dashboards/leadkeeper.json").read_text())
-TARGETS = [(panel["title"], target) for panel in BOARD["panels"] for target in panel.get("targets", ())]
-EXPRESSIONS = [(rule["alert"], rule["expr"]) for rule in ALERTS] + [(title, target["expr"]) for title, target in TARGETS]
 PAGES = [ROOT / "CHANGELOG.md", DEPLOY / "runbook.md", *sorted((DEPLOY / "decisions").glob("*.md"))]
-TARGET_LABELS = {"job", "instance"}  # what Prometheus itself puts on everything it scrapes
 
 
 def plain(value: object) -> str:
@@ -59,7 +53,11 @@ def test_compose_itself_accepts_the_file() -> None:
     if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
         pytest.skip("no `docker compose` here to ask; the other tests of this file look at the same text")
     said = subprocess.run(
-        [docker, "compose", "--profile", "*", "config", "--quiet"], cwd=ROOT, capture_output=True, text=True, check=False
+        [docker, "compose", "--profile", "*", "config", "--quiet"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert said.returncode == 0, said.stderr
 
@@ -137,7 +135,9 @@ def test_published_ports_are_on_loopback() -> None:
 def test_what_is_mounted_copied_and_ignored_exists() -> None:
     binds = {m.split(":")[0] for s in SERVICES.values() for m in s.get("volumes", ()) if m.startswith(".")}
     dockerfile = (DEPLOY / "Dockerfile").read_text()
-    copied = {word for line in re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE) for word in line.split()}
+    copied = {
+        word for line in re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE) for word in line.split()
+    }
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     named = {line.removeprefix("!") for line in ignored if line and not line.startswith(("#", "*"))}
     builds = {str(Path(s["build"]["context"]) / s["build"]["dockerfile"]) for s in OURS.values()}
@@ -152,13 +152,22 @@ def test_what_is_mounted_copied_and_ignored_exists() -> None:
 
 
 def test_services_say_how_they_are_and_may_finish() -> None:
-    once = {n for s in SERVICES.values() for n, need in s.get("depends_on", {}).items() if need["condition"].endswith("successfully")}
+    once = {
+        n
+        for s in SERVICES.values()
+        for n, need in s.get("depends_on", {}).items()
+        if need["condition"].endswith("successfully")
+    }
     assert once == {"topics"}
     for name, service in SERVICES.items():
         assert "healthcheck" in service or name in once, f"{name}: no health check"
         assert service.get("restart"), f"{name}: no restart policy"
     for name, service in WORKERS.items():
-        lane = LaneSettings("", "") if service["command"][1] != "couriers" else lane_settings(Channel.EMAIL, CourierSettings())
+        lane = (
+            LaneSettings("", "")
+            if service["command"][1] != "couriers"
+            else lane_settings(Channel.EMAIL, CourierSettings())
+        )
         assert float(service["stop_grace_period"].removesuffix("s")) > lane.drain_s, f"{name}: killed while it drains"
 
 
@@ -186,102 +195,25 @@ def test_health_check_of_workers_sees_the_health_server() -> None:
     assert down != 0
 
 
-def test_mail_catcher_starts_as_told(tmp_path: Path) -> None:
-    """Entry point and health check of the compose file, on loopback and a free port."""
+def test_mail_catcher_listens_where_it_is_told(tmp_path: Path) -> None:
+    """Entry point and health check of the compose file, on an address that is not the program's own choice."""
     box = SERVICES["mailbox"]
-    start = [word.replace("0.0.0.0", "127.0.0.1") for word in box["entrypoint"][1:]]
+    address = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"  # elsewhere loopback is one address
+    start = [word.replace("0.0.0.0", address) for word in box["entrypoint"][1:]]
     assert start != box["entrypoint"][1:]
-    where = [str(tmp_path), *box["command"][1:-1], "0"]
-    with subprocess.Popen([sys.executable, *start, *where], cwd=ROOT, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)}) as server:
+    command = [sys.executable, *start, str(tmp_path), *box["command"][1:-1], "0"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env=environment) as server:
         assert server.stdout is not None
         try:
             port = json.loads(server.stdout.readline())["port"]
-            probe = [word.replace("2525", str(port)) for word in box["healthcheck"]["test"][2:]]
+            probe = [
+                word.replace("127.0.0.1", address).replace("2525", str(port)) for word in box["healthcheck"]["test"][2:]
+            ]
             assert subprocess.run([sys.executable, *probe], check=False).returncode == 0
         finally:
             server.terminate()
     assert box["command"][-1] == plain(SERVICES["courier-email"]["environment"]["LEADKEEPER_SMTP_PORT"])
-
-
-# -- Prometheus and Grafana
-
-
-def declared() -> dict[str, tuple[str, set[str]]]:
-    """Sample name -> (name in agents/metrics.py, labels)."""
-    found: dict[str, tuple[str, set[str]]] = {}
-    for name, metric in vars(metrics).items():
-        if isinstance(metric, prom.Counter | prom.Gauge | prom.Histogram):
-            base, labels = metric.describe()[0].name, set(metric._labelnames)
-            if isinstance(metric, prom.Histogram):
-                found |= {base + "_bucket": (name, labels | {"le"}), base + "_sum": (name, labels), base + "_count": (name, labels)}
-            else:
-                found[base + ("_total" if isinstance(metric, prom.Counter) else "")] = (name, labels)
-    return found
-
-
-METRICS = declared()
-
-
-def names_in(expression: str) -> tuple[dict[str, set[str]], set[str]]:
-    """Metrics with the labels they are chosen by, and the labels grouped by. What is no function or keyword is a metric."""
-    bare = re.sub(r'"[^"]*"', '""', expression)
-    chosen = re.findall(r"(\w+)\{([^}]*)\}", bare)
-    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", bare)
-    grouping = r"\b(?:by|on)\s*\(([^)]*)\)"
-    grouped = {label for group in re.findall(grouping, bare) for label in re.findall(r"\w+", group)}
-    words = set(re.findall(r"\b[a-z_]\w*\b(?!\s*\()", re.sub(grouping, "", bare)))
-    names = words - {"and", "or", "unless", "sum", "max", "min", "avg"}
-    return {name: {label for n, c in chosen if n == name for label in re.findall(r"(\w+)\s*[=!]", c)} for name in names}, grouped
-
-
-@pytest.mark.parametrize(("where", "expression"), EXPRESSIONS)
-def test_expressions_use_declared_metrics_and_their_labels(where: str, expression: str) -> None:
-    used, grouped = names_in(expression)
-    assert used, where
-    unknown = used.keys() - METRICS.keys() - {"up"}  # `up` is Prometheus's own: whether the scrape worked
-    assert not unknown, f"{where}: not in agents/metrics.py"
-    for name in used.keys() - {"up"}:
-        lacks = (grouped | used[name]) - METRICS[name][1] - TARGET_LABELS
-        assert not lacks, f"{where}: {name} has no such label"
-
-
-def test_labels_in_legends_survive_the_grouping() -> None:
-    for title, target in TARGETS:
-        legend = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
-        assert legend <= names_in(target["expr"])[1], f"{title}: {target['legendFormat']}"
-
-
-def test_metrics_in_use_are_set_somewhere() -> None:
-    code = "\n".join(path.read_text() for path in (ROOT / "agents").rglob("*.py") if path.name != "metrics.py")
-    used = {name for _, expression in EXPRESSIONS for name in names_in(expression)[0]} - {"up"}
-    silent = sorted(name for name in used if not re.search(rf"\bmetrics\.{METRICS[name][0]}\b", code))
-    assert not silent, "declared and shown, but no code ever sets them"
-
-
-def test_prometheus_asks_every_worker_and_misses_each() -> None:
-    jobs = {job["job_name"]: job["dns_sd_configs"] for job in PROMETHEUS["scrape_configs"]}
-    ports = {name: int(service["environment"]["LEADKEEPER_METRICS_PORT"]) for name, service in WORKERS.items()}
-    assert {name: [(c["names"], c["port"]) for c in configs] for name, configs in jobs.items()} == {
-        name: [([name], port)] for name, port in ports.items()
-    }
-    down = next(rule["expr"] for rule in ALERTS if rule["alert"] == "WorkerDown")
-    assert set(re.findall(r'absent\(up\{job="([^"]+)"\}\)', down)) == set(WORKERS)
-    assert all((DEPLOY / "prometheus" / name).exists() for name in PROMETHEUS["rule_files"])
-
-
-def test_dashboard_is_whole_and_finds_its_data() -> None:
-    ids = [panel["id"] for panel in BOARD["panels"]]
-    assert len(ids) == len(set(ids))
-    sources = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"]
-    assert len(sources) == 1
-    assert {target["datasource"]["uid"] for _, target in TARGETS} == {sources[0]["uid"]}
-    host, port = re.fullmatch(r"http://([\w-]+):(\d+)", sources[0]["url"]).groups()  # type: ignore[union-attr]
-    assert SERVICES[host]["ports"][0].endswith(f":{port}")
-    provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/leadkeeper.yml").read_text())["providers"][0]
-    mounted = dict(mount.split(":")[1::-1] for mount in SERVICES["grafana"]["volumes"])
-    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
-    for path in (provider["options"]["path"], home.rpartition("/")[0]):
-        assert (ROOT / mounted[path] / home.rpartition("/")[2]).exists()
 
 
 # -- what people read
@@ -301,16 +233,16 @@ def test_runbook_has_a_section_for_each_alert_and_a_line_for_each_exit_code() ->
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_name_what_exists(page: Path) -> None:
     text = page.read_text()
-    fields = set(LeadSettings.model_fields) | set(CourierSettings.model_fields)
-    for name in re.findall(r"LEADKEEPER_([A-Z_]+)", text):
-        assert name.lower() in fields, f"LEADKEEPER_{name}"
+    fields = {f"LEADKEEPER_{name.upper()}" for kind in CLASSES.values() for name in kind.model_fields}
+    for name in re.findall(r"LEADKEEPER_[A-Z_]+", text):
+        assert name in fields | {FORCE}, name
     for name in re.findall(r"\bleadkeeper_\w+", text):
         assert name in METRICS, name
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         assert link.startswith("https://") or (page.parent / link).exists(), link
     for path in re.findall(r"`((?:agents|streams|schemas|deploy|tests)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
-    for command in re.findall(r"\bleadkeeper ((?:worker|topics|lead|dlq)(?: [a-z]+)?)\b", text):
+    for command in re.findall(r"\bleadkeeper ((?:worker|topics|lead|dlq|inbox)(?: [a-z]+)?)\b", text):
         group: Any = typer.main.get_command(app)
         for word in command.split():
             group = group.commands.get(word)

@@ -14,7 +14,7 @@ NAT64 = IPv6Network("64:ff9b::/96")
 Check = Callable[[str], bool]
 
 
-class ForbiddenAddress(OSError):
+class ForbiddenAddressError(OSError):
     """The endpoint's name leads to an address that a webhook may not reach."""
 
 
@@ -54,17 +54,19 @@ class CheckedResolver(AbstractResolver):
         self._allowed = allowed
         self._resolver = ThreadedResolver()
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
         """Resolve one name.
 
         Raises:
-            ForbiddenAddress: One of its addresses is not allowed.
+            ForbiddenAddressError: One of its addresses is not allowed.
             OSError: It does not resolve.
         """
         found = await self._resolver.resolve(host, port, family)
         for each in found:
             if not self._allowed(each["host"]):
-                raise ForbiddenAddress(f"{host} resolves to {each['host']}, which is not a public address")
+                raise ForbiddenAddressError(f"{host} resolves to {each['host']}, which is not a public address")
         return found
 
     async def close(self) -> None:

@@ -1,7 +1,8 @@
 """E-mail over SMTP.
 
-What a server's 250 means depends on the server. A relay has merely taken the message on: `sending`, and only a bounce or
-a later event says more. A final server (the mailbox itself, LMTP) has put it where it can be read: `delivered`.
+What a server's 250 means depends on the server. A relay has merely taken the message on: `sending`, and only a
+bounce or a later event says more. A final server (the mailbox itself, LMTP) has put it where it can be read:
+`delivered`.
 """
 
 import re
@@ -23,6 +24,7 @@ from schemas.errors import Unavailable
 from schemas.units import Channel, DeliveryStatus
 from streams.deliver import Answer, AnswerKind
 
+NO_PASSWORD = SecretStr("")
 UNSAFE = re.compile(r"[\r\n\x00]")
 ID_TEXT = re.compile(r"[A-Za-z0-9._-]+")
 PERMANENT = 500
@@ -50,7 +52,7 @@ class SmtpServer:
     sender: str
     security: Literal["none", "starttls", "tls"] = "none"
     username: str = ""
-    password: SecretStr = SecretStr("")
+    password: SecretStr = NO_PASSWORD
     timeout_s: float = 20.0
     final: bool = False
     unsubscribe_url: str = ""
@@ -111,7 +113,9 @@ class EmailChannel:
             await client.quit()
         except (aiosmtplib.SMTPException, OSError) as error:
             where = f"{self._server.host}:{self._server.port}"
-            raise Unavailable(f"smtp: no mail server answers at {where} ({error}); correct LEADKEEPER_SMTP_HOST and _PORT") from error
+            raise Unavailable(
+                f"smtp: no mail server answers at {where} ({error}); correct LEADKEEPER_SMTP_HOST and _PORT"
+            ) from error
         finally:
             client.close()
 
@@ -127,9 +131,15 @@ class EmailChannel:
         if not command.recipient.email:
             raise ValueError("recipient.email is missing; send a profile_updated with an address")
         subject = rendered["subject"].strip()
-        for field, text in (("recipient.email", command.recipient.email), ("recipient.name", command.recipient.name or ""), ("subject", subject)):
+        for field, text in (
+            ("recipient.email", command.recipient.email),
+            ("recipient.name", command.recipient.name or ""),
+            ("subject", subject),
+        ):
             if UNSAFE.search(text):
-                raise ValueError(f"{field} contains a line break or NUL and would forge headers; clean the source of it")
+                raise ValueError(
+                    f"{field} contains a line break or NUL and would forge headers; clean the source of it"
+                )
         message = EmailMessage(policy=policy.SMTP)
         message["From"] = self._server.sender
         message["To"] = Address(display_name=command.recipient.name or "", addr_spec=command.recipient.email)
@@ -150,7 +160,11 @@ class EmailChannel:
 
     def _message_id(self, intervention: str) -> str:
         # Ids may hold characters that a Message-ID may not.
-        left = intervention if ID_TEXT.fullmatch(intervention) else blake2b(intervention.encode(), digest_size=20).hexdigest()
+        left = (
+            intervention
+            if ID_TEXT.fullmatch(intervention)
+            else blake2b(intervention.encode(), digest_size=20).hexdigest()
+        )
         domain = self._server.sender.rpartition("@")[2].rstrip("> ") or "localhost"
         return f"<{left}@{domain}>"
 

@@ -60,9 +60,12 @@ class InAppChannel:
 
 async def read(redis: "Redis", tenant: str, lead: str) -> list[dict[str, Any]]:
     """A lead's messages, newest first; `acknowledged` is the time at which it was, or None."""
-    done = await redis.hgetall(_acknowledged(tenant, lead))  # type: ignore[misc]  # redis-py types this as sync or async
+    done = await redis.hgetall(_acknowledged(tenant, lead))
     times = {_text(key): _text(value) for key, value in done.items()}
-    return [{**message, "acknowledged": times.get(message["id"])} for message in await read_list(redis, _messages(tenant, lead))]
+    return [
+        {**message, "acknowledged": times.get(message["id"])}
+        for message in await read_list(redis, _messages(tenant, lead))
+    ]
 
 
 async def acknowledge(redis: "Redis", tenant: str, lead: str, message: str, at: datetime) -> bool:
@@ -94,7 +97,7 @@ async def ping_redis(redis: "Redis") -> None:
         Unavailable: It is not; says what to do.
     """
     try:
-        await redis.ping()  # type: ignore[misc]  # as above
+        await redis.ping()
     except RedisError as error:
         raise Unavailable(f"redis does not answer ({error}); start it or correct LEADKEEPER_REDIS_URL") from error
 

@@ -27,19 +27,19 @@ async def push_once(redis: "Redis", key: str, message: dict[str, Any]) -> bool:
         while True:
             try:
                 await pipe.watch(key)
-                held = await pipe.lrange(key, 0, -1)  # type: ignore[misc]  # redis-py types this as sync or async
+                held = await pipe.lrange(key, 0, -1)
                 if any(json.loads(each)["id"] == message["id"] for each in held):
                     return False
-                pipe.multi()
+                pipe.multi()  # type: ignore[no-untyped-call]  # redis-py has no types for it
                 pipe.lpush(key, json.dumps(message))
                 pipe.ltrim(key, 0, LENGTH - 1)
                 pipe.expire(key, TTL_S)
                 await pipe.execute()
-                return True
             except WatchError:
                 continue  # somebody else wrote to the list meanwhile: look again
+            return True
 
 
 async def read_list(redis: "Redis", key: str) -> list[dict[str, Any]]:
     """All messages in the list, newest first."""
-    return [json.loads(each) for each in await redis.lrange(key, 0, -1)]  # type: ignore[misc]  # as above
+    return [json.loads(each) for each in await redis.lrange(key, 0, -1)]

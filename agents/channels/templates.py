@@ -16,11 +16,27 @@ from schemas.commands import Variable
 MAX_BYTES = 65_536
 """Longest rendered part."""
 NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
-FILTERS = frozenset({"capitalize", "default", "e", "escape", "int", "join", "length", "lower", "replace", "round", "title", "trim", "upper"})
+FILTERS = frozenset(
+    {
+        "capitalize",
+        "default",
+        "e",
+        "escape",
+        "int",
+        "join",
+        "length",
+        "lower",
+        "replace",
+        "round",
+        "title",
+        "trim",
+        "upper",
+    }
+)
 
 
-class Unrenderable(ValueError):
-    """A template is missing, asks for a variable that the command lacks, or is broken. The text says which and what to do."""
+class UnrenderableError(ValueError):
+    """A template is missing, broken, or asks for a variable that the command lacks; says which, and the remedy."""
 
 
 class Templates:
@@ -34,7 +50,7 @@ class Templates:
         """Open the folder; files are read when first needed."""
         self.folder = folder
         # Two environments, for macros: one taken from a shared file escapes as that file does, not as its caller.
-        self._envs = {escaping: _environment(folder, escaping) for escaping in (False, True)}
+        self._envs = {escaping: _environment(folder, escaping=escaping) for escaping in (False, True)}
 
     def render(self, template: str, parts: tuple[str, ...], variables: Mapping[str, Variable]) -> dict[str, str]:
         """Render each part of a template.
@@ -45,27 +61,33 @@ class Templates:
             variables: Plain values only.
 
         Raises:
-            Unrenderable: With the file or the variable at fault, and the remedy.
+            UnrenderableError: With the file or the variable at fault, and the remedy.
         """
         if not NAME.fullmatch(template):
-            raise Unrenderable(f"template {template[:80]!r}: not a name like early_warning.email")
+            raise UnrenderableError(f"template {template[:80]!r}: not a name like early_warning.email")
         return {part: self._part(f"{template}.{part}.j2", variables) for part in parts}
 
     def _part(self, file: str, variables: Mapping[str, Variable]) -> str:
         try:
             text = self._envs[file.endswith(".html.j2")].get_template(file).render(variables)
         except TemplateNotFound as error:
-            raise Unrenderable(f"template file {error.name} is missing in {self.folder.name}/; add it or correct the playbook") from error
+            raise UnrenderableError(
+                f"template file {error.name} is missing in {self.folder.name}/; add it or correct the playbook"
+            ) from error
         except TemplateError as error:
-            raise Unrenderable(f"template {file}: {error.message}; send the variable or correct the template") from error
+            raise UnrenderableError(
+                f"template {file}: {error.message}; send the variable or correct the template"
+            ) from error
         except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
-            raise Unrenderable(f"template {file}: {error}; correct the template or the variable's type") from error
+            raise UnrenderableError(f"template {file}: {error}; correct the template or the variable's type") from error
         if len(text.encode()) > MAX_BYTES:
-            raise Unrenderable(f"template {file}: longer than {MAX_BYTES} bytes; shorten the template or the variables")
+            raise UnrenderableError(
+                f"template {file}: longer than {MAX_BYTES} bytes; shorten the template or the variables"
+            )
         return text
 
 
-def _environment(folder: Path, escaping: bool) -> ImmutableSandboxedEnvironment:
+def _environment(folder: Path, *, escaping: bool) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(folder),
         undefined=StrictUndefined,

@@ -1,9 +1,8 @@
 """Webhooks signed after Standard Webhooks 1.0: the command as JSON, posted to an endpoint of the tenant.
 
-The receiver recognises a repetition by `webhook-id`, which is the intervention's id, so a doubtful call may be repeated.
+The receiver recognises a repetition by `webhook-id`, the intervention's id, so a doubtful call may be repeated.
 """
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook
 from yarl import URL
 
-from agents.channels.addresses import CheckedResolver, ForbiddenAddress, is_loopback, is_public, literal
+from agents.channels.addresses import CheckedResolver, ForbiddenAddressError, is_loopback, is_public, literal
 from agents.channels.base import Rendered, refused
 from agents.couriers.clock import utc_now
 from schemas.commands import DeliverIntervention, Variable
@@ -80,15 +79,15 @@ class WebhookChannel:
             async with self._open().post(url, data=body, headers=headers, allow_redirects=False) as response:
                 await response.content.read(MAX_ANSWER)
                 return classify(response.status, response.headers.get("Retry-After"))
-        except ForbiddenAddress as error:
+        except ForbiddenAddressError as error:
             return refused(f"endpoint {key}: {error}")
         except aiohttp.ClientConnectorError as error:
-            if isinstance(error.os_error, ForbiddenAddress):
+            if isinstance(error.os_error, ForbiddenAddressError):
                 return refused(f"endpoint {key}: {error.os_error}")
             return _failed(AnswerKind.REFUSED_TRANSIENT, error)
         except aiohttp.ConnectionTimeoutError as error:
             return _failed(AnswerKind.REFUSED_TRANSIENT, error)
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
             return _failed(AnswerKind.IN_DOUBT, error)
 
     async def ping(self) -> None:
@@ -120,7 +119,9 @@ class WebhookChannel:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(resolver=CheckedResolver(self._may_reach), use_dns_cache=False, force_close=True)
+            connector = aiohttp.TCPConnector(
+                resolver=CheckedResolver(self._may_reach), use_dns_cache=False, force_close=True
+            )
             timeout = aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=CONNECT_S)
             self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False)
         return self._session
@@ -132,29 +133,34 @@ class WebhookChannel:
 def classify(status: int, retry_after: str | None) -> Answer:
     """What an HTTP status means: 2xx sent; 408, 425, 429 and 5xx may pass; everything else, 3xx included, is final."""
     told = Answer(AnswerKind.SENT, provider="webhook", provider_id=str(status))
-    if 200 <= status < 300:  # noqa: PLR2004 - the class of success, RFC 9110
+    if 200 <= status < 300:
         return told
     error = "410: the endpoint is gone; remove it from the endpoints file" if status == GONE else f"HTTP {status}"
-    if status in (TOO_MANY, TIMEOUT, TOO_EARLY) or status >= 500:  # noqa: PLR2004 - RFC 9110, server errors
+    if status in (TOO_MANY, TIMEOUT, TOO_EARLY) or status >= 500:
         return Answer(AnswerKind.REFUSED_TRANSIENT, "webhook", str(status), error, wait_asked(retry_after, utc_now()))
     return Answer(AnswerKind.REFUSED_PERMANENT, "webhook", str(status), error)
 
 
 def wait_asked(retry_after: str | None, now: datetime) -> timedelta | None:
-    """Read a Retry-After header: seconds or a date (RFC 9110, section 10.2.3); None when there is none or it is nonsense."""
+    """Read a Retry-After header: seconds or a date (RFC 9110, section 10.2.3); None for none and for nonsense."""
     if retry_after is None:
         return None
     text = retry_after.strip()
     try:
-        wait = timedelta(seconds=int(text)) if text.isascii() and text.isdigit() else parsedate_to_datetime(text).astimezone(UTC) - now
+        if text.isascii() and text.isdigit():
+            return timedelta(seconds=min(int(text), LONGEST_WAIT.total_seconds()))
+        return min(max(parsedate_to_datetime(text).astimezone(UTC) - now, timedelta(0)), LONGEST_WAIT)
     except (ValueError, OverflowError):
         return None
-    return min(max(wait, timedelta(0)), LONGEST_WAIT)
 
 
 def _signed(command: DeliverIntervention, endpoint: Endpoint) -> tuple[bytes, dict[str, str]]:
     body = json.dumps(
-        {"type": "intervention.requested", "timestamp": command.at.isoformat(), "data": command.model_dump(mode="json")},
+        {
+            "type": "intervention.requested",
+            "timestamp": command.at.isoformat(),
+            "data": command.model_dump(mode="json"),
+        },
         separators=(",", ":"),
     )
     # The signature's time is the time of the call, also in a replay: receivers refuse old ones.

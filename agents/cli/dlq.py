@@ -27,7 +27,7 @@ def _find(reason: str | None, tenant: str | None, topic: str | None, one: str | 
         return (
             (one is None or letter.id == one)
             and (reason is None or letter.reason == reason)
-            and (topic is None or letter.topic == settings.topic_prefix + topic)
+            and (topic is None or letter.topic.removeprefix(settings.topic_prefix) == topic)
             and (tenant is None or (record.key or b"").startswith(f"{tenant}:".encode()))
         )
 
@@ -99,5 +99,5 @@ def redrive(
         out.print(f"would send {len(found)}: {summary}; add --go to do it", soft_wrap=True, markup=False)
         return
     settings = load(Settings)
-    sent = wait(dead_letters.redrive(settings.bootstrap, found))
+    sent = wait(dead_letters.redrive(settings.bootstrap, settings.topic_prefix, found))
     out.print(f"sent {sent}: {summary}", soft_wrap=True, markup=False)

@@ -35,7 +35,8 @@ def lead(processes: Processes = 1, metrics_port: MetricsPort = None) -> None:
     """Fold lead.events into assessments, decisions, commands, escalations and outcomes."""
     settings = load(LeadSettings, metrics_port=metrics_port)
     if processes:
-        supervise(["worker", "lead", "--processes", "0", *_port(settings)], processes)
+        ports = [settings.metrics_port + n if settings.metrics_port else 0 for n in range(processes)]
+        supervise_many([["worker", "lead", "--processes", "0", "--metrics-port", str(port)] for port in ports])
     logs.configure(settings.log_level)
     partitions = _checked(settings)
     try:

@@ -1,1 +1,1 @@
-"""Couriers: one process per channel takes commands, delivers each as often as its channel allows, and says what came of it."""
+"""Couriers: one process per channel delivers commands, as often as the channel allows, and tells the lead agent."""

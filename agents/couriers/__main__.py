@@ -18,7 +18,9 @@ def main(channel: Annotated[Channel, typer.Option(help="which channel to serve")
     """Deliver the interventions of one channel until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     if channel not in ADAPTERS:
-        raise typer.BadParameter(f"{channel} has no adapter yet; its commands wait on interventions.{channel} for a consumer of yours")
+        raise typer.BadParameter(
+            f"{channel} has no adapter yet; its commands wait on interventions.{channel} for a consumer of yours"
+        )
     try:
         code = asyncio.run(run_courier(channel, CourierSettings()))
     except LeadkeeperError as error:

@@ -1,8 +1,8 @@
 """What time it is for a courier: the wall clock when live, the command's own time in a replay.
 
-In a replay of last year's log, quiet hours and deadlines are judged as of last year, and receipts carry last year's time.
-A wait for a provider is a real one in both modes: the provider needs it. It then *counts* as the time that was planned,
-so that the same log gives the same receipts.
+In a replay of last year's log, quiet hours and deadlines are judged as of last year, and receipts carry last year's
+time. A wait for a provider is a real one in both modes: the provider needs it. It then *counts* as the time that was
+planned, so that the same log gives the same receipts.
 """
 
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ class CourierClock:
         self.mode = mode
 
     def now(self, command: Command, entry: LedgerEntry | None = None) -> datetime:
-        """The time for judging this command: live the wall clock; in a replay its own `at`, or the instant it waited for."""
+        """When it is for a command: live the wall clock, in a replay its own `at` or the instant it waited for."""
         if self.mode == "wall":
             return utc_now()
         if entry is not None and entry.retry_at is not None:
@@ -41,5 +41,5 @@ class CourierClock:
 
         In a replay that is after as much real time as the wait was long, counted from now on.
         """
-        assert entry.retry_at is not None, f"{entry.id}: does not wait"  # noqa: S101 - a bug of ours
+        assert entry.retry_at is not None, f"{entry.id}: does not wait"
         return entry.retry_at if self.mode == "wall" else utc_now() + (entry.retry_at - entry.at)

@@ -1,4 +1,4 @@
-"""One command on its way: decide, claim, pass the fence, call, record, tell. The decisions themselves are `streams.deliver`."""
+"""One command on its way: decide, claim, pass the fence, call, record, tell. What is decided: `streams.deliver`."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from datetime import timedelta
 from redis.exceptions import RedisError
 
 from agents.channels.base import Channel
-from agents.channels.templates import Templates, Unrenderable
+from agents.channels.templates import Templates, UnrenderableError
 from agents.couriers.clock import CourierClock, utc_now
 from agents.couriers.fence import Fence
 from agents.couriers.intake import Backlog
@@ -20,7 +20,19 @@ from agents.couriers.stats import CourierStats
 from agents.writer import Out
 from schemas.commands import Command, DeliverIntervention
 from schemas.ledger import LedgerEntry, LedgerState
-from streams.deliver import TERMINAL, Answer, AnswerKind, Step, answered, next_step, parked, receipt, resolve, settled, unsendable
+from streams.deliver import (
+    TERMINAL,
+    Answer,
+    AnswerKind,
+    Step,
+    answered,
+    next_step,
+    parked,
+    receipt,
+    resolve,
+    settled,
+    unsendable,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +91,7 @@ class Desk:
             case Step.WRITE:
                 return await self._record(partition, step.entry)
             case Step.CALL:
-                assert isinstance(command, DeliverIntervention)  # noqa: S101 - only deliveries are called
+                assert isinstance(command, DeliverIntervention)
                 return await self._call(partition, entry, command, step.entry)
 
     async def _call(
@@ -91,7 +103,7 @@ class Desk:
             # A fallback channel may use the text of another one, which asks for a link only that one has.
             variables = {"unsubscribe": None, **command.variables, **self.channel.variables(command)}
             rendered = self.templates.render(command.template, self.channel.parts, variables)
-        except Unrenderable as error:
+        except UnrenderableError as error:
             return await self._record(partition, unsendable(before, command, claimed.at, str(error)))
         await self.journal.write([self.ledger.put(partition, claimed)])
         try:
@@ -138,7 +150,9 @@ class Desk:
         self.stats.ended[entry.state.value] += 1
         return self._settle(partition, entry)
 
-    async def _park(self, partition: int, entry: LedgerEntry | None, command: DeliverIntervention, why: str) -> list[Out]:
+    async def _park(
+        self, partition: int, entry: LedgerEntry | None, command: DeliverIntervention, why: str
+    ) -> list[Out]:
         pause = REDIS_PAUSE if why == "redis_down" else timedelta(0)
         if entry is not None and entry.state is LedgerState.RETRY_AT:
             # The ledger already says that it waits: only look again later.
@@ -157,7 +171,9 @@ class Desk:
     def _receipt(self, partition: int, entry: LedgerEntry) -> Out:
         told = receipt(entry, self.channel.sent_status)
         key = f"{entry.tenant}:{entry.lead}".encode()
-        return Out(self.receipts_topic, partition, key, told.model_dump_json().encode(), int(entry.at.timestamp() * 1000))
+        return Out(
+            self.receipts_topic, partition, key, told.model_dump_json().encode(), int(entry.at.timestamp() * 1000)
+        )
 
     def _settle(self, partition: int, entry: LedgerEntry) -> list[Out]:
         return [] if entry.command is None else [self.ledger.put(partition, settled(entry))]

@@ -1,7 +1,7 @@
 """The second fence: each attempt of each intervention passes it once, whichever courier makes it.
 
-The ledger is the truth. This catches what the ledger cannot: two couriers that both believe they own the partition, or a
-ledger that was lost. One key per attempt, because a repetition that the ledger allows is not the same call.
+The ledger is the truth. This catches what the ledger cannot: two couriers that both believe they own the partition,
+or a ledger that was lost. One key per attempt, because a repetition that the ledger allows is not the same call.
 """
 
 from redis.asyncio import Redis

@@ -22,7 +22,7 @@ from agents.couriers.clock import CourierClock, utc_now
 from agents.couriers.delivery import Desk
 from agents.couriers.fence import Fence
 from agents.couriers.intake import Backlog
-from agents.couriers.journal import Journal, OwnershipLost
+from agents.couriers.journal import Journal, OwnershipLostError
 from agents.couriers.ledger import Ledger
 from agents.couriers.reading import dead_letter, read_command
 from agents.couriers.settings import CourierSettings
@@ -68,7 +68,10 @@ class CourierJob:
         """Start writer and ledger; look for due deliveries from time to time."""
         flavour = await probe(self.settings.bootstrap)
         self._writer = Writer(
-            self.settings.bootstrap, idempotent=flavour.idempotent, client_id=f"courier-{self._name}", guard=lane.lease.permit
+            self.settings.bootstrap,
+            idempotent=flavour.idempotent,
+            client_id=f"courier-{self._name}",
+            guard=lane.lease.permit,
         )
         await self._writer.start()
         self._changelog = Changelog(
@@ -126,7 +129,7 @@ class CourierJob:
                 await self._journal.write(dead)
             await self._work(withdrawals, lane)
             await self._work(deliveries, lane)
-        except OwnershipLost:
+        except OwnershipLostError:
             return  # the lane sees it too and drops the round
 
     async def _fire(self, round_: Round, lane: Lane) -> None:
@@ -141,7 +144,7 @@ class CourierJob:
         self._journal.may_write = lambda: lane.still_owner(round_)
         try:
             await self._work(due, lane, due=True)
-        except OwnershipLost:
+        except OwnershipLostError:
             return
 
     async def _purge(self, round_: Round, lane: Lane) -> None:
@@ -184,10 +187,14 @@ class CourierJob:
 
         async def one_lead(group: list[Item]) -> list[Out]:
             async with self._calls:
-                return [record for partition, command in group for record in await desk.handle(partition, command, due=due)]
+                return [
+                    record for partition, command in group for record in await desk.handle(partition, command, due=due)
+                ]
 
         results = await asyncio.gather(*(one_lead(group) for group in by_lead.values()), return_exceptions=True)
         errors = [result for result in results if isinstance(result, BaseException)]
-        for error in sorted(errors, key=lambda each: isinstance(each, OwnershipLost)):
+        for error in sorted(errors, key=lambda each: isinstance(each, OwnershipLostError)):
             raise error
-        await self._journal.write([record for result in results if not isinstance(result, BaseException) for record in result])
+        await self._journal.write(
+            [record for result in results if not isinstance(result, BaseException) for record in result]
+        )

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from agents.table import Changelog
 from agents.writer import Out
 
+Waiting = tuple[list[Out], asyncio.Future[None]]
 
-class OwnershipLost(RuntimeError):
+
+class OwnershipLostError(RuntimeError):
     """The partitions have moved: what this round would write is another courier's to write."""
 
 
@@ -21,7 +23,7 @@ class Journal:
     def __init__(self, changelog: Changelog) -> None:
         """Start with nothing to write."""
         self._changelog = changelog
-        self._next: list[tuple[list[Out], asyncio.Future[None]]] = []
+        self._next: list[Waiting] = []
         self._writing = asyncio.Lock()
         self.may_write: Callable[[], bool] = lambda: False
 
@@ -29,34 +31,35 @@ class Journal:
         """Return when the broker has the records.
 
         Raises:
-            OwnershipLost: Nothing of them was written.
+            OwnershipLostError: None of them was written.
             WriterFailedError: The broker did not take all; end the process.
         """
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._next.append((list(records), mine))
         async with self._writing:
             if not mine.done():
-                await self._write_waiting()
+                group, self._next = self._next, []
+                await self._write(group)
         await mine
 
-    async def _write_waiting(self) -> None:
-        group, self._next = self._next, []
-        try:
-            if not self.may_write():
-                raise OwnershipLost("not the owner any more")
-            by_partition: dict[int, list[Out]] = {}
-            for records, _ in group:
-                for record in records:
-                    by_partition.setdefault(record.partition, []).append(record)
-            await self._changelog.write(by_partition)
-        except BaseException as error:
-            for _, waiter in group:
-                if not waiter.done():
-                    waiter.set_exception(error if isinstance(error, Exception) else OwnershipLost(repr(error)))
-                    waiter.exception()  # seen: a waiter that was cancelled will not ask
-            if not isinstance(error, Exception):
-                raise
+    async def _write(self, group: list[Waiting]) -> None:
+        failure: Exception | None = None
+        by_partition: dict[int, list[Out]] = {}
+        for records, _ in group:
+            for record in records:
+                by_partition.setdefault(record.partition, []).append(record)
+        if self.may_write():
+            try:
+                await self._changelog.write(by_partition)
+            except Exception as error:  # noqa: BLE001 - passed on to everybody who waits
+                failure = error
         else:
-            for _, waiter in group:
-                if not waiter.done():
-                    waiter.set_result(None)
+            failure = OwnershipLostError("not the owner any more")
+        for _, waiter in group:
+            if waiter.done():
+                continue
+            if failure is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(failure)
+                waiter.exception()  # noted as seen: a waiter that was cancelled will not ask

@@ -39,7 +39,11 @@ async def read_ledger(bootstrap: str, topic: str) -> list[LedgerEntry]:
 
 def in_doubt(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:
     """Every command that may have reached its lead twice, or not at all: a person should look."""
-    return [entry for entry in entries if entry.in_doubt_resends or entry.state in (LedgerState.IN_DOUBT, LedgerState.UNKNOWN)]
+    return [
+        entry
+        for entry in entries
+        if entry.in_doubt_resends or entry.state in (LedgerState.IN_DOUBT, LedgerState.UNKNOWN)
+    ]
 
 
 async def _partitions(bootstrap: str, topic: str) -> list[int]:

@@ -35,11 +35,18 @@ def read_command(record: ConsumerRecord, channel: Channel) -> Command:
         raise Rejected(RejectReason.NULL_VALUE, "value", "is null", "withdraw with a withdraw_intervention instead")
     command = _parse(record.value)
     if record.key != f"{command.tenant}:{command.lead}".encode():
-        raise Rejected(RejectReason.KEY_MISMATCH, "key", "is not tenant:lead of the command", "write with the key tenant:lead")
+        raise Rejected(
+            RejectReason.KEY_MISMATCH, "key", "is not tenant:lead of the command", "write with the key tenant:lead"
+        )
     if command.channel is not channel:
         raise Rejected(RejectReason.INVALID_VALUE, "channel", f"is {command.channel}", f"this topic is for {channel}")
     if len(command.id) > LONGEST_ID:
-        raise Rejected(RejectReason.INVALID_VALUE, "id", f"is longer than {LONGEST_ID}", "shorten it: receipts derive their id from it")
+        raise Rejected(
+            RejectReason.INVALID_VALUE,
+            "id",
+            f"is longer than {LONGEST_ID}",
+            "shorten it: receipts derive their id from it",
+        )
     if isinstance(command, DeliverIntervention) and command.quiet is not None:
         try:
             ZoneInfo(command.quiet.timezone)
@@ -65,7 +72,9 @@ def _parse(value: bytes) -> Command:
         value.decode()
         return COMMAND.validate_json(value)
     except UnicodeDecodeError as error:
-        raise Rejected(RejectReason.NOT_UTF8, "value", f"is not UTF-8 at byte {error.start}", "encode it as UTF-8") from error
+        raise Rejected(
+            RejectReason.NOT_UTF8, "value", f"is not UTF-8 at byte {error.start}", "encode it as UTF-8"
+        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         # The first element of the place is the union's tag: the reader wants the field.

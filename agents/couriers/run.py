@@ -27,7 +27,9 @@ ADAPTERS: dict[ChannelName, Callable[[CourierSettings, Redis], Channel]] = {
     ChannelName.EMAIL: lambda settings, _: EmailChannel(settings.smtp()),
     ChannelName.IN_APP: lambda _, redis: InAppChannel(redis),
     ChannelName.AGENT_ALERT: lambda _, redis: AgentAlertChannel(redis),
-    ChannelName.WEBHOOK: lambda settings, _: WebhookChannel(settings.endpoints(), allow_loopback=settings.webhook_allow_loopback),
+    ChannelName.WEBHOOK: lambda settings, _: WebhookChannel(
+        settings.endpoints(), allow_loopback=settings.webhook_allow_loopback
+    ),
 }
 """Channels that have a courier. The commands of the others wait on their topics for downstream consumers."""
 
@@ -60,7 +62,9 @@ def lane_settings(channel: ChannelName, settings: CourierSettings) -> LaneSettin
     )
 
 
-async def run_courier(name: ChannelName, settings: CourierSettings, on_job: Callable[[CourierJob], None] | None = None) -> ExitCode:
+async def run_courier(
+    name: ChannelName, settings: CourierSettings, on_job: Callable[[CourierJob], None] | None = None
+) -> ExitCode:
     """Run the courier of a channel in this event loop until SIGTERM or SIGINT.
 
     Args:
@@ -70,7 +74,7 @@ async def run_courier(name: ChannelName, settings: CourierSettings, on_job: Call
 
     Raises:
         KeyError: The channel has no adapter.
-        EndpointsInvalid: The webhook endpoints file is wrong.
+        EndpointsInvalidError: The webhook endpoints file is wrong.
     """
     redis = open_redis(settings.redis_url)
     channel = ADAPTERS[name](settings, redis)

@@ -11,7 +11,7 @@ class ServedCourier(CourierJob):
 
     async def setup(self, lane: Lane) -> None:
         """Listen first: a port that is taken ends the process before anything was sent."""
-        self._server = HealthServer(lane, self.settings.metrics_host, self.settings.metrics_port, self._export)
+        self._server = HealthServer(lane, self.settings.metrics_host, self.settings.metrics_port, self._export, self._progress)
         await self._server.start()
         await super().setup(lane)
 
@@ -19,6 +19,9 @@ class ServedCourier(CourierJob):
         """Stop listening last."""
         await super().teardown()
         await self._server.stop()
+
+    def _progress(self) -> dict[str, float]:
+        return {"ended": sum(self.stats.ended.values())}
 
     def _export(self) -> None:
         channel, stats = str(self.channel.name), self.stats

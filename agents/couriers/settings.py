@@ -12,7 +12,7 @@ from agents.settings import ROOT, Settings
 from schemas.errors import LeadkeeperError
 
 
-class EndpointsInvalid(LeadkeeperError):
+class EndpointsInvalidError(LeadkeeperError):
     """The endpoints file cannot be read; the text names the entry and the remedy."""
 
 
@@ -34,9 +34,15 @@ class CourierSettings(Settings):
 
     templates_dir: Path = ROOT / "deploy/templates"
     concurrency: Annotated[int, Field(ge=1, le=1000, description="calls to a provider at the same time")] = 50
-    retry_poll_s: Annotated[float, Field(gt=0, description="how often to look for deliveries that wait for their time")] = 1.0
-    doubt_pause_s: Annotated[float, Field(ge=0, description="before a message that may have gone out is repeated, where it may be")] = 30.0
-    ledger_keep_days: Annotated[int, Field(ge=8, description="finished entries; longer than interventions.* keep commands")] = 30
+    retry_poll_s: Annotated[
+        float, Field(gt=0, description="how often to look for deliveries that wait for their time")
+    ] = 1.0
+    doubt_pause_s: Annotated[
+        float, Field(ge=0, description="before a message that may have gone out is repeated, where it may be")
+    ] = 30.0
+    ledger_keep_days: Annotated[
+        int, Field(ge=8, description="finished entries; longer than interventions.* keep commands")
+    ] = 30
 
     smtp_host: str = "127.0.0.1"
     smtp_port: Annotated[int, Field(ge=1, le=65_535)] = 25
@@ -63,20 +69,26 @@ class CourierSettings(Settings):
         """The webhook endpoints by `tenant/name`, from a TOML file with a table `[tenant.name]` for each.
 
         Raises:
-            EndpointsInvalid: No such file, or a wrong entry.
+            EndpointsInvalidError: No such file, or a wrong entry.
         """
         if self.webhook_endpoints is None:
             return {}
         try:
             tables = ENDPOINTS.validate_python(tomllib.loads(self.webhook_endpoints.read_text()))
-            return {f"{tenant}/{name}": _endpoint(entry) for tenant, names in tables.items() for name, entry in names.items()}
+            return {
+                f"{tenant}/{name}": _endpoint(entry)
+                for tenant, names in tables.items()
+                for name, entry in names.items()
+            }
         except (OSError, ValueError, ValidationError) as error:
-            raise EndpointsInvalid(f"LEADKEEPER_WEBHOOK_ENDPOINTS: {self.webhook_endpoints.name}: {error}") from error
+            raise EndpointsInvalidError(
+                f"LEADKEEPER_WEBHOOK_ENDPOINTS: {self.webhook_endpoints.name}: {error}"
+            ) from error
 
 
 def _endpoint(entry: EndpointEntry) -> Endpoint:
     if (entry.secret is None) == (entry.secret_file is None):
         raise ValueError(f"{entry.url}: give either secret or secret_file")
     secret = entry.secret if entry.secret_file is None else SecretStr(entry.secret_file.read_text().strip())
-    assert secret is not None  # noqa: S101 - one of the two is there
+    assert secret is not None
     return Endpoint(entry.url, secret)

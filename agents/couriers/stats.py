@@ -10,7 +10,7 @@ class CourierStats:
 
     Attributes:
         ended: Finished commands by ledger state (`sent`, `rejected`, `unknown`, `expired`, `suppressed`).
-        answers: Answers of the provider by kind (`sent`, `refused_permanent`, `refused_transient`, `in_doubt`, `fenced`).
+        answers: Provider's answers by kind (`sent`, `refused_permanent`, `refused_transient`, `in_doubt`, `fenced`).
         in_doubt: Times nobody knew whether a message went out.
         receipts_repeated: Receipts told once more for a command that came again.
         parked: Commands put off by reason (`quiet_hours`, `catching_up`, `redis_down`).

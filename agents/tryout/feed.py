@@ -98,16 +98,18 @@ class Feed:
             if speed is not None:
                 await asyncio.sleep(max(0.0, (moment - start) / speed - (time.monotonic() - began)))
             await self._writer.produce([self._out(line) for line in piece])
-            at = datetime.fromtimestamp(moment, UTC)
-            sent = [(SENT_HEADER, str(int(time.time() * 1000)).encode())]
-            ticks = [
-                tick_record(self._prefix, p, at, f"tick-{p}-{int(moment)}", sent) for p in range(self._partitions)
-            ]
-            await self._writer.produce(ticks)
             self.sent += len(piece)
-            self.ticks += len(ticks)
-            self.now = moment
-            await self._gate(moment)
+            await self.tick(moment)
+
+    async def tick(self, moment: float) -> None:
+        """Tell every partition what time it is (epoch seconds)."""
+        at = datetime.fromtimestamp(moment, UTC)
+        sent = [(SENT_HEADER, str(int(time.time() * 1000)).encode())]
+        ticks = [tick_record(self._prefix, p, at, f"tick-{p}-{int(moment)}", sent) for p in range(self._partitions)]
+        await self._writer.produce(ticks)
+        self.ticks += len(ticks)
+        self.now = moment
+        await self._gate(moment)
 
 
 def _steps(lines: Sequence[Line], start: float, end: float, step_s: float) -> Iterator[tuple[float, list[Line]]]:

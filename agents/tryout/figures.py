@@ -1,5 +1,6 @@
 """Figures scraped from the workers' own /metrics: what the live view shows is what Prometheus would see."""
 
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,16 @@ def answers(port: int, path: str) -> bool:
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def progress(port: int) -> dict[str, float]:
+    """What a worker's /ready says of its progress; empty when it does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/ready", timeout=2) as response:  # noqa: S310 - fixed to loopback
+            body: dict[str, float] = json.load(response)
+            return body
+    except (urllib.error.URLError, OSError, ValueError):
+        return {}
 
 
 class Figures:

@@ -14,19 +14,19 @@ from agents.timeline import story
 from agents.topics import create
 from agents.tryout.ending import Quality, tell_ending
 from agents.tryout.feed import Feed
-from agents.tryout.figures import Figures
+from agents.tryout.figures import Figures, progress
 from agents.tryout.plan import Plan
 from agents.tryout.results import gather
 from agents.tryout.screen import Screen, totals
-from agents.tryout.stack import Stack
+from agents.tryout.stack import COURIERS, Stack
 from agents.tryout.truth import Truth
 from agents.writer import Writer
 from schemas.errors import Unavailable
 from streams.features import DAY
 
 PARTITIONS = 4
-LOOK_S = 0.25
-AHEAD_S = 1.0 * DAY
+LOOK_S = 0.5
+AHEAD_S = 2.0 * DAY
 """How much event time the feed may be ahead of the lead agent, so that receipts come back in their own week."""
 BEHIND = 400
 """Commands that may wait at couriers before the feed pauses."""
@@ -44,7 +44,7 @@ class Gate:
         self._looked = 0.0
 
     async def look(self, now: float, *, force: bool = False) -> None:
-        """Scrape and draw, at most every quarter of a second."""
+        """Scrape and draw, at most twice a second."""
         if force or time.monotonic() - self._looked >= LOOK_S:
             self._stack.check()
             self.figures = await asyncio.to_thread(Figures, self._stack.ports.values())
@@ -52,29 +52,30 @@ class Gate:
             self._screen.show(self.figures, now, self.phase)
 
     async def __call__(self, moment: float) -> None:
-        """Return when the lead agent is within a day of `moment` and the couriers are not far behind."""
+        """Return when the lead agent is within two days of `moment` and the couriers are not far behind."""
         await self.look(moment)
-        while not self._caught_up(moment):
-            await asyncio.sleep(0.02)
-            await self.look(moment, force=True)
+        while True:
+            stream_time, waiting = await asyncio.to_thread(self._progress)
+            if stream_time >= moment - AHEAD_S and waiting <= BEHIND:
+                return
+            await asyncio.sleep(0.01)
+            await self.look(moment)
 
-    def _caught_up(self, moment: float) -> bool:
-        figures = self.figures
-        return figures.least("leadkeeper_stream_time_seconds") >= moment - AHEAD_S and self._waiting() <= BEHIND
-
-    def _waiting(self) -> float:
-        ordered = sum(
-            v for given, v in self.figures.of("leadkeeper_decisions_total", verdict="sent") if given["channel"] in self._stack.ports
-        )
-        return ordered - self.figures.sum("leadkeeper_sends")
+    def _progress(self) -> tuple[float, float]:
+        """Stream time of the lead agent, and commands that couriers have not ended yet."""
+        ports = self._stack.ports
+        lead = progress(ports["lead"])
+        ended = sum(progress(ports[name]).get("ended", 0.0) for name in COURIERS)
+        return lead.get("stream_time", 0.0), sum(lead.get(f"sent_{name}", 0.0) for name in COURIERS) - ended
 
     async def settle(self, moment: float) -> None:
         """Return when everything that was sent is folded and delivered. Raises Unavailable after a minute without progress."""
         before, since = (-1.0, -1.0), time.monotonic()
         while True:
             await self.look(moment, force=True)
-            waiting, lag = self._waiting(), self.figures.sum("leadkeeper_lag_records")
-            done = self.figures.least("leadkeeper_stream_time_seconds") >= moment
+            stream_time, waiting = await asyncio.to_thread(self._progress)
+            lag = self.figures.sum("leadkeeper_lag_records")
+            done = stream_time >= moment
             if done and waiting <= 0 and lag == 0:
                 return
             if (waiting, lag) != before:
@@ -130,6 +131,7 @@ async def run_plan(
                 await writer.produce(dead_rows(plan.rejected, PARTITIONS))
                 await feed.activate(plan.lines[0].at_ms / 1000, acting=False)
                 await feed.history(plan.history)
+                await feed.tick(plan.cutoff)
                 await feed.activate(plan.cutoff, acting=True)
                 gate.phase = "live"
                 await feed.live(plan.live, plan.cutoff, plan.end, step_s, speed)

@@ -1,1 +1,1 @@
-"""Providers to try Leadkeeper against, as programs of their own: a mail server, a webhook receiver. Product code never imports them."""
+"""Providers for the try-out, programs of their own: mail server, webhook receiver. The product never imports them."""

@@ -2,7 +2,7 @@
 
     python -m deploy.providers.mailbox DIR [--port N] [--fail drop=0.1,later=0.05,never=0.02] [--seed 7]
 
-Prints one JSON line with its port when it listens (on 127.0.0.1 only). In DIR it keeps each mail as `<n>.eml` and appends
+Prints one JSON line with its port when it listens (127.0.0.1 only). In DIR it keeps each mail as `<n>.eml` and appends
 a JSON line to `index.jsonl` before it answers 250, so what it answered for can be read. Faults, as shares of all mails:
 `drop` takes the mail and closes the connection without a word, `hang` takes it and never answers, `later` refuses with
 451, `never` with 550 (nothing is kept).
@@ -32,7 +32,7 @@ class Mailbox:
         """Go on numbering where an earlier run in the same folder stopped."""
         self._folder = folder
         self._shares = shares
-        self._chance = random.Random(seed)  # noqa: S311 - repeatable faults, no secret
+        self._chance = random.Random(seed)
         folder.mkdir(parents=True, exist_ok=True)
         self._count = len(list(folder.glob("*.eml")))
 
@@ -44,7 +44,7 @@ class Mailbox:
         if fault == "never":
             return "550 5.7.1 not wanted here"
         self._keep(envelope)
-        if fault == "drop" and server.transport is not None:
+        if fault == "drop" and isinstance(server.transport, asyncio.Transport):
             server.transport.abort()
         if fault == "hang":
             await asyncio.Event().wait()
@@ -83,7 +83,9 @@ async def serve(folder: Path, port: int, shares: dict[str, float], seed: int) ->
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
     server = await loop.create_server(
-        lambda: SMTP(mailbox, hostname="mailbox.localhost", data_size_limit=MAX_BYTES, enable_SMTPUTF8=True, loop=loop), LOOPBACK, port
+        lambda: SMTP(mailbox, hostname="mailbox.localhost", data_size_limit=MAX_BYTES, enable_SMTPUTF8=True, loop=loop),
+        LOOPBACK,
+        port,
     )
     sys.stdout.write(json.dumps({"port": server.sockets[0].getsockname()[1]}) + "\n")
     sys.stdout.flush()
@@ -97,7 +99,9 @@ def shares_of(text: str) -> dict[str, float]:
     for each in filter(None, text.split(",")):
         name, _, share = each.partition("=")
         if name not in FAULTS or not 0 <= float(share) <= 1:
-            raise argparse.ArgumentTypeError(f"{each}: use one of {', '.join(FAULTS)} and a share from 0 to 1, like drop=0.1")
+            raise argparse.ArgumentTypeError(
+                f"{each}: use one of {', '.join(FAULTS)} and a share from 0 to 1, like drop=0.1"
+            )
         shares[name] = float(share)
     return shares
 

@@ -2,9 +2,9 @@
 
     python -m deploy.providers.webhook_sink FILE --secret-file FILE [--port N] [--fail later=0.1,never=0.05,drop=0.1]
 
-Prints one JSON line with its port when it listens (on 127.0.0.1 only). Appends a JSON line for each request: id, whether
-the signature holds, the status it answered, the body. Faults, as shares: `later` answers 503 with Retry-After 1, `never`
-410, `moved` 302, `drop` keeps the body and closes the connection without an answer.
+Prints one JSON line with its port when it listens (127.0.0.1 only). Appends a JSON line for each request: id, whether
+the signature holds, the status it answered, the body. Faults, as shares: `later` answers 503 with Retry-After 1,
+`never` 410, `moved` 302, `drop` keeps the body and closes the connection without an answer.
 """
 
 import argparse
@@ -30,7 +30,7 @@ class Sink:
         self._file = file
         self._webhook = Webhook(secret)
         self._shares = shares
-        self._chance = random.Random(seed)  # noqa: S311 - repeatable faults, no secret
+        self._chance = random.Random(seed)
 
     async def take(self, request: web.Request) -> web.Response:
         """Answer one request."""
@@ -42,12 +42,19 @@ class Sink:
             verified = False
         fault = self._draw() if verified else None
         status = {None: 204 if verified else 401, "later": 503, "never": 410, "moved": 302, "drop": 0}[fault]
-        line = {"id": request.headers.get("webhook-id"), "verified": verified, "status": status, "body": body.decode(errors="replace")}
+        line = {
+            "id": request.headers.get("webhook-id"),
+            "verified": verified,
+            "status": status,
+            "body": body.decode(errors="replace"),
+        }
         with self._file.open("a") as out:
             out.write(json.dumps(line) + "\n")
         if fault == "drop" and request.transport is not None:
             request.transport.abort()
-        headers = {"later": {"Retry-After": "1"}, "moved": {"Location": "http://127.0.0.1/elsewhere"}}.get(fault or "", {})
+        headers = {"later": {"Retry-After": "1"}, "moved": {"Location": "http://127.0.0.1/elsewhere"}}.get(
+            fault or "", {}
+        )
         return web.Response(status=status or 204, headers=headers)
 
     def _draw(self) -> str | None:
@@ -82,7 +89,9 @@ def shares_of(text: str) -> dict[str, float]:
     for each in filter(None, text.split(",")):
         name, _, share = each.partition("=")
         if name not in FAULTS or not 0 <= float(share) <= 1:
-            raise argparse.ArgumentTypeError(f"{each}: use one of {', '.join(FAULTS)} and a share from 0 to 1, like later=0.1")
+            raise argparse.ArgumentTypeError(
+                f"{each}: use one of {', '.join(FAULTS)} and a share from 0 to 1, like later=0.1"
+            )
         shares[name] = float(share)
     return shares
 

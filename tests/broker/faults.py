@@ -65,6 +65,12 @@ class Workers:
         worker.wait()
         self.replace_dead()
 
+    async def stop(self) -> None:
+        """Stop all in good order; ``replace_dead`` starts others."""
+        for worker in self._alive:
+            worker.terminate()
+            await asyncio.to_thread(worker.wait, 30)
+
     async def pause(self, chance: random.Random, seconds: float) -> None:
         """Stop one in its tracks, longer than its session lives, then let it wake up."""
         worker = chance.choice(self._alive)

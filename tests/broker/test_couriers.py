@@ -1,9 +1,10 @@
-"""Couriers as real processes on a real broker, a real Redis and real providers: what is sent, how often, and what is told."""
+"""Couriers as real processes with broker, Redis and providers as real: what is sent, how often, and what is told."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -39,7 +40,7 @@ def world(broker: Broker, topics: Topics, redis_url: str, tmp_path: Path) -> Ite
     for each in made:
         each.__exit__()
         for log in sorted(tmp_path.glob("courier-*.log")):
-            print(f"--- {log.name}\n{log.read_text()[-3000:]}")
+            sys.stdout.write(f"--- {log.name}\n{log.read_text()[-3000:]}\n")
 
 
 def test_a_command_becomes_a_mail_a_receipt_and_a_ledger_entry(world: MakeWorld) -> None:
@@ -51,7 +52,9 @@ def test_a_command_becomes_a_mail_a_receipt_and_a_ledger_entry(world: MakeWorld)
     mails = box.wait(21)
     assert Counter(mail["intervention"] for mail in mails) == Counter(f"iv-{n}" for n in range(1, 22))
     receipts = w.receipts(21)
-    assert {(r["id"], r["status"], r["channel"]) for r in receipts} == {(f"rcpt-iv-{n}-delivered", "delivered", "email") for n in range(1, 22)}
+    assert {(r["id"], r["status"], r["channel"]) for r in receipts} == {
+        (f"rcpt-iv-{n}-delivered", "delivered", "email") for n in range(1, 22)
+    }
     # Told with the lead's key, on the lead's partition.
     keys = {(record.key, record.partition) for record in w.records(names.EVENTS, 21)}
     assert keys == {(f"acme:L{n}".encode(), int(n == 21)) for n in range(1, 22)}
@@ -103,6 +106,24 @@ def test_killed_between_claim_and_answer_a_mail_is_repeated_once_and_listed(worl
     assert len({mail["message_id"] for mail in box.index()}) == 1, "mail programs can see that it is the same"
     listed = in_doubt(asyncio.run(read_ledger(w.broker.bootstrap, w.prefix + names.LEDGER.name)))
     assert [(entry.id, entry.state.value, entry.in_doubt_resends) for entry in listed] == [("iv-1", "unknown", 1)]
+
+
+def test_a_call_that_another_courier_has_made_is_not_made_again(world: MakeWorld, redis_url: str) -> None:
+    """As after a lost ledger, or with two owners of one partition: the fence knows of the call, the ledger does not."""
+    w = world(Channel.EMAIL)
+    box = w.mailbox()
+
+    async def made_elsewhere() -> None:
+        redis = Redis.from_url(redis_url)
+        await redis.set(f"{w.prefix}fence:iv-1:1", "somebody else")
+        await redis.aclose()
+
+    asyncio.run(made_elsewhere())
+    w.courier()
+    w.write(deliver(1), deliver(2))
+    told = {r["intervention"]: (r["status"], r["error"]) for r in w.receipts(2)}
+    assert told["iv-1"] == ("sending", "in_doubt: another courier has made this call")
+    assert [mail["intervention"] for mail in box.index()] == ["iv-2"]
 
 
 def test_without_redis_nothing_is_sent_and_then_everything(world: MakeWorld, tmp_path: Path) -> None:
@@ -174,7 +195,10 @@ def test_a_replay_is_judged_by_its_own_time(world: MakeWorld) -> None:
     then = datetime(1998, 3, 1, 12, tzinfo=UTC)
     night = QuietWindow(start_minute=11 * 60, end_minute=13 * 60, timezone="UTC")
     w.courier(clock="event")
-    w.write(deliver(1, at=then, deadline=then + timedelta(hours=1)), deliver(2, at=then, deadline=then + timedelta(days=2), quiet=night))
+    w.write(
+        deliver(1, at=then, deadline=then + timedelta(hours=1)),
+        deliver(2, at=then, deadline=then + timedelta(days=2), quiet=night),
+    )
     box.wait(1)
     assert w.receipts(1)[0]["at"] == "1998-03-01T12:00:00Z"
     assert w.until("retry_at", number=2) == ["retry_at"]
@@ -209,7 +233,12 @@ def test_what_is_no_command_goes_to_the_dead_letters(world: MakeWorld) -> None:
         (key, changed(channel="sms"), "invalid_value", "channel"),
         (key, changed(id="x" * 120), "invalid_value", "id"),
         (key, changed(extra=1), "invalid_value", "extra"),
-        (key, changed(quiet={"start_minute": 0, "end_minute": 60, "timezone": "Mars/Base"}), "invalid_value", "quiet.timezone"),
+        (
+            key,
+            changed(quiet={"start_minute": 0, "end_minute": 60, "timezone": "Mars/Base"}),
+            "invalid_value",
+            "quiet.timezone",
+        ),
         (b"acme:L2", changed(), "key_mismatch", "key"),
     ]
     w.courier()
@@ -232,7 +261,10 @@ def test_an_unknown_template_is_a_rejection_with_a_reason(world: MakeWorld) -> N
         deliver(4),
     )
     errors = {r["intervention"]: (r["status"], r.get("error")) for r in w.receipts(4)}
-    assert errors["iv-1"] == ("failed", "rejected: template file no_such.email.subject.j2 is missing in templates/; add it or correct the playbook")
+    assert errors["iv-1"] == (
+        "failed",
+        "rejected: template file no_such.email.subject.j2 is missing in templates/; add it or correct the playbook",
+    )
     assert errors["iv-2"][0] == "failed"
     assert "undefined" in str(errors["iv-2"][1])
     assert "recipient.name contains a line break" in str(errors["iv-3"][1])
@@ -264,7 +296,11 @@ def test_in_app_messages_are_read_and_acknowledged(world: MakeWorld, redis_url: 
     w = world(Channel.IN_APP)
     tenant = w.prefix.rstrip(".")[-20:]
     w.courier()
-    w.write(deliver(1, Channel.IN_APP, tenant=tenant), deliver(1, Channel.IN_APP, tenant=tenant), deliver(9, Channel.IN_APP, tenant=tenant, lead="L1"))
+    w.write(
+        deliver(1, Channel.IN_APP, tenant=tenant),
+        deliver(1, Channel.IN_APP, tenant=tenant),
+        deliver(9, Channel.IN_APP, tenant=tenant, lead="L1"),
+    )
     assert [r["status"] for r in w.receipts(3)] == ["delivered"] * 3
 
     async def look() -> None:
@@ -292,7 +328,9 @@ def test_agent_alerts_are_published_and_kept(world: MakeWorld, redis_url: str) -
         async with redis.pubsub() as pubsub:
             await pubsub.subscribe(agent_alert.pubsub_channel(tenant, "ben"))
             command = deliver(1, Channel.AGENT_ALERT, tenant=tenant)
-            await asyncio.to_thread(w.write, command, deliver(2, Channel.AGENT_ALERT, tenant=tenant, recipient=Recipient()))
+            await asyncio.to_thread(
+                w.write, command, deliver(2, Channel.AGENT_ALERT, tenant=tenant, recipient=Recipient())
+            )
             async with asyncio.timeout(60):
                 async for message in pubsub.listen():
                     if message["type"] == "message":
@@ -313,7 +351,16 @@ def test_webhooks_are_signed_and_repeated_when_the_endpoint_asks(world: MakeWorl
     secret = tmp_path / "secret"
     secret.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     taken = tmp_path / "taken.jsonl"
-    port = w.provider("deploy.providers.webhook_sink", str(taken), "--secret-file", str(secret), "--fail", "later=0.3,drop=0.3", "--seed", "379")
+    port = w.provider(
+        "deploy.providers.webhook_sink",
+        str(taken),
+        "--secret-file",
+        str(secret),
+        "--fail",
+        "later=0.3,drop=0.3",
+        "--seed",
+        "379",
+    )
     endpoints = tmp_path / "endpoints.toml"
     endpoints.write_text(
         f'[acme.default]\nurl = "http://127.0.0.1:{port}/hook"\nsecret_file = "{secret}"\n'
@@ -326,7 +373,10 @@ def test_webhooks_are_signed_and_repeated_when_the_endpoint_asks(world: MakeWorl
     assert w.receipts(1)[0]["status"] == "delivered"
     assert w.until("sent") == ["claimed", "retry_at", "claimed", "in_doubt", "retry_at", "claimed", "sent", "sent"]
     others = ((6, "wrong"), (7, "inside"), (8, "nowhere"))
-    w.write(deliver(2, Channel.WEBHOOK), *(deliver(n, Channel.WEBHOOK, recipient=Recipient(endpoint=name)) for n, name in others))
+    w.write(
+        deliver(2, Channel.WEBHOOK),
+        *(deliver(n, Channel.WEBHOOK, recipient=Recipient(endpoint=name)) for n, name in others),
+    )
     told = {r["intervention"]: r for r in w.receipts(5)}
     assert told["iv-2"]["status"] == "delivered"
     assert told["iv-6"]["error"] == "rejected: HTTP 401"

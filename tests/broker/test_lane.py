@@ -116,33 +116,38 @@ def test_what_the_fetcher_skips_is_fetched_again(broker: Broker, topics: Topics,
     assert figures[-1]["holes"] == figures[-1]["data_loss"] == 0
 
 
-def test_a_graceful_restart_repeats_nothing(broker: Broker, topics: Topics, tmp_path: Path) -> None:
-    """SIGTERM finishes the round, commits and leaves: the next worker goes on without a single duplicate."""
+def test_graceful_restarts_under_load_repeat_nothing(broker: Broker, topics: Topics, tmp_path: Path) -> None:
+    """SIGTERM finishes the round in flight, commits and leaves: the next worker goes on without a single duplicate."""
     inbox, outputs, changelog = _topics(topics)
-    command = _command(broker, inbox, outputs, changelog)
+    part, parts = 2_000, 4
 
-    async def run(expected: int, workers: Workers) -> None:
+    async def run(workers: Workers) -> None:
         writer = Writer(broker.bootstrap, idempotent=broker.idempotence)
         await writer.start()
-        async with Log(broker.bootstrap, changelog, PARTITIONS) as states:
-            await traffic(writer, inbox, PARTITIONS, number=1_000, seconds=0.5)
-            await applied(states, expected, workers)
-        await writer.stop()
-
-    for part in (1, 2):
-        with Workers(command, 1, tmp_path / "workers.log") as workers:
-            asyncio.run(run(1_000 * part, workers))
-        assert workers.exits == {0: 1}
-
-    async def check() -> None:
-        async with Log(broker.bootstrap, outputs, PARTITIONS) as found:
+        async with (
+            Log(broker.bootstrap, changelog, PARTITIONS) as states,
+            Log(broker.bootstrap, outputs, PARTITIONS) as found,
+        ):
+            for number in range(1, parts + 1):
+                flowing = asyncio.create_task(traffic(writer, inbox, PARTITIONS, number=part, seconds=2.0))
+                await eventually_async(found.read, timeout=60, what=f"outputs of worker {number}")
+                if number < parts:
+                    await workers.stop()
+                    while await found.read():
+                        pass  # what it left
+                    workers.replace_dead()
+                await flowing
+            await applied(states, parts * part, workers)
             while await found.read(1_000):
                 pass
-            assert len(found.records) == len({(r.key, r.value) for r in found.records}) == 2_000
-        offsets = await _committed(broker.bootstrap, inbox, inbox)
-        assert sum(offset or 0 for offset in offsets.values()) == 2_000
+            assert len(found.records) == len({(r.key, r.value) for r in found.records}) == parts * part
+        await writer.stop()
 
-    asyncio.run(check())
+    with Workers(_command(broker, inbox, outputs, changelog), 1, tmp_path / "workers.log") as workers:
+        asyncio.run(run(workers))
+    assert workers.exits == {0: parts}
+    offsets = asyncio.run(_committed(broker.bootstrap, inbox, inbox))
+    assert sum(offset or 0 for offset in offsets.values()) == parts * part
 
 
 def test_a_new_group_commits_its_start(broker: Broker, topics: Topics, tmp_path: Path) -> None:

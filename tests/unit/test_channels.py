@@ -12,11 +12,11 @@ import pytest
 from pydantic import SecretStr
 from yarl import URL
 
-from agents.channels.addresses import CheckedResolver, ForbiddenAddress, is_public
+from agents.channels.addresses import CheckedResolver, ForbiddenAddressError, is_public
 from agents.channels.email import EmailChannel, SmtpServer
 from agents.channels.webhook import LONGEST_WAIT, Endpoint, WebhookChannel, classify, wait_asked
 from agents.child import LOOPBACK, free_port
-from agents.couriers.settings import CourierSettings, EndpointsInvalid
+from agents.couriers.settings import CourierSettings, EndpointsInvalidError
 from schemas.commands import Recipient
 from schemas.errors import Unavailable
 from schemas.units import Channel, DeliveryStatus
@@ -41,7 +41,11 @@ def test_a_mail_arrives_as_it_was_written(tmp_path: Path) -> None:
         answer = asyncio.run(run(port))
     assert (answer.kind, answer.provider_id) == (AnswerKind.SENT, "<iv-1@example.com>")
     mail = message_from_bytes((tmp_path / "000001.eml").read_bytes(), policy=policy.default)
-    assert (mail["Subject"], mail["To"], mail["From"]) == ("Grüße", "Ana Gómez <ana@example.com>", "Hearth Homes <hello@example.com>")
+    assert (mail["Subject"], mail["To"], mail["From"]) == (
+        "Grüße",
+        "Ana Gómez <ana@example.com>",
+        "Hearth Homes <hello@example.com>",
+    )
     body = mail.get_body(("plain",))
     assert body is not None
     assert body.get_content().splitlines() == ["Guten Tag, Ana", ".", "Ende"]
@@ -110,8 +114,10 @@ def test_only_a_final_server_delivers() -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "255.255.255.255", "224.0.0.1",
-        "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
+        "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
+        "255.255.255.255", "224.0.0.1",
+        "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
+        "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
         "2002:7f00:1::", "192.0.2.1", "2001:db8::1",
     ],
 )  # fmt: skip
@@ -157,7 +163,7 @@ def test_loopback_only_where_allowed() -> None:
 def test_a_name_that_leads_inside_is_refused_when_it_is_resolved() -> None:
     async def run() -> None:
         resolver = CheckedResolver(is_public)
-        with pytest.raises(ForbiddenAddress, match="not a public address"):
+        with pytest.raises(ForbiddenAddressError, match="not a public address"):
             await resolver.resolve("localhost", 443, socket.AF_INET)
         await resolver.close()
 
@@ -181,7 +187,8 @@ def test_a_webhook_to_such_a_name_is_rejected_for_good() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (200, AnswerKind.SENT), (204, AnswerKind.SENT), (301, AnswerKind.REFUSED_PERMANENT), (302, AnswerKind.REFUSED_PERMANENT),
+        (200, AnswerKind.SENT), (204, AnswerKind.SENT), (301, AnswerKind.REFUSED_PERMANENT),
+        (302, AnswerKind.REFUSED_PERMANENT),
         (400, AnswerKind.REFUSED_PERMANENT), (401, AnswerKind.REFUSED_PERMANENT), (408, AnswerKind.REFUSED_TRANSIENT),
         (410, AnswerKind.REFUSED_PERMANENT), (429, AnswerKind.REFUSED_TRANSIENT), (500, AnswerKind.REFUSED_TRANSIENT),
         (503, AnswerKind.REFUSED_TRANSIENT),
@@ -214,6 +221,6 @@ def test_retry_after(header: str | None, wait: timedelta | None) -> None:
 def test_a_wrong_endpoints_file_is_told(tmp_path: Path, text: str, says: str) -> None:
     file = tmp_path / "endpoints.toml"
     file.write_text(text)
-    with pytest.raises(EndpointsInvalid, match="LEADKEEPER_WEBHOOK_ENDPOINTS: endpoints.toml") as raised:
+    with pytest.raises(EndpointsInvalidError, match=r"LEADKEEPER_WEBHOOK_ENDPOINTS: endpoints\.toml") as raised:
         CourierSettings(webhook_endpoints=file).endpoints()
     assert says in str(raised.value) or says == "acme"

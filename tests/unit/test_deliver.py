@@ -12,7 +12,19 @@ from schemas.events import EVENT
 from schemas.ledger import LedgerEntry, LedgerState
 from schemas.units import Channel, DeliveryStatus, Priority, Stage
 from streams.deliver import (
-    DOUBT_RULES, TERMINAL, Answer, AnswerKind, Doubt, Step, answered, next_step, parked, receipt, resolve, settled, unsendable,
+    DOUBT_RULES,
+    TERMINAL,
+    Answer,
+    AnswerKind,
+    Doubt,
+    Step,
+    answered,
+    next_step,
+    parked,
+    receipt,
+    resolve,
+    settled,
+    unsendable,
 )  # fmt: skip
 from streams.retry import RETRY_RULES
 
@@ -24,7 +36,8 @@ DAY = timedelta(days=1)
 def deliver(channel: Channel = Channel.EMAIL, **changes: object) -> DeliverIntervention:
     """A delivery, due within a day."""
     given_ = {
-        "id": "iv-1", "tenant": "acme", "lead": "L1", "at": NOW, "channel": channel, "stage": Stage.ACTIVE_RISK, "episode": 1,
+        "id": "iv-1", "tenant": "acme", "lead": "L1", "at": NOW, "channel": channel,
+        "stage": Stage.ACTIVE_RISK, "episode": 1,
         "step": "first", "action": "personalised_email", "priority": Priority.HIGH, "template": "active_risk.email",
         "variables": {}, "recipient": Recipient(email="ana@example.com"), "deadline": NOW + DAY, "decision": "d-1",
         "policy_version": "1", "model_version": "rule",
@@ -67,7 +80,11 @@ NEXT = [
     (entry(S.RETRY_AT, in_doubt_resends=1), deliver(), NOW + DAY, Step.WRITE, S.UNKNOWN),
     (entry(S.RETRY_AT), withdraw(), NOW, Step.WRITE, S.SUPPRESSED),
     (entry(S.RETRY_AT, in_doubt_resends=1), withdraw(), NOW, Step.WRITE, S.UNKNOWN),
-    *[(entry(state), command, NOW, Step.TELL, state) for state in sorted(TERMINAL) for command in (deliver(), withdraw())],
+    *[
+        (entry(state), command, NOW, Step.TELL, state)
+        for state in sorted(TERMINAL)
+        for command in (deliver(), withdraw())
+    ],
 ]
 
 
@@ -105,8 +122,14 @@ def test_answers(channel: Channel, kind: AnswerKind, held: dict[str, object], st
     assert after.command is not None, "kept until the lead agent was told"
 
 
-DOUBTS = [(channel, 0, {Doubt.NEVER: S.UNKNOWN, Doubt.ONCE: S.RETRY_AT, Doubt.REPLAY: S.RETRY_AT}[rule]) for channel, rule in DOUBT_RULES.items()]
-DOUBTS += [(channel, 1, {Doubt.NEVER: S.UNKNOWN, Doubt.ONCE: S.UNKNOWN, Doubt.REPLAY: S.RETRY_AT}[rule]) for channel, rule in DOUBT_RULES.items()]
+DOUBTS = [
+    (channel, 0, {Doubt.NEVER: S.UNKNOWN, Doubt.ONCE: S.RETRY_AT, Doubt.REPLAY: S.RETRY_AT}[rule])
+    for channel, rule in DOUBT_RULES.items()
+]
+DOUBTS += [
+    (channel, 1, {Doubt.NEVER: S.UNKNOWN, Doubt.ONCE: S.UNKNOWN, Doubt.REPLAY: S.RETRY_AT}[rule])
+    for channel, rule in DOUBT_RULES.items()
+]
 
 
 @pytest.mark.parametrize(("channel", "resends", "state"), DOUBTS)
@@ -117,7 +140,11 @@ def test_ways_out_of_a_doubt(channel: Channel, resends: int, state: LedgerState)
 
 
 def test_channels_that_reach_into_a_pocket_are_never_repeated() -> None:
-    assert {channel for channel, rule in DOUBT_RULES.items() if rule is Doubt.NEVER} >= {Channel.SMS, Channel.PHONE, Channel.PUSH}
+    assert {channel for channel, rule in DOUBT_RULES.items() if rule is Doubt.NEVER} >= {
+        Channel.SMS,
+        Channel.PHONE,
+        Channel.PUSH,
+    }
     assert set(DOUBT_RULES) == set(Channel)
 
 
@@ -128,7 +155,9 @@ def test_no_repetition_after_the_deadline() -> None:
 
 def test_retry_after_of_the_provider_is_kept() -> None:
     hour = timedelta(hours=1)
-    assert answered(entry(S.CLAIMED), Answer(AnswerKind.REFUSED_TRANSIENT, retry_after=hour), NOW).retry_at == NOW + hour
+    assert (
+        answered(entry(S.CLAIMED), Answer(AnswerKind.REFUSED_TRANSIENT, retry_after=hour), NOW).retry_at == NOW + hour
+    )
 
 
 def test_parking_counts_no_attempt_and_minds_the_deadline() -> None:
@@ -225,7 +254,7 @@ def test_no_history_breaks_the_promise(channel: Channel, actions: list[str]) -> 
     if rule is Doubt.NEVER:
         assert world.reached <= 1
     if rule is Doubt.ONCE:
-        assert world.reached <= 2  # noqa: PLR2004 - once, and once more when in doubt
+        assert world.reached <= 2
     assert world.reached + world.refused <= RETRY_RULES[channel].attempts
     if world.held is not None and world.reached:
         assert world.held.state not in (S.REJECTED, S.EXPIRED, S.SUPPRESSED), "another channel would say it again"

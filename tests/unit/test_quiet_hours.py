@@ -90,7 +90,9 @@ windows = st.builds(
     QuietWindow, start_minute=minutes, end_minute=minutes,
     timezone=st.sampled_from([NEW_YORK, LORD_HOWE, "Europe/Berlin", "Asia/Kathmandu", "UTC"]),
 )  # fmt: skip
-near_the_change = st.builds(lambda hours: datetime(2026, 3, 8, tzinfo=UTC) + timedelta(minutes=hours), st.integers(-2000, 2000))
+near_the_change = st.builds(
+    lambda hours: datetime(2026, 3, 8, tzinfo=UTC) + timedelta(minutes=hours), st.integers(-2000, 2000)
+)
 
 
 @given(st.one_of(instants, near_the_change), windows)

@@ -29,8 +29,8 @@ def test_delays_double_up_to_the_cap(attempt: int, longest: int) -> None:
 
 def test_commands_that_failed_together_come_back_apart() -> None:
     planned = sorted(delay(RULE, f"iv-{n}", 4).total_seconds() for n in range(100))
-    assert planned[-1] - planned[0] > 20  # noqa: PLR2004 - of 30 s possible
-    assert len(set(planned)) == 100  # noqa: PLR2004
+    assert planned[-1] - planned[0] > 20
+    assert len(set(planned)) == 100
 
 
 def test_the_last_attempt_has_no_next() -> None:
@@ -67,4 +67,4 @@ def test_laws(intervention: str, attempt: int, asked: timedelta | None, left: ti
 
 @given(ids, st.integers(1, 50))
 def test_jitter_stays_in_its_range(intervention: str, attempt: int) -> None:
-    assert 0.5 <= jitter(intervention, attempt) < 1  # noqa: PLR2004
+    assert 0.5 <= jitter(intervention, attempt) < 1

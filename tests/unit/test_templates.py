@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.channels.templates import MAX_BYTES, Templates, Unrenderable
+from agents.channels.templates import MAX_BYTES, Templates, UnrenderableError
 from schemas.commands import Variable
 from schemas.units import Channel, Stage
 
@@ -27,7 +27,8 @@ ACTIONS = (
     "property_recommendation", "market_update", "agent_escalation", "re_engagement_campaign",
 )  # fmt: skip
 FULL: dict[str, Variable] = {
-    "name": "Ana", "tenant": "acme", "lead": "L-17", "agent": "Ben Ito", "stage": "active_risk", "probability_percent": 72,
+    "name": "Ana", "tenant": "acme", "lead": "L-17", "agent": "Ben Ito", "stage": "active_risk",
+    "probability_percent": 72,
     "silent_days": 9, "usual_gap_days": 2, "reason": "No reply to the last two mails", "action": "schedule_meeting",
     "business": "Hearth Homes", "unsubscribe": "https://example.com/u?i=x&y=1",
 }  # fmt: skip
@@ -44,7 +45,9 @@ def templates() -> Templates:
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("channel", PARTS)
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_text_renders(templates: Templates, stage: Stage, channel: Channel, action: str, variables: dict[str, Variable]) -> None:
+def test_every_text_renders(
+    templates: Templates, stage: Stage, channel: Channel, action: str, variables: dict[str, Variable]
+) -> None:
     rendered = templates.render(f"{stage}.{channel}", PARTS[channel], variables | {"action": action})
     for part, text in rendered.items():
         assert text.strip(), part
@@ -54,7 +57,7 @@ def test_every_text_renders(templates: Templates, stage: Stage, channel: Channel
     for one_line in ("subject", "title"):
         assert "\n" not in rendered.get(one_line, "").strip()
     if channel in FOR_LEADS:
-        assert not re.search(r"churn|risk|probab|score|72|silent", " ".join(rendered.values()), re.I)
+        assert not re.search(r"churn|risk|probab|score|72|silent", " ".join(rendered.values()), re.IGNORECASE)
     else:
         assert "L-17" in " ".join(rendered.values())
 
@@ -90,13 +93,13 @@ def test_variables_are_never_template_source(templates: Templates) -> None:
 
 def test_an_unknown_variable_is_an_error(templates: Templates) -> None:
     lacking = {key: value for key, value in FULL.items() if key != "business"}
-    with pytest.raises(Unrenderable, match="early_warning.sms.txt.j2.*business"):
+    with pytest.raises(UnrenderableError, match=r"early_warning\.sms\.txt\.j2.*business"):
         templates.render("early_warning.sms", ("txt",), lacking)
 
 
 @pytest.mark.parametrize("name", ["nothing.here", "../secrets", "/etc/passwd", "", "a\nb"])
 def test_a_missing_or_odd_template_is_named(templates: Templates, name: str) -> None:
-    with pytest.raises(Unrenderable, match="template"):
+    with pytest.raises(UnrenderableError, match="template"):
         templates.render(name, ("txt",), FULL)
 
 
@@ -113,5 +116,5 @@ def test_a_missing_or_odd_template_is_named(templates: Templates, name: str) -> 
 )
 def test_a_broken_template_is_told_not_raised(tmp_path: Path, source: str, says: str) -> None:
     (tmp_path / "bad.txt.j2").write_text(source)
-    with pytest.raises(Unrenderable, match=says):
+    with pytest.raises(UnrenderableError, match=says):
         Templates(tmp_path).render("bad", ("txt",), FULL)
