@@ -194,8 +194,11 @@ class LeadJob:
         prefix = self._prefix + "interventions."
         if any(out.topic.startswith(prefix) for out in outputs):
             now = time.time()
+            live = self._settings.clock == "wall"
             for batch in round_.batches.values():
-                metrics.COMMAND_LATENCY.observe(max(now - _arrived(batch[0]), 0.0))
+                arrived = next((at for record in batch if (at := _arrived(record, live=live)) is not None), None)
+                if arrived is not None:
+                    metrics.COMMAND_LATENCY.observe(max(now - arrived, 0.0))
 
     def _progress(self) -> dict[str, float]:
         """Stream time of the partition that is least far, and commands so far by channel."""
@@ -256,9 +259,9 @@ def _apply(partition: Partition, where: str, key: bytes, value: bytes | None, of
         raise StateUnreadable(f"{where} offset {offset}: {error}") from error
 
 
-def _arrived(record: ConsumerRecord) -> float:
-    """Unix time at which the record came to the broker, as far as it says so."""
+def _arrived(record: ConsumerRecord, *, live: bool) -> float | None:
+    """Unix time at which the record came to the broker, as far as it says so; a replay's own timestamps do not."""
     for name, value in record.headers:
         if name == SENT_HEADER:
             return int(value) / 1000
-    return float(record.timestamp) / 1000
+    return float(record.timestamp) / 1000 if live else None

@@ -9,199 +9,45 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, EmailStr, Field, TypeAdapter, field_validator
 
-from schemas.units import (
-    Cents,
-    Channel,
-    DeliveryStatus,
-    Incoming,
-    LeadId,
-    MessageId,
-    ShortText,
-    Stage,
-    TenantId,
-    Text,
-    UtcTime,
+from schemas.activity import (
+    Activity,
+    AppointmentCancelled,
+    AppointmentCompleted,
+    AppointmentMissed,
+    AppointmentScheduled,
+    CallCompleted,
+    CrmStageChanged,
+    Custom,
+    ItemSaved,
+    ItemShared,
+    ItemViewed,
+    LeadMessage,
+    MessageReceived,
+    PageViewed,
+    PaymentFailed,
+    PurchaseCompleted,
+    RefundIssued,
+    ReviewPosted,
+    SearchPerformed,
+    SessionEnded,
+    SubscriptionCancelled,
+    SubscriptionRenewed,
+    SubscriptionStarted,
+    SurveyAnswered,
+    TicketClosed,
+    TicketOpened,
 )
-
-
-class LeadMessage(Incoming):
-    """Common to everything about one lead."""
-
-    v: Literal[1] = 1
-    id: MessageId
-    tenant: TenantId
-    lead: LeadId
-    at: UtcTime
-    source: ShortText | None = None
-
-
-class PageViewed(LeadMessage):
-    """The lead looked at a page."""
-
-    type: Literal["page_viewed"]
-    url: ShortText | None = None
-    seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
-
-
-class ItemViewed(LeadMessage):
-    """The lead looked at an item: a listing, a product, a service."""
-
-    type: Literal["item_viewed"]
-    item: ShortText
-
-
-class ItemSaved(LeadMessage):
-    """The lead kept an item for later."""
-
-    type: Literal["item_saved"]
-    item: ShortText
-
-
-class ItemShared(LeadMessage):
-    """The lead passed an item on."""
-
-    type: Literal["item_shared"]
-    item: ShortText
-
-
-class SearchPerformed(LeadMessage):
-    """The lead searched."""
-
-    type: Literal["search_performed"]
-    query: ShortText | None = None
-
-
-class SessionEnded(LeadMessage):
-    """A visit to site or app is over."""
-
-    type: Literal["session_ended"]
-    seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
-    pages: Annotated[int, Field(ge=0, le=100_000)] | None = None
-
-
-class MessageReceived(LeadMessage):
-    """The lead wrote to us, on any channel."""
-
-    type: Literal["message_received"]
-    channel: Channel | None = None
-    text: Text | None = None
-    in_reply_to: MessageId | None = None
-
-
-class CallCompleted(LeadMessage):
-    """A call with the lead was made or tried."""
-
-    type: Literal["call_completed"]
-    outcome: Literal["connected", "voicemail", "no_answer", "declined"]
-    direction: Literal["inbound", "outbound"] = "outbound"
-    seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
-
-
-class AppointmentScheduled(LeadMessage):
-    """An appointment was agreed."""
-
-    type: Literal["appointment_scheduled"]
-    starts_at: UtcTime | None = None
-
-
-class AppointmentCompleted(LeadMessage):
-    """The lead came."""
-
-    type: Literal["appointment_completed"]
-
-
-class AppointmentCancelled(LeadMessage):
-    """An appointment was called off."""
-
-    type: Literal["appointment_cancelled"]
-    by: Literal["lead", "us"] = "lead"
-
-
-class AppointmentMissed(LeadMessage):
-    """The lead did not come (no-show)."""
-
-    type: Literal["appointment_missed"]
-
-
-class PurchaseCompleted(LeadMessage):
-    """The lead bought something."""
-
-    type: Literal["purchase_completed"]
-    amount_cents: Cents
-    items: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
-
-
-class PaymentFailed(LeadMessage):
-    """A payment did not go through."""
-
-    type: Literal["payment_failed"]
-    amount_cents: Cents | None = None
-
-
-class RefundIssued(LeadMessage):
-    """Money went back."""
-
-    type: Literal["refund_issued"]
-    amount_cents: Cents
-
-
-class TicketOpened(LeadMessage):
-    """The lead asked for support."""
-
-    type: Literal["ticket_opened"]
-    severity: Literal["low", "medium", "high"] = "medium"
-
-
-class TicketClosed(LeadMessage):
-    """A support request is done."""
-
-    type: Literal["ticket_closed"]
-
-
-class SurveyAnswered(LeadMessage):
-    """A survey answer, scaled to 0 (worst) to 1 (best)."""
-
-    type: Literal["survey_answered"]
-    score: Annotated[float, Field(ge=0, le=1)]
-
-
-class ReviewPosted(LeadMessage):
-    """A public review, 1 to 5 stars."""
-
-    type: Literal["review_posted"]
-    stars: Annotated[int, Field(ge=1, le=5)]
-    text: Text | None = None
-
-
-class SubscriptionStarted(LeadMessage):
-    """A contract began."""
-
-    type: Literal["subscription_started"]
-    amount_cents: Cents | None = None
-    renews_at: UtcTime | None = None
-
-
-class SubscriptionRenewed(LeadMessage):
-    """A contract goes on."""
-
-    type: Literal["subscription_renewed"]
-    amount_cents: Cents | None = None
-    renews_at: UtcTime | None = None
-
-
-class SubscriptionCancelled(LeadMessage):
-    """A contract was ended by the customer."""
-
-    type: Literal["subscription_cancelled"]
-    ends_at: UtcTime | None = None
-
-
-class CrmStageChanged(LeadMessage):
-    """The CRM moved the lead along its pipeline."""
-
-    type: Literal["crm_stage_changed"]
-    stage: ShortText
-    direction: Literal["forward", "backward", "none"] = "none"
+from schemas.units import Cents, Channel, DeliveryStatus, Incoming, MessageId, ShortText, Stage, UtcTime
+
+__all__ = [
+    "AboutLead", "AcknowledgeEscalation", "Activate", "Activity", "AppointmentCancelled", "AppointmentCompleted",
+    "AppointmentMissed", "AppointmentScheduled", "CallCompleted", "CancelInterventions", "ConsentChanged", "Control",
+    "CrmStageChanged", "Custom", "EVENT", "EraseLead", "EscalateLead", "Fact", "ItemSaved", "ItemShared",
+    "ItemViewed", "LeadClosed", "LeadEvent", "LeadMessage", "MessageReceived", "Order", "PageViewed", "PaymentFailed",
+    "ProfileUpdated", "PurchaseCompleted", "Receipt", "RefundIssued", "ResolveEscalation", "ReviewPosted",
+    "SearchPerformed", "SessionEnded", "SubscriptionCancelled", "SubscriptionRenewed", "SubscriptionStarted",
+    "SurveyAnswered", "Tick", "TicketClosed", "TicketOpened", "TriggerIntervention", "event_classes",
+]  # fmt: skip
 
 
 class ProfileUpdated(LeadMessage):
@@ -264,14 +110,6 @@ class LeadClosed(LeadMessage):
     outcome: Literal["won", "lost", "churned"]
     reason: ShortText | None = None
     value_cents: Cents | None = None
-
-
-class Custom(LeadMessage):
-    """Anything a tenant's policy gives a meaning to in its vocabulary, by `kind`."""
-
-    type: Literal["custom"]
-    kind: Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,64}$")]
-    amount_cents: Cents | None = None
 
 
 class Receipt(LeadMessage):
@@ -361,32 +199,6 @@ class Activate(Incoming):
     """False: watch only. Leads are assessed, but no episode opens and nothing is sent: for history and first days."""
 
 
-Activity = (
-    PageViewed
-    | ItemViewed
-    | ItemSaved
-    | ItemShared
-    | SearchPerformed
-    | SessionEnded
-    | MessageReceived
-    | CallCompleted
-    | AppointmentScheduled
-    | AppointmentCompleted
-    | AppointmentCancelled
-    | AppointmentMissed
-    | PurchaseCompleted
-    | PaymentFailed
-    | RefundIssued
-    | TicketOpened
-    | TicketClosed
-    | SurveyAnswered
-    | ReviewPosted
-    | SubscriptionStarted
-    | SubscriptionRenewed
-    | SubscriptionCancelled
-    | CrmStageChanged
-    | Custom
-)
 Fact = Activity | ProfileUpdated | ConsentChanged | LeadClosed | Receipt
 Order = (
     TriggerIntervention

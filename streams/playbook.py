@@ -34,11 +34,6 @@ def template_of(step: Step, channel: Channel) -> str:
     return step.template if base == step.template else f"{base}.{channel}"
 
 
-def template_of(step: Step, channel: Channel) -> str:
-    """The step's template; on a fallback channel the one of the same family that is written for that channel."""
-    return step.template if channel == step.channel else f"{step.template.rpartition('.')[0]}.{channel}"
-
-
 def fallback_of(step: Step, tried: set[Channel]) -> Channel | None:
     """The next channel of the step that was not tried yet."""
     return next((c for c in step.fallback if c not in tried), None)

@@ -6,65 +6,37 @@ What it concludes goes to the desk's outputs; the lead's row and record are chan
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 
 from schemas import events as e
 from schemas import topics
-from schemas.assessments import LeadAssessed
 from schemas.commands import WithdrawIntervention
 from schemas.decisions import Rule, Verdict
 from schemas.outcomes import Outcome
-from schemas.units import Channel, Level, Outgoing
+from schemas.units import Channel, Outgoing
 from streams import outbox
 from streams.decide import Judgement
-from streams.env import Env
+from streams.desk import Desk
 from streams.episode import ending, ends_at
 from streams.escalate import escalate_by_itself
-from streams.explain import reasons_of
-from streams.features import DAY, FeatureTable, Floats
-from streams.health import band_of, confidence_of, health_of
+from streams.features import DAY, Floats
 from streams.holdout import held_out
 from streams.ids import derive, fingerprint
 from streams.outreach import run_due_steps
-from streams.partition import Folded, Out, Partition
+from streams.partition import Out
 from streams.playbook import plan
-from streams.policy import Policy
 from streams.record import Episode, Intervention, LeadRecord, Planned
-from streams.risk import Scorer, level_of
-from streams.stage import ORDER, felt, next_stage, skipped
+from streams.stage import ORDER, felt, next_stage
 from streams.state import decode_record, encode_record
 from streams.track import RANK, forget_old, outcome_without_life, window_ends
 from streams.vector import COLUMN, vectors
 from streams.vocabulary import Meaning
 
-LEVELS = (Level.LOW, Level.MEDIUM, Level.HIGH, Level.CRITICAL)
 CRITICAL = 3
 EMPTY = LeadRecord()
-
-
-@dataclass
-class Desk:
-    """Where a case is worked on: what holds at this moment for this tenant. Not `acting`: assess, but start and send nothing."""
-
-    policy: Policy
-    scorer: Scorer
-    table: FeatureTable
-    records: dict[int, bytes]
-    acting: bool
-    now: float
-    outputs: list[Out]
-    tally: Counter[tuple[str, ...]]
-
-
-def desk_of(partition: Partition, tenant: str, env: Env, done: Folded, now: float) -> Desk:
-    """The desk for a lead of this tenant at this time, by the versions in force on the partition."""
-    policy, scorer = env.policy(partition.state.policy, tenant), env.scorers[partition.state.model]
-    return Desk(policy, scorer, partition.table, partition.records, partition.state.acting, now, done.outputs, done.tally)
 
 
 class Case:
@@ -155,7 +127,7 @@ class Case:
     def be_assessed(self) -> None:
         """A decision rests on a published assessment: publish one for a lead that never had any."""
         if self.desk.table.rows["seq"][self.row] == 0:
-            self._publish(float(self.desk.scorer.score(self.x[None, :])[0]), self.stage)
+            outbox.assessed(self, float(self.desk.scorer.score(self.x[None, :])[0]), self.stage)
 
     def assess(self, x: Floats, probability: float) -> None:
         """Take a fresh probability in: move the stage, publish what changed, and let things follow from it."""
@@ -173,48 +145,9 @@ class Case:
             rows["stage"][self.row], rows["since"][self.row] = move.stage, self.now
         first = rows["seq"][self.row] == 0
         if move.stage != before or first or abs(probability - self.probability) >= self.policy.publish.min_change:
-            self._publish(probability, before)
+            outbox.assessed(self, probability, before)
         if move.stage > before and self.desk.acting:
             self._rise(move.stage, probability)
-
-    def _publish(self, probability: float, before: int) -> None:
-        rows, x = self.desk.table.rows, self.x
-        rows["seq"][self.row] += 1
-        seq = int(rows["seq"][self.row])
-        risen = self.stage > before
-        level = level_of(probability, self.policy.stages.enter)
-        # Exact reasons cost half a millisecond: told when a stage is entered and somebody may act on it.
-        effects = self.desk.scorer.effects(x[None, :])[0] if risen and self.desk.acting else None
-        self.emit(
-            topics.ASSESSMENTS,
-            LeadAssessed(
-                id=self.assessment_id,
-                tenant=self.tenant,
-                lead=self.lead,
-                at=self.at,
-                seq=seq,
-                cause=self.cause,
-                probability=probability,
-                change=0.0 if seq == 1 else round(probability - self.probability, 6),
-                level=LEVELS[level],
-                stage=ORDER[self.stage],
-                previous_stage=ORDER[before],
-                skipped=skipped(before, self.stage),
-                time_to_churn=band_of(level),
-                confidence=confidence_of(x, probability),
-                health=health_of(x),
-                reasons=() if effects is None else reasons_of(effects, x),
-                recommended=tuple(s.action for s in self.policy.playbooks.of(ORDER[self.stage]).steps) if risen else (),
-                silent_days=round(float(x[COLUMN["silent_days"]]), 3),
-                method=self.desk.scorer.method,
-                model_version=self.desk.scorer.version,
-                policy_version=self.policy.version,
-            ),
-        )
-        rows["published"][self.row] = probability
-        self.desk.tally["assessed", ORDER[self.stage]] += 1
-        if self.stage != before:
-            self.desk.tally["stage", ORDER[before], ORDER[self.stage]] += 1
 
     def _rise(self, stage: int, probability: float) -> None:
         if self.record.episode is None and self.now >= self.last_key + self.policy.episodes.churned_after_silent_days * DAY:

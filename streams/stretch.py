@@ -10,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas import events as e
+from streams.desk import desk_of
 from streams.env import Env
 from streams.features import Batch, Bools, Floats, Rows, fold_wave, waves
 from streams.hear import hear
 from streams.ids import fingerprint
 from streams.partition import Folded, Partition
-from streams.rules import Case, desk_of
+from streams.rules import Case
 from streams.silence import FIRST_LOOK
 from streams.stage import felt
 from streams.vector import COLUMN, NAMES, vectors

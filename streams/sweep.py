@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streams.desk import desk_of
 from streams.env import EVERYONE, Env
 from streams.features import DAY, Bools, Floats, Ints, Rows
 from streams.partition import Folded, Partition
 from streams.policy import Policy
-from streams.rules import Case, desk_of
+from streams.rules import Case
 from streams.silence import next_looks
 from streams.stage import felt
 from streams.vector import COLUMN, vectors

@@ -1,29 +1,51 @@
 """Puts the commands together."""
 
 import sys
+from typing import Annotated
 
 import typer
 
-from agents.cli import dlq, inbox, lead, topics, worker
+from agents import docs
+from agents.cli import dlq, inbox, lead, ledger, model, policy, topics, worker
+from agents.cli.common import CONFIG, FAILED, UNAVAILABLE, err, out
 from agents.cli.replay import demo, replay
-from agents.cli.common import CONFIG, UNAVAILABLE, err
+from agents.settings import ROOT
 from schemas.errors import LeadkeeperError, Unavailable
 
 app = typer.Typer(
     name="leadkeeper",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
     rich_markup_mode="rich",
     help="Notices in time that a lead is about to go quiet, and does the right thing about it.",
     epilog="Start with `leadkeeper demo`. Settings are environment variables LEADKEEPER_…; README.md lists them.",
 )
-app.command()(demo)
-app.command()(replay)
+app.command(epilog="Example: leadkeeper demo --keep")(demo)
+app.command(epilog="Example: leadkeeper replay log.csv.gz --mapping my.toml --speed 60x")(replay)
+app.command(name="train", epilog="Example: leadkeeper train log.parquet --mapping my.toml --until 2026-03-01")(model.train_command)
 app.add_typer(worker.app, name="worker")
 app.add_typer(topics.app, name="topics")
 app.add_typer(lead.app, name="lead")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(model.app, name="model")
+app.add_typer(policy.app, name="policy")
+
+
+@app.command(name="docs", epilog="Example: leadkeeper docs --check")
+def docs_command(check: Annotated[bool, typer.Option("--check", help="only say what differs; ends with 1 if anything does")] = False) -> None:
+    """Write JSON Schema and AsyncAPI documents from the schemas."""
+    if not check:
+        for path in docs.write(ROOT):
+            out.print(str(path.relative_to(ROOT)))
+        return
+    differing = docs.check(ROOT)
+    for name in differing:
+        err.print(f"{name} is not what the schemas say: run `leadkeeper docs`")
+    if differing:
+        raise typer.Exit(FAILED)
 
 
 def run() -> None:

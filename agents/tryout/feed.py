@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from agents.activate import records
 from agents.lead import SENT_HEADER, tick_record
 from agents.writer import Out, Writer, partition_for
 from schemas import topics
-from schemas.events import Activate
 
 BATCH = 4000
 
@@ -72,15 +72,9 @@ class Feed:
             self.sent += len(piece)
 
     async def activate(self, at: float, *, acting: bool) -> None:
-        """Tell every partition to start or stop acting."""
+        """Tell every partition to start or stop acting, from event time `at` (epoch seconds) on."""
         when = datetime.fromtimestamp(at, UTC)
-        records = []
-        for partition in range(self._partitions):
-            order = Activate(type="activate", id=f"activate-{partition}-{int(at)}", partition=partition, at=when, acting=acting)
-            value = order.model_dump_json(exclude_none=True).encode()
-            key = f"@tick:{partition}".encode()
-            records.append(Out(self._prefix + topics.EVENTS.name, partition, key, value, int(at * 1000)))
-        await self._writer.produce(records)
+        await self._writer.produce(records(self._prefix, self._partitions, when, acting=acting))
 
     async def live(self, lines: Sequence[Line], start: float, end: float, step_s: float, speed: float | None) -> None:
         """Send with a tick on every partition each `step_s` seconds of event time, from `start` to `end` (epoch seconds).

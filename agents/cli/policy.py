@@ -1,0 +1,72 @@
+"""`leadkeeper policy …`."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agents.activate import activate
+from agents.cli.common import CONFIG, UNAVAILABLE, fail, load, out, wait
+from agents.library import load_policy
+from agents.settings import LeadSettings, Settings
+from schemas.errors import LeadkeeperError, Unavailable
+from schemas.policies import PolicyPublished
+from streams.stage import ORDER
+
+app = typer.Typer(no_args_is_help=True, help="Policies: check, activate, watch, act.")
+
+
+@app.command(epilog="Example: leadkeeper policy check deploy/policies/real_estate.toml")
+def check(file: Annotated[Path, typer.Argument(help="a policy file", exists=True, dir_okay=False)]) -> None:
+    """Read a policy and say what it asks for. Ends with 78 when a key is unknown or a value impossible."""
+    try:
+        policy = load_policy(file)
+    except LeadkeeperError as error:
+        fail(CONFIG, str(error))
+    out.print(f"{policy.name}, version {policy.version}: valid")
+    for stage, threshold in zip(ORDER[1:], policy.stages.enter, strict=True):
+        steps = ", ".join(f"{s.name} by {s.channel}" for s in policy.playbooks.of(stage).steps)
+        out.print(f"  {stage} from {threshold:g}: {steps or 'no steps'}")
+    caps, quiet = policy.caps, policy.quiet_hours
+    out.print(f"  at most {caps.max_per_day} a day and {caps.max_per_week} a week; quiet {quiet.start} to {quiet.end}; holdout {policy.holdout.share:.0%}")
+
+
+@app.command(name="activate", epilog="Example: leadkeeper policy activate deploy/policies/real_estate_v2.toml")
+def activate_command(
+    file: Annotated[Path, typer.Argument(help="its version must be new; the workers need it beside LEADKEEPER_POLICY", exists=True, dir_okay=False)],
+) -> None:
+    """Put a new version in force without a restart."""
+    settings = load(LeadSettings)
+    try:
+        policy = load_policy(file)
+    except LeadkeeperError as error:
+        fail(CONFIG, str(error))
+    if file.resolve().parent != settings.policy.resolve().parent:
+        fail(CONFIG, f"the workers look for policies in {settings.policy.parent}; put {file.name} there first")
+    now = datetime.now(UTC)
+    announce = PolicyPublished(
+        id=f"policy-{policy.name}-{policy.version}", tenant="*", at=now, version=policy.version, policy=policy.model_dump(mode="json")
+    )
+    _tell(settings, "policy", policy.version, announce)
+
+
+@app.command(epilog="Example: leadkeeper policy watch")
+def watch() -> None:
+    """Stop acting: leads are assessed on, but no episode opens and nothing is sent."""
+    _tell(load(Settings), "acting", False)
+
+
+@app.command(epilog="Example: leadkeeper policy act")
+def act() -> None:
+    """Act again. Leads that were at risk before are not messaged for that alone; the next rise counts."""
+    _tell(load(Settings), "acting", True)
+
+
+def _tell(settings: Settings, what: str, value: object, announce: PolicyPublished | None = None) -> None:
+    order = {what: value}
+    try:
+        n = wait(activate(settings.bootstrap, settings.topic_prefix, datetime.now(UTC), announce=announce, **order))  # type: ignore[arg-type]
+    except Unavailable as error:
+        fail(UNAVAILABLE, str(error))
+    out.print(f"told {n} partitions: {what} {value}")
