@@ -17,8 +17,9 @@ FOLDER = Path("schemas/generated")
 ASYNCAPI = "asyncapi.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DESCRIPTION = (
-    "Lead activity goes in on lead.events; assessments, decisions, intervention commands, escalations and outcomes come out. "
-    "Delivery is at least once with derived ids: treat a repeated id as the same message. Ignore fields you do not know. "
+    "Lead activity goes in on lead.events; assessments, decisions, intervention commands, escalations and outcomes come "
+    "out. Delivery is at least once with derived ids: treat a repeated id as the same message. Ignore fields you do not "
+    "know. "
     "Records are partitioned by murmur2 of the key; all topics have the same number of partitions."
 )
 ANYONE_MAY_WRITE = (EVENTS.name,)
@@ -52,7 +53,11 @@ def check(root: Path) -> list[str]:
     remedy = "run `leadkeeper docs`"
     missing = [f"{FOLDER / name} is missing: {remedy}" for name in sorted(wanted.keys() - there.keys())]
     extra = [f"{FOLDER / name} belongs to no topic: {remedy}" for name in sorted(there.keys() - wanted.keys())]
-    stale = [f"{FOLDER / name} does not match the code: {remedy}" for name in sorted(wanted) if there.get(name, wanted[name]) != wanted[name]]
+    stale = [
+        f"{FOLDER / name} does not match the code: {remedy}"
+        for name in sorted(wanted)
+        if there.get(name, wanted[name]) != wanted[name]
+    ]
     return missing + extra + stale
 
 
@@ -80,7 +85,9 @@ def asyncapi() -> dict[str, Any]:
             "address": topic.name,
             "description": topic.meaning,
             "messages": {name: {"$ref": f"#/components/messages/{full}"} for name, full in names.items()},
-            "bindings": {"kafka": {"topic": topic.name, "topicConfiguration": _settings(topic), "bindingVersion": "0.5.0"}},
+            "bindings": {
+                "kafka": {"topic": topic.name, "topicConfiguration": _settings(topic), "bindingVersion": "0.5.0"}
+            },
             "x-key": topic.key,
             "x-writer": topic.writer,
             "x-keep-days": topic.keep_days,
@@ -110,8 +117,13 @@ def _shapes(topic: Topic) -> dict[str, dict[str, Any]]:
         return {"state": {"name": "state", "summary": topic.meaning, **body, "bindings": key}}
     if topic.name.endswith(".dlq"):
         original = {"contentType": "application/octet-stream", "payload": {"type": "string", "format": "binary"}}
-        headers = {"type": "object", "properties": {HEADER_PREFIX + name: {"type": "string"} for name in DeadLetter.model_fields}}
-        return {"dead_letter": {"name": "dead_letter", "summary": _first_line(DeadLetter), "headers": headers, **original}}
+        headers = {
+            "type": "object",
+            "properties": {HEADER_PREFIX + name: {"type": "string"} for name in DeadLetter.model_fields},
+        }
+        return {
+            "dead_letter": {"name": "dead_letter", "summary": _first_line(DeadLetter), "headers": headers, **original}
+        }
     schema = topic_schema(topic)
     file = f"./{topic.name}.schema.json"
     if "oneOf" not in schema:
@@ -123,7 +135,13 @@ def _shapes(topic: Topic) -> dict[str, dict[str, Any]]:
         definition = schema["$defs"][title]
         name = definition["properties"]["type"]["const"]
         summary = definition.get("description", "").splitlines()[0]
-        shapes[name] = {"name": name, "title": title, "summary": summary, "payload": {"$ref": f"{file}#/$defs/{title}"}, "bindings": key}
+        shapes[name] = {
+            "name": name,
+            "title": title,
+            "summary": summary,
+            "payload": {"$ref": f"{file}#/$defs/{title}"},
+            "bindings": key,
+        }
     return shapes
 
 

@@ -1,7 +1,7 @@
 """What may enter `lead.events`: activity, receipts, orders of operators, ticks. One union, discriminated on `type`.
 
-Facts are in the past tense, orders in the imperative. Every message carries `v` (1), `type`, `id`, `tenant`, `lead` and `at`
-(when it happened); the key is `tenant:lead`. `tick` and `activate` belong to a partition instead of a lead.
+Facts are in the past tense, orders in the imperative. Every message carries `v` (1), `type`, `id`, `tenant`, `lead`
+and `at` (when it happened); the key is `tenant:lead`. `tick` and `activate` belong to a partition instead of a lead.
 An event sent twice with the same `id` counts once.
 """
 
@@ -40,13 +40,51 @@ from schemas.activity import (
 from schemas.units import Cents, Channel, DeliveryStatus, Incoming, MessageId, ShortText, Stage, UtcTime
 
 __all__ = [
-    "AboutLead", "AcknowledgeEscalation", "Activate", "Activity", "AppointmentCancelled", "AppointmentCompleted",
-    "AppointmentMissed", "AppointmentScheduled", "CallCompleted", "CancelInterventions", "ConsentChanged", "Control",
-    "CrmStageChanged", "Custom", "EVENT", "EraseLead", "EscalateLead", "Fact", "ItemSaved", "ItemShared",
-    "ItemViewed", "LeadClosed", "LeadEvent", "LeadMessage", "MessageReceived", "Order", "PageViewed", "PaymentFailed",
-    "ProfileUpdated", "PurchaseCompleted", "Receipt", "RefundIssued", "ResolveEscalation", "ReviewPosted",
-    "SearchPerformed", "SessionEnded", "SubscriptionCancelled", "SubscriptionRenewed", "SubscriptionStarted",
-    "SurveyAnswered", "Tick", "TicketClosed", "TicketOpened", "TriggerIntervention", "event_classes",
+    "EVENT",
+    "AboutLead",
+    "AcknowledgeEscalation",
+    "Activate",
+    "Activity",
+    "AppointmentCancelled",
+    "AppointmentCompleted",
+    "AppointmentMissed",
+    "AppointmentScheduled",
+    "CallCompleted",
+    "CancelInterventions",
+    "ConsentChanged",
+    "Control",
+    "CrmStageChanged",
+    "Custom",
+    "EraseLead",
+    "EscalateLead",
+    "Fact",
+    "ItemSaved",
+    "ItemShared",
+    "ItemViewed",
+    "LeadClosed",
+    "LeadEvent",
+    "LeadMessage",
+    "MessageReceived",
+    "Order",
+    "PageViewed",
+    "PaymentFailed",
+    "ProfileUpdated",
+    "PurchaseCompleted",
+    "Receipt",
+    "RefundIssued",
+    "ResolveEscalation",
+    "ReviewPosted",
+    "SearchPerformed",
+    "SessionEnded",
+    "SubscriptionCancelled",
+    "SubscriptionRenewed",
+    "SubscriptionStarted",
+    "SurveyAnswered",
+    "Tick",
+    "TicketClosed",
+    "TicketOpened",
+    "TriggerIntervention",
+    "event_classes",
 ]  # fmt: skip
 
 
@@ -200,14 +238,7 @@ class Activate(Incoming):
 
 
 Fact = Activity | ProfileUpdated | ConsentChanged | LeadClosed | Receipt
-Order = (
-    TriggerIntervention
-    | EscalateLead
-    | AcknowledgeEscalation
-    | ResolveEscalation
-    | CancelInterventions
-    | EraseLead
-)
+Order = TriggerIntervention | EscalateLead | AcknowledgeEscalation | ResolveEscalation | CancelInterventions | EraseLead
 AboutLead = Fact | Order
 Control = Tick | Activate
 LeadEvent = AboutLead | Control

@@ -16,11 +16,26 @@ In the order of the data (each file holds one rule of the business and is named 
     playbook      which steps a stage asks for, and when
     consent, holdout, quiet_hours, caps, cooldown    who may not be contacted now, and why
     decide        one arbiter over all of these; every send and non-send is a decision
+    outreach      steps whose time has come: sent, held, deferred, or by the next channel
     escalate      to whom, with what context
     track         receipts and later behaviour -> outcomes
-    lead          composes all of it: the fold
-    state         durable form of a lead; replay: the fold over a list, without a broker
-    deliver, retry    what couriers do with a command
-    labels        who really went quiet: training rows from the same fold
+
+How they are put together:
+
+    lead          the fold: messages in, outputs and changed state out. Start reading here
+    stretch       events between two ticks, in three strokes: features, risk, rules
+    sweep         a tick: the leads whose time has come
+    rules         all rules, applied to one lead at one moment (a case)
+    hear          what a case does with messages that are no activity
+    outbox        what a case concluded, as messages
+    partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form
+    ids           derived, never drawn
+    env           what the fold is handed besides the log
     policy        every threshold, typed
+    replay        the fold over a list, without a broker
+
+And besides the fold:
+
+    deliver, retry, breaker    what couriers do with a command; when to stop a flood of dead letters
+    labels, measure            who really went quiet: truth to train on, and how well a score tells it
 """

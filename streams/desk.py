@@ -12,7 +12,7 @@ from streams.risk import Scorer
 
 @dataclass
 class Desk:
-    """Where a case is worked on: what holds at this moment for this tenant. Not `acting`: assess, but start and send nothing."""
+    """What holds at this moment for this tenant. Not `acting`: assess, but start and send nothing."""
 
     policy: Policy
     scorer: Scorer
@@ -27,4 +27,6 @@ class Desk:
 def desk_of(partition: Partition, tenant: str, env: Env, done: Folded, now: float) -> Desk:
     """The desk for a lead of this tenant at this time, by the versions in force on the partition."""
     policy, scorer = env.policy(partition.state.policy, tenant), env.scorers[partition.state.model]
-    return Desk(policy, scorer, partition.table, partition.records, partition.state.acting, now, done.outputs, done.tally)
+    return Desk(
+        policy, scorer, partition.table, partition.records, partition.state.acting, now, done.outputs, done.tally
+    )

@@ -84,6 +84,8 @@ def _closed(case: Case, event: e.LeadClosed) -> None:
     case.drop_planned(Rule.CLOSED, f"the lead was closed as {event.outcome}")
     case.withdraw(None, Rule.CLOSED, f"closed as {event.outcome}")
     if case.record.episode:
-        outbox.close_episode(case, case.record.episode, "converted" if event.outcome == "won" else "churned", event.value_cents)
+        outbox.close_episode(
+            case, case.record.episode, "converted" if event.outcome == "won" else "churned", event.value_cents
+        )
     case.record.closed, case.record.closed_at = event.outcome, case.now
     case.desk.table.rows["stage"][case.row] = 0

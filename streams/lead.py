@@ -1,7 +1,8 @@
 """The fold: a stretch of the log of one partition in, outputs and changed state out. Start reading here.
 
-Each message is validated; events about leads are gathered into stretches (`stretch.py`), which ticks (`sweep.py`), activations and
-erasures end, since what follows depends on them. Where the log was cut into rounds does not change the result, to the byte.
+Each message is validated; events about leads are gathered into stretches (`stretch.py`), which ticks (`sweep.py`),
+activations and erasures end, since what follows depends on them. Where the log was cut into rounds does not change
+the result, to the byte.
 """
 
 from collections.abc import Sequence
@@ -21,14 +22,14 @@ from streams.vocabulary import meaning
 __all__ = ["EPOCH_BITS", "Folded", "Message", "Out", "Partition", "dead_letter", "fold"]
 
 ABOUT_THE_PAST = (e.Receipt, e.AcknowledgeEscalation, e.ResolveEscalation, e.CancelInterventions)
-"""What these speak of, we would have to know: about an unknown lead (erased, forgotten) they say nothing and leave nothing."""
+"""About a lead that is not known (erased, forgotten) these say nothing, and leave nothing."""
 
 
 def fold(partition: Partition, messages: Sequence[Message], env: Env) -> Folded:
     """Apply messages (rising offsets) to a partition.
 
-    Messages at or below `partition.state.applied` are skipped; so are those that a lead's guard has seen, and such a lead is
-    made durable again, as the changelog might lack it.
+    Messages at or below `partition.state.applied` are skipped; so are those that a lead's guard has seen, and such a
+    lead is made durable again, as the changelog might lack it.
     """
     done = Folded()
     stretch: list[Event] = []

@@ -77,7 +77,7 @@ def assessed(case: Case, probability: float, before: int) -> None:
 
 
 def intervention_id(case: Case, episode: int, planned: Planned) -> str:
-    """The same intent always has the same id: tenant, lead, its life, policy, episode, step, channel (and the operator's order)."""
+    """The same intent has the same id: tenant, lead, its life, policy, episode, step, channel, operator's order."""
     step = f"{ORDER[planned.stage]}.{planned.step}.{planned.by}".rstrip(".")
     return derive("int", case.tenant, case.lead, case.policy.name, case.born, episode, step, planned.channel)
 
@@ -86,7 +86,14 @@ def decided(case: Case, planned: Planned, judgement: Judgement) -> str:
     """Publish one decision about a planned step; returns the decision's id."""
     episode = case.record.episode
     assert episode is not None
-    return _decided(case, planned, judgement, intervention_id(case, episode.number, planned), episode.number, held_out=episode.held_out)
+    return _decided(
+        case,
+        planned,
+        judgement,
+        intervention_id(case, episode.number, planned),
+        episode.number,
+        held_out=episode.held_out,
+    )
 
 
 def withdrawn(case: Case, i: Intervention, judgement: Judgement) -> str:
@@ -95,7 +102,9 @@ def withdrawn(case: Case, i: Intervention, judgement: Judgement) -> str:
     return _decided(case, planned, judgement, i.id, i.episode, held_out=i.held_out)
 
 
-def _decided(case: Case, planned: Planned, judgement: Judgement, intervention: str, episode: int, *, held_out: bool) -> str:
+def _decided(
+    case: Case, planned: Planned, judgement: Judgement, intervention: str, episode: int, *, held_out: bool
+) -> str:
     step = step_of(case.policy, planned)
     # The assessment is part of the id, since a step that was held may be planned again when the stage is entered again.
     decision = derive("dec", intervention, judgement.verdict, planned.deferrals, case.assessment_id)
@@ -166,7 +175,7 @@ def close_episode(case: Case, episode: Episode, end: End, value_cents: int | Non
         case: the lead.
         episode: its open episode.
         end: how it ended.
-        value_cents: money of the conversion where known; else the lead's own value or the tenant's usual one, if it was saved.
+        value_cents: money of the conversion where known; else, if it was saved, the lead's value or the tenant's usual one.
     """
     for i in case.record.open_interventions():
         if i.episode == episode.number:

@@ -12,10 +12,10 @@ from streams import outbox
 from streams.caps import trim
 from streams.consent import address_of
 from streams.decide import Judgement, Subject, judge, quiet_window
+from streams.explain import in_words
 from streams.playbook import fallback_of, step_of, template_of
 from streams.record import Contact, Episode, Intervention, Planned
 from streams.stage import ORDER
-from streams.explain import in_words
 from streams.vector import COLUMN
 
 if TYPE_CHECKING:

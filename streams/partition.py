@@ -10,7 +10,7 @@ from streams import state as durable
 from streams.features import FeatureTable, Ints
 
 EPOCH_BITS = 48
-"""The log's epoch stands above this many bits of a message's offset: a topic recreated on purpose goes on in a new epoch."""
+"""The log's epoch stands above this many bits of a message's offset: a topic recreated on purpose begins a new one."""
 
 
 class Out(NamedTuple):
@@ -41,7 +41,7 @@ class Folded:
 
 
 class Partition:
-    """Everything known of the leads of one partition. The fold changes it in place; `changes` tells what to make durable."""
+    """Everything known of the leads of one partition, changed in place; `changes` tells what to make durable."""
 
     def __init__(self, number: int) -> None:
         """Empty, as before the first record."""
@@ -55,7 +55,8 @@ class Partition:
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one record of the changelog, unless it is older than what is held.
 
-        The last write of a paused former owner may come after its successor's. Raises StateUnreadable when it is damaged.
+        The last write of a paused former owner may come after its successor's. Raises StateUnreadable when it is
+        damaged.
         """
         if key == durable.PARTITION_KEY:
             state = durable.decode_partition(value or b"")
@@ -79,10 +80,10 @@ class Partition:
             self.records[row] = record
 
     def changes(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | None]]]:
-        """What changed since the last call: leads, and what must come after them on the changelog (tombstones, the marker).
+        """What changed since the last call: leads, then what must follow them (tombstones, the marker).
 
-        The marker says that everything up to `applied` is on the changelog, so it has to be written last; a tombstone with it,
-        since a forgotten lead has no guard of its own.
+        The marker says that everything up to `applied` is on the changelog, so it has to be written last; a tombstone
+        with it, since a forgotten lead has no guard of its own.
         """
         rows = np.fromiter(self._touched, np.int64, len(self._touched))
         rows.sort()

@@ -1,7 +1,7 @@
 """The third stroke: the rules of the business applied to one lead at one moment.
 
-A `Case` composes the rules in `stage`, `episode`, `playbook`, `decide`, `escalate` and `track`; it holds no rule of its own.
-What it concludes goes to the desk's outputs; the lead's row and record are changed in place.
+A `Case` composes the rules in `stage`, `episode`, `playbook`, `decide`, `escalate` and `track`; it holds no rule of
+its own. What it concludes goes to the desk's outputs; the lead's row and record are changed in place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from schemas import topics
 from schemas.commands import WithdrawIntervention
 from schemas.decisions import Rule, Verdict
 from schemas.outcomes import Outcome
-from schemas.units import Channel, Outgoing
+from schemas.units import Channel, DeliveryStatus, Outgoing
 from streams import outbox
 from streams.decide import Judgement
 from streams.desk import Desk
@@ -92,7 +92,7 @@ class Case:
 
     @property
     def born(self) -> int:
-        """Part of all ids: a lead that was erased or forgotten and comes again begins to count again, but is not taken for the old one."""
+        """Part of all ids: a lead that was erased or forgotten and comes again is not taken for the old one."""
         return int(self.desk.table.rows["born"][self.row])
 
     @property
@@ -102,7 +102,9 @@ class Case:
 
     def emit(self, topic: topics.Topic, message: Outgoing) -> None:
         """Put a message about this lead into the outputs."""
-        self.desk.outputs.append(Out(topic.name, f"{self.tenant}:{self.lead}".encode(), message.model_dump_json().encode()))
+        self.desk.outputs.append(
+            Out(topic.name, f"{self.tenant}:{self.lead}".encode(), message.model_dump_json().encode())
+        )
 
     # -- risk and stage ---------------------------------------------------------------------------------------------
 
@@ -138,7 +140,13 @@ class Case:
         before = self.stage
         now_felt = float(felt(probability, x[COLUMN["silent_days"]], stages.grace_days))
         move = next_stage(
-            before, float(rows["since"][self.row]), now_felt, self.now, stages.enter, stages.hysteresis, stages.dwell_hours * 3600
+            before,
+            float(rows["since"][self.row]),
+            now_felt,
+            self.now,
+            stages.enter,
+            stages.hysteresis,
+            stages.dwell_hours * 3600,
         )
         self._look_again = move.look_again
         if move.stage != before:
@@ -150,7 +158,10 @@ class Case:
             self._rise(move.stage, probability)
 
     def _rise(self, stage: int, probability: float) -> None:
-        if self.record.episode is None and self.now >= self.last_key + self.policy.episodes.churned_after_silent_days * DAY:
+        if (
+            self.record.episode is None
+            and self.now >= self.last_key + self.policy.episodes.churned_after_silent_days * DAY
+        ):
             self.record.gone = True  # first seen when it was long gone: winning back is another matter than keeping
             self.desk.tally["episode", "gone_before"] += 1
             return
@@ -230,16 +241,19 @@ class Case:
             outbox.decided(self, planned, Judgement(Verdict.HELD, rule, detail))
 
     def withdraw(self, channel: Channel | None, why: Rule, reason: str) -> None:
-        """Tell couriers, once, not to send what nobody has confirmed as out yet (None: on all channels that reach the lead)."""
+        """Tell couriers, once, not to send what is not confirmed as out yet (None: on all channels to the lead)."""
         for i in self.record.open_interventions():
             rule = self.policy.channels.get(i.channel)
             concerned = i.channel == channel if channel else rule is not None and rule.contacts_lead
-            if concerned and not i.withdrawn and not i.held_out and RANK[i.status] <= RANK["queued"]:  # type: ignore[index]
+            out = i.withdrawn or i.held_out or RANK[i.status] > RANK[DeliveryStatus.QUEUED]
+            if concerned and not out:
                 i.withdrawn = True
                 outbox.withdrawn(self, i, Judgement(Verdict.WITHDRAWN, why, reason))
                 self.emit(
                     topics.INTERVENTIONS[i.channel],
-                    WithdrawIntervention(id=i.id, tenant=self.tenant, lead=self.lead, at=self.at, channel=i.channel, reason=reason),
+                    WithdrawIntervention(
+                        id=i.id, tenant=self.tenant, lead=self.lead, at=self.at, channel=i.channel, reason=reason
+                    ),
                 )
                 self.desk.tally["withdrawn", i.channel] += 1
 

@@ -1,7 +1,8 @@
 """A stretch: messages about leads with no tick, activation or erasure between them, folded in three strokes.
 
-Features of all of them in columns; one prediction for all activity; then the rules, in order, for those leads where something
-moves. The rules see each lead as it was right after the message at hand, not as it is at the end of the stretch.
+Features of all of them in columns; one prediction for all activity; then the rules, in order, for those leads where
+something moves. The rules see each lead as it was right after the message at hand, not as it is at the end of the
+stretch.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ SAYS_NOTHING = Meaning(family=0, key=False, cents=0, mood=NO_MOOD)
 
 
 class Event(NamedTuple):
-    """A valid message about a lead, found its row. `now` is stream time, `at` the message's own; `meaning` of activity only."""
+    """A valid message about a lead, found its row. `now`: stream time; `at`: its own; `meaning`: of activity only."""
 
     offset: int
     now: float
@@ -40,7 +41,7 @@ class Event(NamedTuple):
 
 
 class Strokes(NamedTuple):
-    """What the first two strokes found, one entry per message. `x` and `p` are meaningless where there is no activity."""
+    """What the first two strokes found, per message. `x` and `p` mean nothing where there is no activity."""
 
     after: Rows
     new: Bools
@@ -86,7 +87,7 @@ def fold_stretch(partition: Partition, stretch: Sequence[Event], env: Env, done:
 
 
 def _features_and_risk(partition: Partition, fresh: Sequence[Event], env: Env) -> Strokes:
-    """First and second stroke: fold all messages in waves, keep the row and the vector after each, predict all at once."""
+    """First and second stroke: fold in waves, keep row and vector after each message, predict all at once."""
     meanings = [event.meaning or SAYS_NOTHING for event in fresh]
     batch = Batch(
         [event.row for event in fresh],

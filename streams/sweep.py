@@ -1,7 +1,7 @@
 """Time has passed: look at the leads whose time has come, all in one prediction, and let the rules do their work.
 
-Most looks find that nothing moves. Those are settled in columns; only leads with an open matter, a move of stage or a change
-worth publishing go through the rules one by one.
+Most looks find that nothing moves. Those are settled in columns; only leads with an open matter, a move of stage or a
+change worth publishing go through the rules one by one.
 """
 
 from typing import NamedTuple
@@ -98,7 +98,9 @@ def _limits(partition: Partition, rows: Ints, env: Env) -> Limits:
     enter, leave, *rest = (np.array(column) for column in zip(*columns, strict=True))
     n = (len(rows),)
     return Limits(
-        np.broadcast_to(enter, (*n, 3)), np.broadcast_to(leave, (*n, 3)), *(np.broadcast_to(column, n) for column in rest)
+        np.broadcast_to(enter, (*n, 3)),
+        np.broadcast_to(leave, (*n, 3)),
+        *(np.broadcast_to(column, n) for column in rest),
     )
 
 

@@ -6,7 +6,7 @@ A story is a TOML file:
     until, ticks_every when it ends ("day 30 12:00"), and the hours between two ticks (1)
     watch              which lines it is about: stages, decisions, commands, escalations, outcomes, assessments
     policy             what differs from deploy/policies/real_estate.toml
-    given              what happens: `at`, the event's type under `event`, its fields; tenant "acme" and lead "L1" if not said
+    given              what happens: `at`, the event's type under `event`, its fields; tenant "acme", lead "L1" if not said
     expect             the watched lines, in order and complete
     remaining          the leads that are still remembered at the end
 
@@ -77,7 +77,11 @@ class Story:
         if given["event"] != "tick":
             tenant, lead = self._who(given)
             fields |= {"tenant": tenant, "lead": lead}
-            known = {k: self.names[f"{lead}@{tenant}{v}"] for k, v in fields.items() if isinstance(v, str) and v.startswith("$")}
+            known = {
+                k: self.names[f"{lead}@{tenant}{v}"]
+                for k, v in fields.items()
+                if isinstance(v, str) and v.startswith("$")
+            }
             fields |= known
         if "happened" in given:
             fields["at"] = self._time(given["happened"]).isoformat()
@@ -110,7 +114,11 @@ class Story:
     def _say(self, topic: str, told: dict[str, Any]) -> list[tuple[str, str]]:
         if topic == ASSESSMENTS.name:
             reasons = "; ".join(r["text"] for r in told["reasons"])
-            stage = [("stages", f"{told['previous_stage']} -> {told['stage']}")] if told["stage"] != told["previous_stage"] else []
+            stage = (
+                [("stages", f"{told['previous_stage']} -> {told['stage']}")]
+                if told["stage"] != told["previous_stage"]
+                else []
+            )
             return [*stage, ("assessments", f"risk {told['probability']:.2f}" + (f": {reasons}" if reasons else ""))]
         if topic == DECISIONS.name:
             by = f" by {told['channel']}" if told["channel"] else ""
@@ -125,6 +133,11 @@ class Story:
         assert topic == OUTCOMES.name
         if told["type"] == "episode_closed":
             money = f", worth {told['value_cents'] / 100:,.2f}" if told["value_cents"] else ""
-            return [("outcomes", f"episode {told['episode']} ends: {told['outcome']} after {told['interventions']} sent{money}")]
+            return [
+                (
+                    "outcomes",
+                    f"episode {told['episode']} ends: {told['outcome']} after {told['interventions']} sent{money}",
+                )
+            ]
         final = " (final)" if told["final"] else ""
         return [("outcomes", f"{told['step']} by {told['channel']}: {told['status']}, {told['outcome']}{final}")]

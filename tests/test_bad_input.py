@@ -1,4 +1,4 @@
-"""Whatever comes in: each bad record ends as one dead letter that says what is wrong; nothing raises, nothing is lost."""
+"""Each bad record ends as one dead letter that says what is wrong; nothing raises, nothing is lost."""
 
 from __future__ import annotations
 
@@ -40,7 +40,11 @@ def test_bad_input_ends_as_one_dead_letter(bad: Bad) -> None:
 def test_a_valid_event_after_bad_input_still_works(bad: Bad) -> None:
     """In the same round, and with valid ones before it."""
     partition = Partition(0)
-    messages = [Message(0, MS, b"acme:L1", raw(id="before")), Message(1, MS, bad.key, bad.value), Message(2, MS, b"acme:L1", raw(id="after"))]
+    messages = [
+        Message(0, MS, b"acme:L1", raw(id="before")),
+        Message(1, MS, bad.key, bad.value),
+        Message(2, MS, b"acme:L1", raw(id="after")),
+    ]
     done = fold(partition, messages, ENV)
     assert done.rejected == [1]
     assert int(partition.table.rows["events"][0]) == 2
@@ -74,12 +78,14 @@ def test_odd_but_valid_input_is_folded(name: str) -> None:
 
 def test_a_record_on_the_wrong_partition_is_refused() -> None:
     """The sender hashes in another way than murmur2; a lead already held here is not asked again."""
-    world = replace(ENV, home=lambda key: 3)
+    world = replace(ENV, home=lambda _: 3)
     assert isinstance(world, Env)
     for number, expected in ((0, [0]), (3, [])):
         done = fold(Partition(number), [Message(0, MS, b"acme:L1", raw())], world)
         assert done.rejected == expected
-    letter = DeadLetter.from_headers(fold(Partition(0), [Message(0, MS, b"acme:L1", raw())], world).outputs[0].headers or [])
+    letter = DeadLetter.from_headers(
+        fold(Partition(0), [Message(0, MS, b"acme:L1", raw())], world).outputs[0].headers or []
+    )
     assert (letter.reason, letter.field) == (RejectReason.WRONG_PARTITION, "key")
     assert "murmur2" in letter.remedy
 

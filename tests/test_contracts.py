@@ -1,4 +1,4 @@
-"""Every published example goes through every reader of its topic; no shape is without example, no example without shape."""
+"""Every example goes through every reader of its topic; no shape without example, no example without shape."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from streams.risk import RuleScorer
 from tests.worlds import ROOT, message, policy
 
 EXAMPLES = sorted((ROOT / "schemas" / "examples").rglob("*.json"))
-ENV = Env(dict.fromkeys(("", "2"), {EVERYONE: policy()}), dict.fromkeys(("", "cdnow-2026-03-01"), RuleScorer()))
+ENV = Env(
+    {version: {EVERYONE: policy()} for version in ("", "2")}, dict.fromkeys(("", "cdnow-2026-03-01"), RuleScorer())
+)
 
 
 def _name(path: Path) -> str:
@@ -58,9 +60,11 @@ def test_every_event_example_is_folded(path: Path) -> None:
 
 
 def test_no_shape_is_without_example_and_no_example_without_shape() -> None:
-    """By topic and type tag; dead letters share one shape and need one example of a topic each of events and commands."""
+    """By topic and type tag; dead letters share one shape, shown for events and for commands."""
     shown = {(p.parent.name, json.loads(p.read_text()).get("type", "dead_letter")) for p in EXAMPLES}
-    wanted = {(t.name, s) for t in ALL if t.schema is not None and not t.name.endswith(".dlq") for s in shapes_of(t.schema)}
+    wanted = {
+        (t.name, s) for t in ALL if t.schema is not None and not t.name.endswith(".dlq") for s in shapes_of(t.schema)
+    }
     letters = {(name, "dead_letter") for name in ("lead.events.dlq", "interventions.email.dlq")}
     assert shown == wanted | letters
     assert {s for t, s in shown if t == EVENTS.name} == set(event_classes())

@@ -39,7 +39,11 @@ def test_the_check_sees_what_is_missing_stale_or_left_over(tmp_path: Path) -> No
     (folder / "policies.schema.json").write_text("{}")
     (folder / "gone.schema.json").write_text("{}")
     problems = docs.check(tmp_path)
-    assert [p.split(" ")[0].rsplit("/", 1)[1] for p in problems] == ["escalations.schema.json", "gone.schema.json", "policies.schema.json"]
+    assert [p.split(" ")[0].rsplit("/", 1)[1] for p in problems] == [
+        "escalations.schema.json",
+        "gone.schema.json",
+        "policies.schema.json",
+    ]
     assert all("leadkeeper docs" in p for p in problems)
     docs.write(tmp_path)
     assert docs.check(tmp_path) == []
@@ -57,7 +61,9 @@ def test_examples_fit_the_published_schema(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"item": ...}, {"id": "a b"}, {"type": "nope"}, {"v": 2}, {"item": 7}], ids=["missing", "pattern", "type", "version", "number"]
+    "wrong",
+    [{"item": ...}, {"id": "a b"}, {"type": "nope"}, {"v": 2}, {"item": 7}],
+    ids=["missing", "pattern", "type", "version", "number"],
 )
 def test_the_published_schema_refuses_what_the_inbox_refuses(wrong: dict[str, Any]) -> None:
     """A producer can check before it sends."""

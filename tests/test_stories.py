@@ -1,4 +1,4 @@
-"""Stories from the business, as data: `tests/stories/*.toml`, each told by its file. How to read one: tests/storyteller.py."""
+"""Stories from the business, as data: `tests/stories/*.toml`. How to read one: tests/storyteller.py."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def _latency(figures: Figures) -> str:
 
 
 def _ms(seconds: float) -> str:
-    return f"{1000 * seconds:,.0f} ms" if seconds < 10 else f"{seconds:,.0f} s"
+    return f"{1000 * seconds:,.0f} ms" if seconds < 1 else f"{seconds:,.1f} s" if seconds < 10 else f"{seconds:,.0f} s"
 
 
 def totals(figures: Figures) -> Mapping[str, float]:

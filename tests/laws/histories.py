@@ -1,4 +1,4 @@
-"""Generated histories: two tenants and a few leads, every kind of message, silence, late events, duplicates, garbage."""
+"""Generated histories: two tenants, a few leads, every kind of message, silence, late events, duplicates, garbage."""
 
 from __future__ import annotations
 
@@ -79,7 +79,13 @@ CONSENTS: tuple[dict[str, Any], ...] = (
     {"channel": "in_app", "allowed": False},
     {"channel": "email", "allowed": True},
 )
-ACTIVATIONS: tuple[dict[str, Any], ...] = ({"policy": "2"}, {"policy": ""}, {"acting": False}, {"acting": True}, {"model": "rule-1"})
+ACTIVATIONS: tuple[dict[str, Any], ...] = (
+    {"policy": "2"},
+    {"policy": ""},
+    {"acting": False},
+    {"acting": True},
+    {"model": "rule-1"},
+)
 STATUSES = ("delivered", "failed", "bounced", "opened", "responded", "queued", "clicked")
 GARBAGE: tuple[bytes, ...] = (b"{", b"[]", b"\xff", b'{"type":"nope"}', b'{"v":1,"type":"page_viewed","id":"g"}')
 KINDS = (
@@ -121,7 +127,7 @@ class Builder:
             self.now += timedelta(hours=every)
             self.add({"type": "tick", "partition": 0})
 
-    def step(self, kind: str, who: int, n: int) -> None:
+    def step(self, kind: str, who: int, n: int) -> None:  # noqa: C901, PLR0912 - a table of what may happen
         match kind:
             case "activity":
                 self.now += timedelta(minutes=7 * (n % 5))
@@ -141,17 +147,32 @@ class Builder:
             case "consent":
                 self.tell(who, {"type": "consent_changed", **CONSENTS[n % len(CONSENTS)]})
             case "receipts":
-                for intervention, channel in interventions_of(who, self.born.get(who, 0), stage=1 + n % 3, episode=1 + n // 50):
+                for intervention, channel in interventions_of(
+                    who, self.born.get(who, 0), stage=1 + n % 3, episode=1 + n // 50
+                ):
                     status = STATUSES[(n + len(self.log)) % len(STATUSES)]
-                    self.tell(who, {"type": "receipt", "intervention": intervention, "channel": channel, "status": status})
+                    self.tell(
+                        who, {"type": "receipt", "intervention": intervention, "channel": channel, "status": status}
+                    )
             case "trigger":
                 self.tell(who, {"type": "trigger_intervention", "stage": ORDER[1 + n % 3], "by": "kim"})
             case "escalate":
                 self.tell(who, {"type": "escalate_lead", "reason": "asked for a manager", "by": "kim"})
             case "acknowledge":
-                self.tell(who, {"type": "acknowledge_escalation", "escalation": escalation_of(who, self.born.get(who, 0), 1 + n % 2), "by": "lee"})
+                self.tell(
+                    who,
+                    {
+                        "type": "acknowledge_escalation",
+                        "escalation": escalation_of(who, self.born.get(who, 0), 1 + n % 2),
+                        "by": "lee",
+                    },
+                )
             case "resolve":
-                body = {"escalation": escalation_of(who, self.born.get(who, 0), 1 + n % 2), "by": "lee", "outcome": "called"}
+                body = {
+                    "escalation": escalation_of(who, self.born.get(who, 0), 1 + n % 2),
+                    "by": "lee",
+                    "outcome": "called",
+                }
                 self.tell(who, {"type": "resolve_escalation", **body})
             case "cancel":
                 self.tell(who, {"type": "cancel_interventions", "by": "kim"})

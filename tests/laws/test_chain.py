@@ -36,7 +36,9 @@ def test_every_command_has_a_decision_and_every_decision_an_assessment(log: list
         elif out["topic"] == ESCALATIONS.name and out["status"] == "open":
             assert out["id"] in {d["escalation"] for d in decided.values() if d["verdict"] == "escalated"}
         elif out["topic"] in COMMANDS:
-            assert (out["id"], out["type"]) not in commanded, "a step goes out once in an episode, and is withdrawn once"
+            assert (out["id"], out["type"]) not in commanded, (
+                "a step goes out once in an episode, and is withdrawn once"
+            )
             commanded.add((out["id"], out["type"]))
             verdict = "sent" if out["type"] == "deliver_intervention" else "withdrawn"
             assert out["id"] in {d["intervention"] for d in decided.values() if d["verdict"] == verdict}

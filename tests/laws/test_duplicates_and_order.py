@@ -23,7 +23,10 @@ NOT_FEATURES = ("guard",)
 
 
 @MODEST
-@given(log=histories(), picks=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, RING - 1)), min_size=1, max_size=20))
+@given(
+    log=histories(),
+    picks=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, RING - 1)), min_size=1, max_size=20),
+)
 def test_duplicates_change_nothing(log: list[Message], picks: list[tuple[int, int]]) -> None:
     """A message that comes again within the lead's last 12 leaves outputs, features and records as they were."""
     again = _with_duplicates(log, picks)
@@ -70,10 +73,18 @@ EVENTS = st.lists(st.tuples(st.integers(0, len(ACTIVITIES) - 1), st.integers(0, 
 
 
 @given(drawn=EVENTS, order=st.randoms(use_true_random=False))
-def test_a_shuffle_within_the_lateness_bound_leaves_features_unchanged(drawn: list[tuple[int, int]], order: Any) -> None:
+def test_a_shuffle_within_the_lateness_bound_leaves_features_unchanged(
+    drawn: list[tuple[int, int]], order: Any
+) -> None:
     """Events of three days in any order of arrival: the same feature vector, up to the rounding of float32."""
     bodies = [
-        {"id": f"e{i}", "tenant": "acme", "lead": "L", "at": (START + timedelta(minutes=m)).isoformat(), **ACTIVITIES[a]}
+        {
+            "id": f"e{i}",
+            "tenant": "acme",
+            "lead": "L",
+            "at": (START + timedelta(minutes=m)).isoformat(),
+            **ACTIVITIES[a],
+        }
         for i, (a, m) in enumerate(drawn)
     ]
     in_time = sorted(bodies, key=lambda b: b["at"])
@@ -81,7 +92,9 @@ def test_a_shuffle_within_the_lateness_bound_leaves_features_unchanged(drawn: li
     money = sum(abs(b.get("amount_cents", 0)) for b in bodies)
     one, other = _vector(in_time), _vector(shuffled)
     for name in NAMES:
-        scale = money if name == "money_30d" else 0  # purchases and refunds cancel: rounding is relative to what was added
+        scale = (
+            money if name == "money_30d" else 0
+        )  # purchases and refunds cancel: rounding is relative to what was added
         a, b = one[COLUMN[name]], other[COLUMN[name]]
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * scale, err_msg=name)
 

@@ -67,7 +67,7 @@ def test_an_erased_lead_leaves_no_state(log: list[Message]) -> None:
 @MODEST
 @given(log=histories())
 def test_all_state_ends(log: list[Message]) -> None:
-    """Three years of silence later only refusals are left: opt-outs and addresses that bounced, and no open matter in them."""
+    """Three years later only refusals are left (opt-outs, addresses that bounced), and no open matter in them."""
     at = datetime.fromtimestamp(log[-1].timestamp_ms / 1000, START.tzinfo)
     ticks = [
         message(

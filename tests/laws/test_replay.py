@@ -25,15 +25,13 @@ def test_where_a_round_was_cut_does_not_matter(log: list[Message], size: int) ->
 
 
 ROUNDS = st.lists(st.tuples(st.integers(1, 60), st.none() | st.integers(0, 2**16 - 1), st.integers(0, 20)), max_size=12)
-"""Rounds: how many messages; None, or which of its leads got to the changelog before the crash; how far back reading starts."""
+"""Rounds: messages in it; None, or which of its leads got to the changelog before the crash; how far reading goes back."""
 
 
 @MODEST
 @given(log=histories(), rounds=ROUNDS)
-def test_a_crash_anywhere_leads_to_the_same_end(
-    log: list[Message], rounds: list[tuple[int, int | None, int]]
-) -> None:
-    """Crashes with only a part of the round's leads on the changelog and no marker: same state to the byte, same outputs."""
+def test_a_crash_anywhere_leads_to_the_same_end(log: list[Message], rounds: list[tuple[int, int | None, int]]) -> None:
+    """With only a part of the round's leads on the changelog and no marker: same state to the byte, same outputs."""
     expected = replay({0: log}, ENV)
     changelog: Changelog = {}
     produced: Seen = set()

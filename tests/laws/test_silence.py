@@ -35,7 +35,7 @@ def _lived(life: Sequence[tuple[int, int]]) -> tuple[Partition, int, float]:
 
 @given(life=LIVES)
 def test_silence_never_lowers_the_risk(life: list[tuple[int, int]]) -> None:
-    """From the last event on, each feature moves only in the direction that MONOTONE says, and the rule's risk only rises."""
+    """Each feature moves only in the direction that MONOTONE says, and the rule's risk only rises."""
     partition, _, last = _lived(life)
     ages = np.concatenate([np.linspace(0, 3, 40), np.linspace(3, 400, 200)]) * DAY
     x = vectors(np.repeat(partition.table.rows[:1], len(ages)), last + ages)
@@ -60,7 +60,7 @@ def test_a_tick_never_publishes_a_lower_risk_for_an_untouched_lead(log: list[Mes
             if out.topic == ASSESSMENTS.name:
                 told = json.loads(out.value or b"")
                 who = (told["tenant"], told["lead"])
-                if is_tick and who in published and not told["seq"] == 1:
+                if is_tick and who in published and told["seq"] != 1:
                     assert told["probability"] >= published[who] - 0.02
                 published[who] = told["probability"]
 
@@ -78,14 +78,19 @@ def test_a_silent_lead_is_never_late(life: list[tuple[int, int]], tick_hours: in
     stage = int(row["stage"][0])
     for i in range(40 * 24 // tick_hours):
         at += timedelta(hours=tick_hours)
-        fold(partition, [message(offset + i, {"type": "tick", "id": f"t{i}", "partition": 0, "at": at.isoformat()}, at)], world)
+        fold(
+            partition,
+            [message(offset + i, {"type": "tick", "id": f"t{i}", "partition": 0, "at": at.isoformat()}, at)],
+            world,
+        )
         for reached in range(stage + 1, int(partition.table.rows["stage"][0]) + 1):
             entered[reached] = at.timestamp()
         stage = max(stage, int(partition.table.rows["stage"][0]))
     times = last + np.arange(0, 40 * DAY, 600.0)
     x = vectors(np.repeat(row, len(times)), times)
     levels: Ints = (
-        felt(RuleScorer().score(x), x[:, COLUMN["silent_days"]], rules.stages.grace_days)[:, None] >= np.array(rules.stages.enter)
+        felt(RuleScorer().score(x), x[:, COLUMN["silent_days"]], rules.stages.grace_days)[:, None]
+        >= np.array(rules.stages.enter)
     ).sum(axis=1)
     slack = max(PRECISION, FIRST_LOOK) + tick_hours * 3600 + 600
     for level in range(int(row["stage"][0]) + 1, 4):

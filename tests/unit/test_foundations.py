@@ -22,7 +22,15 @@ from streams.policy import Policy
 from streams.record import Contact, Episode, Intervention, LeadRecord, OpenEscalation, Planned, Profile
 from streams.risk import RuleScorer, sigmoid
 from streams.state import (
-    PARTITION_KEY, VERSION, PartitionState, decode_lead, decode_partition, decode_record, encode_leads, encode_partition, encode_record,
+    PARTITION_KEY,
+    VERSION,
+    PartitionState,
+    decode_lead,
+    decode_partition,
+    decode_record,
+    encode_leads,
+    encode_partition,
+    encode_record,
 )  # fmt: skip
 from streams.vector import COLUMN, FAMILY_OF, MONOTONE, NAMES
 from streams.vocabulary import BUILT_IN, Family, Kind, meaning
@@ -61,7 +69,9 @@ def test_every_activity_has_a_meaning(name: str) -> None:
         ("custom", {"kind": "demo", "amount_cents": 7}, Family.INTENT, True, 7, None),
     ],
 )
-def test_meanings(name: str, changes: dict[str, Any], family: Family, key: bool, cents: int, mood: float | None) -> None:
+def test_meanings(
+    name: str, changes: dict[str, Any], family: Family, key: bool, cents: int, mood: float | None
+) -> None:
     """Family, sign of life, money and mood."""
     told = meaning(_example(name).model_copy(update=changes), {"demo": Kind(Family.INTENT, key=True)})
     assert (told.family, told.key, told.cents) == (family, key, cents)
@@ -91,7 +101,10 @@ def test_a_policy_may_give_a_built_in_type_another_meaning() -> None:
         ({"channels": {"fax": {"contacts_lead": True}}}, ["channels.fax"]),
         ({"channels": {"email": {"consent": "maybe"}}}, ["channels.email.consent"]),
         ({"vocabulary": {"demo": {"family": "nope", "key": True}}}, ["vocabulary.demo.family"]),
-        ({"playbooks": {"early_warning": {"steps": [{"name": "A B"}]}}}, ["playbooks.early_warning.steps.0.name", "steps.0.template"]),
+        (
+            {"playbooks": {"early_warning": {"steps": [{"name": "A B"}]}}},
+            ["playbooks.early_warning.steps.0.name", "steps.0.template"],
+        ),
         ({"publish": {"min_change": float("nan")}}, ["publish.min_change"]),
     ],
 )
@@ -108,7 +121,12 @@ def test_a_step_may_only_use_a_channel_that_is_described_and_names_differ() -> N
     """Both errors say where."""
     step = {"name": "ring", "action": "immediate_call", "channel": "webhook", "template": "x", "fallback": ["sms"]}
     only_email = {c.value: {"contacts_lead": True} for c in (Channel.EMAIL, Channel.WEBHOOK)}
-    raw: dict[str, Any] = {"name": "n", "version": "1", "channels": only_email, "playbooks": {"active_risk": {"steps": [step]}}}
+    raw: dict[str, Any] = {
+        "name": "n",
+        "version": "1",
+        "channels": only_email,
+        "playbooks": {"active_risk": {"steps": [step]}},
+    }
     with pytest.raises(ValueError, match=r"playbooks.active_risk.ring uses sms, which \[channels\] does not describe"):
         Policy.model_validate(raw)
     raw["playbooks"]["active_risk"]["steps"] = [{**step, "fallback": []}] * 2
@@ -145,7 +163,9 @@ def _full_record() -> LeadRecord:
         episode=Episode(2, 1.5, 3, 0.75, held_out=True, planned=[Planned(1, "s", Channel.SMS, 1.0, 2.0, 3, "op")]),
         episodes=2,
         contacts=[Contact(1.25, Channel.PUSH)],
-        interventions=[Intervention("i", 1.0, 2, 1, "s", Channel.EMAIL, held_out=False, cost_cents=0.01, withdrawn=True)],
+        interventions=[
+            Intervention("i", 1.0, 2, 1, "s", Channel.EMAIL, held_out=False, cost_cents=0.01, withdrawn=True)
+        ],
         escalations=[OpenEscalation("e", 1.0, 2, "lee", "why", acknowledged=True)],
         escalated=1,
         last_escalation=9.5,
@@ -184,8 +204,11 @@ def test_older_shorter_rows_and_records_are_readable() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [b"", b"\xc1", b"not msgpack", msgspec.msgpack.encode([1]), msgspec.msgpack.encode({"v": 1}), msgspec.msgpack.encode((99, b"", None)),
-     msgspec.msgpack.encode((VERSION, b"x" * (ROW.itemsize + 1), None)), msgspec.msgpack.encode((VERSION, "text", None))],
+    [
+        b"", b"\xc1", b"not msgpack", msgspec.msgpack.encode([1]), msgspec.msgpack.encode({"v": 1}),
+        msgspec.msgpack.encode((99, b"", None)), msgspec.msgpack.encode((VERSION, "text", None)),
+        msgspec.msgpack.encode((VERSION, b"x" * (ROW.itemsize + 1), None)),
+    ],
 )  # fmt: skip
 def test_damaged_state_stops(value: bytes) -> None:
     """Guessing would lose data: a typed error instead."""
@@ -279,11 +302,13 @@ def test_every_feature_has_a_family_and_a_direction() -> None:
     assert set(MONOTONE) <= {-1, 0, 1}
 
 
-@pytest.mark.parametrize(("gaps", "at_least", "at_most"), [(0.0, 0.0, 0.1), (2.0, 0.2, 0.4), (4.0, 0.5, 0.7), (7.0, 0.7, 0.9)])
+@pytest.mark.parametrize(
+    ("gaps", "at_least", "at_most"), [(0.0, 0.0, 0.1), (2.0, 0.2, 0.4), (4.0, 0.5, 0.7), (7.0, 0.7, 0.9)]
+)
 def test_the_rule_scorer_means_what_its_docstring_says(gaps: float, at_least: float, at_most: float) -> None:
-    """Silence of 2 gaps is about 0.3, of 4 about 0.6, of 7 about 0.8, for a lead with few signs of life."""
+    """Silence of 2 gaps is about 0.3, of 4 about 0.6, of 7 about 0.8, before the other terms; no rhythm yet: 7 days."""
     x = np.full((1, len(NAMES)), np.nan)
-    x[0, COLUMN["silent_days"]], x[0, COLUMN["usual_gap_days"]], x[0, COLUMN["key_events"]] = gaps * 3, 3.0, 3
+    x[0, COLUMN["silent_days"]], x[0, COLUMN["usual_gap_days"]], x[0, COLUMN["key_events"]] = gaps * 7, 3.0, 0
     p = RuleScorer().score(x)
     assert at_least <= p[0] <= at_most
     effects = RuleScorer().effects(x)[0]

@@ -69,7 +69,7 @@ def test_stages_jumped_over_are_named_and_grace_keeps_a_fresh_lead_calm() -> Non
 
 
 def test_a_look_is_never_late() -> None:
-    """Each lead's crossing is found to within half an hour, whoever else is asked about; else the step doubles, to 30 days at most."""
+    """A crossing is found to within half an hour, whoever else is asked about; else the step doubles, up to 30 days."""
     crossings = np.array([7 * HOUR, 3 * DAY, 50 * DAY, 1 * HOUR])
     silent = np.array([10 * DAY, 10 * DAY, 100 * DAY, 10 * DAY])
     now = 0.0
@@ -81,7 +81,9 @@ def test_a_look_is_never_late() -> None:
     assert all(c <= look <= c + PRECISION for c, look in zip(crossings[[0, 1, 3]], looks[[0, 1, 3]], strict=True))
     assert looks[2] == LONGEST_STEP
     for i in range(4):
-        alone = next_looks(-silent[[i]], now, np.zeros(1, int), lambda _, times, i=i: (times >= crossings[i]).astype(int))
+        alone = next_looks(
+            -silent[[i]], now, np.zeros(1, int), lambda _, times, i=i: (times >= crossings[i]).astype(int)
+        )
         assert alone[0] == looks[i]
     assert next_looks(np.array([0.0]), now, np.zeros(1, int), lambda p, _: np.zeros(len(p), int))[0] == FIRST_LOOK
 
@@ -120,7 +122,15 @@ def test_the_cap_of_one_channel_and_a_cap_of_zero() -> None:
 
 @pytest.mark.parametrize(
     ("contacts", "until_h"),
-    [([], None), ([(19, S)], 1), ([(20, S)], None), ([(30, E)], 18), ([(48, E)], None), ([(19, S), (47, E)], 1), ([(10, S), (40, E)], 10)],
+    [
+        ([], None),
+        ([(19, S)], 1),
+        ([(20, S)], None),
+        ([(30, E)], 18),
+        ([(48, E)], None),
+        ([(19, S), (47, E)], 1),
+        ([(10, S), (40, E)], 10),
+    ],
 )
 def test_cooldown(contacts: list[tuple[float, Channel]], until_h: float | None) -> None:
     """20 hours after any contact, 48 after one by the same channel: the longer rest counts."""
@@ -142,7 +152,9 @@ def test_cooldown(contacts: list[tuple[float, Channel]], until_h: float | None) 
         (E, "opt_out", {}, {S: "bounced"}, None),
     ],
 )
-def test_consent(channel: Channel, default: Any, consent: dict[str, bool], suppressed: dict[Channel, str], rule: Rule | None) -> None:
+def test_consent(
+    channel: Channel, default: Any, consent: dict[str, bool], suppressed: dict[Channel, str], rule: Rule | None
+) -> None:
     """Suppression, then the lead's word (no to everything beats any yes), then the channel's default."""
     refusal = refuses(channel, default, consent, suppressed)
     assert (refusal and refusal.rule) == rule
@@ -166,7 +178,7 @@ def test_the_holdout_has_its_share_and_another_salt_draws_anew() -> None:
     assert abs(len(first) - 5_000) <= 276
     assert len(second) < 0.1 * len(first)
     assert not held_out(rule.model_copy(update={"share": 0.0}), "acme", "L1")
-    assert any(held_out(rule, "zeta", f"L{i}") for i in range(1000)) and not all(i in first for i in range(1000))
+    assert {i for i in range(1000) if held_out(rule, "zeta", f"L{i}")} != {i for i in first if i < 1000}
 
 
 def _planned(channel: Channel = E, *, expires_h: float = 72, by: str = "") -> Planned:
@@ -175,7 +187,17 @@ def _planned(channel: Channel = E, *, expires_h: float = 72, by: str = "") -> Pl
 
 def _subject(**changes: Any) -> Subject:
     known = Profile(email="a@example.com", timezone="America/New_York")
-    return Subject(**{"lead": "L1", "profile": known, "consent": {}, "suppressed": {}, "contacts": [], "held_out": False, **changes})
+    return Subject(
+        **{
+            "lead": "L1",
+            "profile": known,
+            "consent": {},
+            "suppressed": {},
+            "contacts": [],
+            "held_out": False,
+            **changes,
+        }
+    )
 
 
 NIGHT = NOON + 9 * HOUR
@@ -214,12 +236,14 @@ def test_the_arbiter_after_caps() -> None:
     told = judge(_planned(expires_h=-1), _subject(), POLICY, NOON)
     assert (told.verdict, told.rule) == (Verdict.HELD, Rule.EXPIRED)
     assert judge(_planned(by="op-1"), _subject(), POLICY, NOON).rule is Rule.OPERATOR
-    task = judge(_planned(Channel.CRM_TASK), _subject(consent={"all": False}, contacts=[Contact(NOON, S)]), POLICY, NIGHT)
+    task = judge(
+        _planned(Channel.CRM_TASK), _subject(consent={"all": False}, contacts=[Contact(NOON, S)]), POLICY, NIGHT
+    )
     assert task.verdict is Verdict.SENT, "staff may be told at night"
 
 
 def test_playbook() -> None:
-    """Steps with their times from the stage's entry; a step that a later policy lacks is not found; fallbacks in order."""
+    """Steps with their times from the stage's entry; a step that a later policy lacks is not found; fallbacks."""
     planned = plan(POLICY, 2, 1000.0)
     assert [(p.step, p.due, p.expires) for p in planned] == [
         ("tell_agent", 1000.0, 1000.0 + 24 * HOUR),
@@ -229,7 +253,11 @@ def test_playbook() -> None:
     assert plan(POLICY, 0, 0.0) == []
     step = step_of(POLICY, planned[1])
     assert step
-    assert (step.name, template_of(step, E), template_of(step, A)) == ("personal_email", "active_risk.email", "active_risk.in_app")
+    assert (step.name, template_of(step, E), template_of(step, A)) == (
+        "personal_email",
+        "active_risk.email",
+        "active_risk.in_app",
+    )
     assert template_of(step.model_copy(update={"template": "spring_sale"}), A) == "spring_sale"
     assert step_of(POLICY, Planned(2, "gone", E, 0, 0)) is None
     assert fallback_of(step, {E}) is A
@@ -252,12 +280,27 @@ def test_playbook() -> None:
 def test_episode(stage: int, last_key_day: float, now_day: float, expected: str | None) -> None:
     """90 days of silence is churn, 180 days of episode is expiry."""
     episode = Episode(1, 1e9, 1, 0.5, held_out=False)
-    assert ending(episode, POLICY.episodes, stage=stage, last_key=1e9 + last_key_day * DAY, now=1e9 + now_day * DAY) == expected
+    assert (
+        ending(episode, POLICY.episodes, stage=stage, last_key=1e9 + last_key_day * DAY, now=1e9 + now_day * DAY)
+        == expected
+    )
     assert ends_at(episode, POLICY.episodes, 1e9) == 1e9 + 90 * DAY
 
 
 def _intervention(**changes: Any) -> Intervention:
-    return Intervention(**{"id": "i", "at": 0.0, "episode": 1, "stage": 1, "step": "s", "channel": E, "held_out": False, "cost_cents": 0.0, **changes})
+    return Intervention(
+        **{
+            "id": "i",
+            "at": 0.0,
+            "episode": 1,
+            "stage": 1,
+            "step": "s",
+            "channel": E,
+            "held_out": False,
+            "cost_cents": 0.0,
+            **changes,
+        }
+    )
 
 
 @pytest.mark.parametrize(
@@ -347,7 +390,13 @@ def _x(**values: float) -> Any:
 def test_health_has_parts_and_what_is_unknown_is_absent() -> None:
     """Engagement halves with every two usual gaps; the rest are shares; overall is the mean of what is known."""
     bare = health_of(_x(silent_days=14.0))
-    assert (bare.overall, bare.engagement, bare.satisfaction, bare.payment, bare.responsiveness) == (50.0, 50.0, None, None, None)
+    assert (bare.overall, bare.engagement, bare.satisfaction, bare.payment, bare.responsiveness) == (
+        50.0,
+        50.0,
+        None,
+        None,
+        None,
+    )
     full = health_of(_x(silence_ratio=2.0, mood=0.8, payment_trouble_share=0.25, unanswered_share=0.5))
     assert (full.engagement, full.satisfaction, full.payment, full.responsiveness) == (50.0, 80.0, 75.0, 50.0)
     assert full.overall == 63.8
@@ -356,11 +405,23 @@ def test_health_has_parts_and_what_is_unknown_is_absent() -> None:
 def test_reasons_are_in_words_with_the_leads_own_numbers() -> None:
     """Three that raise, two that lower, the largest first; trifles are not worth a word."""
     effects = np.zeros(len(FAMILIES))
-    for family, effect in (("silence", 3.0), ("unanswered", 0.4), ("trouble", 0.2), ("mood", 0.1), ("history", -0.6), ("value", -0.01)):
+    for family, effect in (
+        ("silence", 3.0),
+        ("unanswered", 0.4),
+        ("trouble", 0.2),
+        ("mood", 0.1),
+        ("history", -0.6),
+        ("value", -0.01),
+    ):
         effects[FAMILIES.index(family)] = effect
     x = _x(silent_days=9.2, usual_gap_days=2.1, unanswered_share=1 / 3, key_events=1)
     told = reasons_of(effects, x)
-    assert [(r.family, r.effect) for r in told] == [("silence", 3.0), ("unanswered", 0.4), ("trouble", 0.2), ("history", -0.6)]
+    assert [(r.family, r.effect) for r in told] == [
+        ("silence", 3.0),
+        ("unanswered", 0.4),
+        ("trouble", 0.2),
+        ("history", -0.6),
+    ]
     assert told[0].text == "silent 9 days, usually 2 days between signs of life"
     assert told[1].text == "33 % of our contacts stayed unanswered"
     assert told[3].text == "1 sign of life so far"
@@ -376,4 +437,9 @@ def test_ids_never_change() -> None:
     assert derive("x", "a", "b") != derive("x", "ab") != derive("x", "a\x1fb ")
 
 
-GOLDEN: dict[str, Any] = {"int": "int-2ylhiv2xbwn7k4p6qj4aaous", "x": "x-5rn4aibborzwrchrgierk2jq", "bucket": 2361, "fingerprint": 292540415853092123}
+GOLDEN: dict[str, Any] = {
+    "int": "int-2ylhiv2xbwn7k4p6qj4aaous",
+    "x": "x-5rn4aibborzwrchrgierk2jq",
+    "bucket": 2361,
+    "fingerprint": 292540415853092123,
+}
