@@ -1,5 +1,7 @@
-"""Puts a policy or model version in force: its content is announced on `policies`, and every inbox partition is told from
-which record on it holds. In the inbox, so that a replay of the log comes to the same decisions.
+"""Puts a policy or model version in force.
+
+Its content is announced on `policies`, and every inbox partition is told from which record on it holds: in the inbox, so that
+a replay of the log comes to the same decisions.
 """
 
 from datetime import datetime
@@ -56,13 +58,21 @@ async def activate(
 
 
 def records(
-    prefix: str, partitions: int, at: datetime, *, policy: str | None = None, model: str | None = None, acting: bool | None = None
+    prefix: str,
+    partitions: int,
+    at: datetime,
+    *,
+    policy: str | None = None,
+    model: str | None = None,
+    acting: bool | None = None,
 ) -> list[Out]:
     """The orders, one for each partition."""
     made = []
     for partition in range(partitions):
         name = derive("act", partition, policy or "", model or "", str(acting), at.isoformat())
-        order = Activate(type="activate", id=name, partition=partition, at=at, policy=policy, model=model, acting=acting)
+        order = Activate(
+            type="activate", id=name, partition=partition, at=at, policy=policy, model=model, acting=acting
+        )
         value = order.model_dump_json(exclude_none=True).encode()
         key = f"@activate:{partition}".encode()
         made.append(Out(prefix + topics.EVENTS.name, partition, key, value, int(at.timestamp() * 1000)))

@@ -11,8 +11,8 @@ from agents.reading import read_topics
 from agents.topics import partitions_of
 from agents.writer import Out, Writer, partition_for
 from schemas import topics
-from schemas.errors import Unavailable
 from schemas.dead_letters import HEADER_PREFIX, DeadLetter
+from schemas.errors import Unavailable
 
 DLQS = (topics.EVENTS_DLQ, *topics.INTERVENTIONS_DLQ.values())
 

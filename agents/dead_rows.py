@@ -26,5 +26,7 @@ def dead_rows(rows: Iterable[RejectedRow], partitions: int, prefix: str = "") ->
             timestamp_ms=0,
         )
         key = where.encode()
-        out.append(Out(prefix + topics.EVENTS_DLQ.name, partition_for(key, partitions), None, row.raw, None, letter.headers()))
+        out.append(
+            Out(prefix + topics.EVENTS_DLQ.name, partition_for(key, partitions), None, row.raw, None, letter.headers())
+        )
     return out

@@ -6,25 +6,23 @@ Everything comes from `schemas.topics.ALL`; the same classes give the same bytes
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
 from schemas.dead_letters import HEADER_PREFIX, DeadLetter
-from schemas.topics import ALL, EVENTS, INTERVENTIONS, Topic
+from schemas.topics import ALL, EVENTS, Topic
 
 FOLDER = Path("schemas/generated")
 ASYNCAPI = "asyncapi.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DESCRIPTION = (
-    "Lead activity goes in on lead.events; assessments, decisions, intervention commands, escalations and outcomes come "
-    "out. Delivery is at least once with derived ids: treat a repeated id as the same message. Ignore fields you do not "
-    "know. "
-    "Records are partitioned by murmur2 of the key; all topics have the same number of partitions."
+    "Lead activity goes in on lead.events; assessments, decisions, intervention commands, escalations and outcomes "
+    "come out. Delivery is at least once with derived ids: treat a repeated id as the same message. Ignore fields you "
+    "do not know. Records are partitioned by murmur2 of the key; all topics have the same number of partitions."
 )
 ANYONE_MAY_WRITE = (EVENTS.name,)
 """Topics that strangers write to: their schema says what we accept. All others say what we write."""
-ANYONE_MAY_READ_FROM = tuple(t.name for t in INTERVENTIONS.values())
 
 
 def documents() -> dict[str, str]:
@@ -65,7 +63,7 @@ def topic_schema(topic: Topic) -> dict[str, Any]:
     """JSON Schema of a topic's messages (of a dead letter: of its headers, without their prefix)."""
     if topic.schema is None:
         raise ValueError(f"{topic.name} has no published schema: it is private and binary")
-    mode = "validation" if topic.name in ANYONE_MAY_WRITE else "serialization"
+    mode: Literal["validation", "serialization"] = "validation" if topic.name in ANYONE_MAY_WRITE else "serialization"
     body = _open(topic.schema.json_schema(mode=mode))
     about = {"key": topic.key, "writer": topic.writer, "cleanup": topic.cleanup, "keep_days": topic.keep_days}
     head = {"$schema": DIALECT, "$id": f"{topic.name}.schema.json", "title": topic.name, "description": topic.meaning}

@@ -108,7 +108,8 @@ class LeadJob:
             for result in await self._fold(tp, batch, heavy=size > HEAVY):
                 folded.append(result)
                 outputs.extend(
-                    Out(self._prefix + out.topic, tp.partition, out.key, out.value, None, out.headers) for out in result.outputs
+                    Out(self._prefix + out.topic, tp.partition, out.key, out.value, None, out.headers)
+                    for out in result.outputs
                 )
         await self._writer.produce(outputs)
         if not lane.still_owner(round_):
@@ -132,7 +133,9 @@ class LeadJob:
             env = self._library.env
             heavy = heavy or any(b'"tick"' in (r.value or b"")[:200] for r in piece)
             began = time.perf_counter()
-            result = await asyncio.to_thread(fold, partition, messages, env) if heavy else fold(partition, messages, env)
+            result = (
+                await asyncio.to_thread(fold, partition, messages, env) if heavy else fold(partition, messages, env)
+            )
             metrics.FOLD_SECONDS.observe(time.perf_counter() - began)
             results.append(result)
             rejected = set(result.rejected)
@@ -171,8 +174,7 @@ class LeadJob:
         await retry(load, on=Unavailable, excuse=self._lane.watchdog.excuse)
 
     async def _ends(self, tps: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
-        ends: dict[TopicPartition, int] = await self._lane.highwaters(*tps)
-        return ends
+        return dict(await self._lane.highwaters(*tps))
 
     def _check_log(self, applied: list[tuple[TopicPartition, int]], ends: dict[TopicPartition, int]) -> None:
         """A log that ends before what the state has applied was recreated: going on would skip its records."""
@@ -217,39 +219,44 @@ class LeadJob:
         metrics.RECOVERED.set(self._changelog.stats.recovered_records)
 
 
-def tick_record(prefix: str, partition: int, at: datetime, tick_id: str, headers: list[tuple[str, bytes]] | None = None) -> Out:
+def tick_record(
+    prefix: str, partition: int, at: datetime, tick_id: str, headers: list[tuple[str, bytes]] | None = None
+) -> Out:
     """A tick for one inbox partition; its timestamp is its own time."""
     tick = Tick(type="tick", id=tick_id, partition=partition, at=at)
     value = tick.model_dump_json().encode()
-    return Out(prefix + topics.EVENTS.name, partition, f"@tick:{partition}".encode(), value, int(at.timestamp() * 1000), headers)
+    return Out(
+        prefix + topics.EVENTS.name,
+        partition,
+        f"@tick:{partition}".encode(),
+        value,
+        int(at.timestamp() * 1000),
+        headers,
+    )
+
+
+COUNTED = {
+    "events": metrics.EVENTS,
+    "duplicates": metrics.DUPLICATES,
+    "skipped": metrics.SKIPPED,
+    "rejected": metrics.DEAD_LETTERS,
+    "assessed": metrics.ASSESSMENTS,
+    "stage": metrics.STAGE_MOVES,
+    "decided": metrics.DECISIONS,
+    "escalation": metrics.ESCALATIONS,
+    "episode": metrics.EPISODES,
+    "receipt": metrics.RECEIPTS,
+    "looks": metrics.LOOKS,
+}
+"""What the fold tallies under a name, by the metric that shows it; the rest of the tally's key are the metric's labels."""
 
 
 def count_tally(tally: "Counter[tuple[str, ...]]") -> None:
     """Add what a fold counted to the metrics."""
-    for key, n in tally.items():
-        match key:
-            case ("events", kind):
-                metrics.EVENTS.labels(kind).inc(n)
-            case ("duplicates",):
-                metrics.DUPLICATES.inc(n)
-            case ("skipped", by):
-                metrics.SKIPPED.labels(by).inc(n)
-            case ("rejected", reason):
-                metrics.DEAD_LETTERS.labels(topics.EVENTS.name, reason).inc(n)
-            case ("assessed", stage):
-                metrics.ASSESSMENTS.labels(stage).inc(n)
-            case ("stage", before, after):
-                metrics.STAGE_MOVES.labels(before, after).inc(n)
-            case ("decided", verdict, rule, channel):
-                metrics.DECISIONS.labels(verdict, rule, channel).inc(n)
-            case ("escalation", status):
-                metrics.ESCALATIONS.labels(status).inc(n)
-            case ("episode", event):
-                metrics.EPISODES.labels(event).inc(n)
-            case ("receipt", status):
-                metrics.RECEIPTS.labels(status).inc(n)
-            case ("looks",):
-                metrics.LOOKS.inc(n)
+    for (name, *labels), n in tally.items():
+        told = [topics.EVENTS.name, *labels] if name == "rejected" else labels
+        if (metric := COUNTED.get(name)) is not None:
+            (metric.labels(*told) if told else metric).inc(n)
 
 
 def _apply(partition: Partition, where: str, key: bytes, value: bytes | None, offset: int) -> None:

@@ -18,10 +18,14 @@ def _gauge(name: str, text: str, *labels: str) -> Gauge:
 EVENTS = _counter("leadkeeper_events_total", "Records folded, by type.", "type")
 DUPLICATES = _counter("leadkeeper_duplicates_total", "Events dropped because their id was seen before.")
 SKIPPED = _counter("leadkeeper_skipped_total", "Records seen again after a crash or rebalance.", "by")
-DEAD_LETTERS = _counter("leadkeeper_dead_letters_total", "Records that could not be used, by reason.", "topic", "reason")
+DEAD_LETTERS = _counter(
+    "leadkeeper_dead_letters_total", "Records that could not be used, by reason.", "topic", "reason"
+)
 ASSESSMENTS = _counter("leadkeeper_assessments_total", "Assessments published, by stage.", "stage")
 STAGE_MOVES = _counter("leadkeeper_stage_moves_total", "Leads that changed stage.", "before", "after")
-DECISIONS = _counter("leadkeeper_decisions_total", "Decisions, by verdict, rule and channel.", "verdict", "rule", "channel")
+DECISIONS = _counter(
+    "leadkeeper_decisions_total", "Decisions, by verdict, rule and channel.", "verdict", "rule", "channel"
+)
 ESCALATIONS = _counter("leadkeeper_escalations_total", "Escalations, by status.", "status")
 EPISODES = _counter("leadkeeper_episodes_total", "Churn episodes opened, and closed by how they ended.", "event")
 RECEIPTS = _counter("leadkeeper_receipts_total", "Receipts folded, by status.", "status")
@@ -34,7 +38,9 @@ COMMAND_LATENCY = Histogram(
     buckets=_FAST,
     registry=REGISTRY,
 )
-FOLD_SECONDS = Histogram("leadkeeper_fold_seconds", "Time of one fold of one partition.", buckets=_FAST, registry=REGISTRY)
+FOLD_SECONDS = Histogram(
+    "leadkeeper_fold_seconds", "Time of one fold of one partition.", buckets=_FAST, registry=REGISTRY
+)
 
 # Lane: lead agent, couriers and report agent
 LAG = _gauge("leadkeeper_lag_records", "Records waiting.", "topic", "partition")
@@ -51,15 +57,21 @@ PAUSED = _gauge("leadkeeper_paused_partitions", "Partitions that the dead-letter
 # Couriers
 SENDS = _gauge("leadkeeper_sends", "Commands finished since start, by channel and state.", "channel", "state")
 PROVIDER_ANSWERS = _gauge("leadkeeper_provider_answers", "Answers of the provider since start.", "channel", "kind")
-REJECTED_COMMANDS = _gauge("leadkeeper_rejected_commands", "Command records that could not be used, since start.", "channel", "reason")
+REJECTED_COMMANDS = _gauge(
+    "leadkeeper_rejected_commands", "Command records that could not be used, since start.", "channel", "reason"
+)
 IN_DOUBT = _gauge("leadkeeper_in_doubt", "Times nobody knew whether a message went out, since start.", "channel")
 WAITING = _gauge("leadkeeper_waiting_deliveries", "Deliveries that wait for their time.", "channel")
 PROVIDER_SECONDS = _gauge("leadkeeper_provider_seconds", "Time spent in provider calls, since start.", "channel")
 
 # Report agent
 STAGE_LEADS = _gauge("leadkeeper_stage_leads", "Leads now in each stage.", "stage")
-REPORTED_DECISIONS = _counter("leadkeeper_reported_decisions_total", "Decisions seen by the report agent.", "verdict", "rule", "channel")
+REPORTED_DECISIONS = _counter(
+    "leadkeeper_reported_decisions_total", "Decisions seen by the report agent.", "verdict", "rule", "channel"
+)
 OUTCOMES = _counter("leadkeeper_outcomes_total", "Final outcomes of interventions.", "channel", "outcome", "arm")
 EPISODE_ENDS = _counter("leadkeeper_episode_ends_total", "Closed churn episodes.", "outcome", "arm")
-SAVED_CENTS = _counter("leadkeeper_saved_cents_total", "Value of leads that came back or converted, once per episode.", "arm")
+SAVED_CENTS = _counter(
+    "leadkeeper_saved_cents_total", "Value of leads that came back or converted, once per episode.", "arm"
+)
 OPEN_ESCALATIONS = _gauge("leadkeeper_open_escalations", "Escalations that nobody has resolved.")

@@ -13,7 +13,9 @@ QUIET_MS = 400
 """A partition that brings nothing for this long, having reached the end it gave, is read."""
 
 
-async def read_topics(bootstrap: str, names: Iterable[str], partition: int | None = None) -> AsyncIterator[ConsumerRecord]:
+async def read_topics(
+    bootstrap: str, names: Iterable[str], partition: int | None = None
+) -> AsyncIterator[ConsumerRecord]:
     """All records of these topics (of one partition each, or of all), in order within each partition.
 
     Raises:
@@ -56,7 +58,9 @@ async def read_topics(bootstrap: str, names: Iterable[str], partition: int | Non
         await consumer.stop()
 
 
-async def read_json(bootstrap: str, names: Iterable[str], partition: int | None = None) -> AsyncIterator[tuple[ConsumerRecord, dict[str, Any]]]:
+async def read_json(
+    bootstrap: str, names: Iterable[str], partition: int | None = None
+) -> AsyncIterator[tuple[ConsumerRecord, dict[str, Any]]]:
     """The same for topics that carry JSON objects; other records are left out."""
     async for record in read_topics(bootstrap, names, partition):
         try:

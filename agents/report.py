@@ -49,7 +49,9 @@ class ReportJob:
 
     async def process(self, round_: Round, lane: Lane) -> None:
         """Write the views, then count. Waits in place while Redis is down: the topics keep what comes."""
-        records: list[dict[str, Any]] = [json.loads(r.value) for batch in round_.batches.values() for r in batch if r.value]
+        records: list[dict[str, Any]] = [
+            json.loads(r.value) for batch in round_.batches.values() for r in batch if r.value
+        ]
 
         async def write() -> None:
             await self._views.write(records)

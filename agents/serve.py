@@ -47,7 +47,9 @@ class HealthServer:
         """Nothing listens yet."""
         self._lane, self._host, self.port, self._export, self._progress = lane, host, port, export, progress
         app = web.Application()
-        app.add_routes([web.get("/metrics", self._metrics), web.get("/health", self._health), web.get("/ready", self._ready)])
+        app.add_routes(
+            [web.get("/metrics", self._metrics), web.get("/health", self._health), web.get("/ready", self._ready)]
+        )
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self) -> None:

@@ -18,11 +18,17 @@ class Settings(BaseSettings):
 
     bootstrap: Annotated[str, Field(description="Kafka, host:port[,host:port]")] = "127.0.0.1:9092"
     redis_url: str = "redis://127.0.0.1:6379/0"
-    topic_prefix: Annotated[str, Field(description="before every topic and group name; lets deployments share a broker")] = ""
+    topic_prefix: Annotated[
+        str, Field(description="before every topic and group name; lets deployments share a broker")
+    ] = ""
     clock: ClockMode = "wall"
-    session_timeout_s: Annotated[float | None, Field(description="of the consumer groups; empty: what suits the broker")] = None
+    session_timeout_s: Annotated[
+        float | None, Field(description="of the consumer groups; empty: what suits the broker")
+    ] = None
     commit_interval_s: Annotated[float, Field(gt=0)] = 1.0
-    metrics_port: Annotated[int, Field(ge=0, le=65_535, description="of /metrics, /health and /ready; 0: a free one")] = 0
+    metrics_port: Annotated[
+        int, Field(ge=0, le=65_535, description="of /metrics, /health and /ready; 0: a free one")
+    ] = 0
     metrics_host: str = "127.0.0.1"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -34,8 +40,14 @@ class LeadSettings(Settings):
         ROOT / "deploy/policies/real_estate.toml"
     )
     models: Annotated[Path, Field(description="folder of trained models, one sub-folder a version")] = ROOT / "models"
-    model: Annotated[str, Field(description="model version in force until the log activates another; empty: the rule scorer")] = ""
+    model: Annotated[
+        str, Field(description="model version in force until the log activates another; empty: the rule scorer")
+    ] = ""
     tick_s: Annotated[float, Field(gt=0, description="seconds between ticks, clock=wall only")] = 10.0
-    tick_lag: Annotated[int, Field(ge=0, description="with more records than this waiting, ticks are shed first")] = 20_000
-    epoch: Annotated[int, Field(ge=0, le=30_000, description="raise it by one after lead.events was recreated on purpose")] = 0
+    tick_lag: Annotated[int, Field(ge=0, description="with more records than this waiting, ticks are shed first")] = (
+        20_000
+    )
+    epoch: Annotated[
+        int, Field(ge=0, le=30_000, description="raise it by one after lead.events was recreated on purpose")
+    ] = 0
     max_records: Annotated[int, Field(ge=1)] = 4000

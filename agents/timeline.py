@@ -9,7 +9,14 @@ from agents.writer import partition_for
 from schemas import topics
 from schemas.errors import Unavailable
 
-STORY = (topics.EVENTS, topics.ASSESSMENTS, topics.DECISIONS, *topics.INTERVENTIONS.values(), topics.ESCALATIONS, topics.OUTCOMES)
+STORY = (
+    topics.EVENTS,
+    topics.ASSESSMENTS,
+    topics.DECISIONS,
+    *topics.INTERVENTIONS.values(),
+    topics.ESCALATIONS,
+    topics.OUTCOMES,
+)
 _ENVELOPE = {"v", "type", "id", "tenant", "lead", "at", "source", "key"}
 
 
@@ -46,7 +53,7 @@ async def story(bootstrap: str, prefix: str, tenant: str, lead: str) -> list[Ent
     return sorted(entries, key=lambda e: (e.at, e.rank))
 
 
-def tell(body: dict[str, Any]) -> Entry | None:
+def tell(body: dict[str, Any]) -> Entry | None:  # noqa: PLR0911 - a table of sentences
     """One message in a line; None for what no valid message says."""
     try:
         at = datetime.fromisoformat(body["at"])
@@ -55,9 +62,15 @@ def tell(body: dict[str, Any]) -> Entry | None:
         return None
     match kind:
         case "lead_assessed":
-            moved = f"{body['previous_stage']} -> {body['stage']}" if body["stage"] != body["previous_stage"] else body["stage"]
+            moved = (
+                f"{body['previous_stage']} -> {body['stage']}"
+                if body["stage"] != body["previous_stage"]
+                else body["stage"]
+            )
             why = "; ".join(r["text"] for r in body["reasons"][:3])
-            return Entry(at, "risk", f"{100 * body['probability']:.0f} %  {moved}" + (f"  because {why}" if why else ""), 1)
+            return Entry(
+                at, "risk", f"{100 * body['probability']:.0f} %  {moved}" + (f"  because {why}" if why else ""), 1
+            )
         case "decided":
             what = " ".join(filter(None, (body["step"], body["channel"] and f"by {body['channel']}")))
             until = f" until {body['until'][:16].replace('T', ' ')}" if body["until"] else ""
@@ -73,9 +86,13 @@ def tell(body: dict[str, Any]) -> Entry | None:
             return Entry(at, "escalation", f"{body['status']}, to {body['target']}: {body['reason']}", 4)
         case "intervention_tracked":
             final = "final" if body["final"] else "so far"
-            return Entry(at, "outcome", f"{body['channel']} {body['step']}: {body['status']}, {body['outcome']} ({final})", 5)
+            return Entry(
+                at, "outcome", f"{body['channel']} {body['step']}: {body['status']}, {body['outcome']} ({final})", 5
+            )
         case "episode_closed":
-            return Entry(at, "outcome", f"episode {body['episode']} closed: {body['outcome']}, peak {body['peak_stage']}", 6)
+            return Entry(
+                at, "outcome", f"episode {body['episode']} closed: {body['outcome']}, peak {body['peak_stage']}", 6
+            )
         case _:
             details = ", ".join(f"{k} {v}" for k, v in body.items() if k not in _ENVELOPE and v is not None)
             return Entry(at, "event", kind.replace("_", " ") + (f" ({details})" if details else ""), 0)

@@ -39,7 +39,9 @@ async def create(bootstrap: str, prefix: str, partitions: int, replication: int,
             answer = await admin.create_topics(requests)
             for name, code, *rest in answer.topic_errors:
                 if code and for_code(code) is not TopicAlreadyExistsError:
-                    raise Unavailable(f"topic {name} was not created: {for_code(code).__name__} {rest[0] if rest else ''}")
+                    raise Unavailable(
+                        f"topic {name} was not created: {for_code(code).__name__} {rest[0] if rest else ''}"
+                    )
         return [prefix + t.name for t in missing]
     except KafkaError as error:
         raise Unavailable(f"topics could not be created at {bootstrap}: {error!r}") from error

@@ -65,9 +65,9 @@ class Views:
 
     async def open_escalations(self) -> int:
         """How many are not resolved."""
-        return int(await self._redis.hlen(self._key("escalations")))  # type: ignore[misc]
+        return int(await self._redis.hlen(self._key("escalations")))
 
     async def assessment(self, tenant: str, lead: str) -> dict[str, Any] | None:
         """The last one, or None."""
-        found = await self._redis.hget(self._key("lead", f"{tenant}:{lead}"), "json")  # type: ignore[misc]
+        found = await self._redis.hget(self._key("lead", f"{tenant}:{lead}"), "json")
         return None if found is None else json.loads(found)

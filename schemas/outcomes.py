@@ -5,7 +5,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from schemas.units import Cents, Channel, DeliveryStatus, LeadId, MessageId, Outgoing, Probability, Stage, TenantId, UtcTime
+from schemas.units import (
+    Cents,
+    Channel,
+    DeliveryStatus,
+    LeadId,
+    MessageId,
+    Outgoing,
+    Probability,
+    Stage,
+    TenantId,
+    UtcTime,
+)
 
 
 class Outcome(StrEnum):

@@ -78,7 +78,13 @@ POLICIES = Topic(
 )  # fmt: skip
 INTERVENTIONS = {
     channel: Topic(
-        f"interventions.{channel}", "tenant:lead", "lead agent", "delete", 7, f"commands for the {channel} channel", COMMAND
+        f"interventions.{channel}",
+        "tenant:lead",
+        "lead agent",
+        "delete",
+        7,
+        f"commands for the {channel} channel",
+        COMMAND,
     )
     for channel in Channel
 }

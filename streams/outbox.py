@@ -175,7 +175,7 @@ def close_episode(case: Case, episode: Episode, end: End, value_cents: int | Non
         case: the lead.
         episode: its open episode.
         end: how it ended.
-        value_cents: money of the conversion where known; else, if it was saved, the lead's value or the tenant's usual one.
+        value_cents: money of the conversion where known; else the lead's value or the tenant's usual one, if saved.
     """
     for i in case.record.open_interventions():
         if i.episode == episode.number:

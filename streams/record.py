@@ -113,6 +113,13 @@ class LeadRecord(Struct, array_like=True):
         """Those whose outcome is still open."""
         return [i for i in self.interventions if not i.final]
 
+    def ordered(self) -> bool:
+        """Whether something that an operator ordered is still to be done, or may still be answered."""
+        planned = self.episode.planned if self.episode else ()
+        return any(p.by for p in planned) or any(i.by for i in self.open_interventions())
+
     def watched(self) -> bool:
         """Whether an activity event has to go through the rules even when the risk does not move."""
-        return self.episode is not None or bool(self.closed) or self.gone or any(not i.final for i in self.interventions)
+        return (
+            self.episode is not None or bool(self.closed) or self.gone or any(not i.final for i in self.interventions)
+        )

@@ -270,18 +270,13 @@ class Case:
                 outbox.tracked(self, intervention)
         if record.episode:
             end = ending(record.episode, rules, stage=self.stage, last_key=self.last_key, now=self.now)
-            if end and not (end != "churned" and self._ordered()):
+            if end and not (end != "churned" and record.ordered()):
                 self.drop_planned(Rule.RECOVERED if end == "re_engaged" else Rule.EXPIRED, f"the episode ended: {end}")
                 outbox.close_episode(self, record.episode, end, None)
                 record.gone = end == "churned"
         run_due_steps(self)
         record.interventions = forget_old(record.interventions, record.episode.number if record.episode else 0)
         self._put_away()
-
-    def _ordered(self) -> bool:
-        """Whether something that an operator ordered is still to be done or may still be answered."""
-        episode = self.record.episode
-        return any(p.by for p in episode.planned if episode) or any(i.by for i in self.record.open_interventions())
 
     def _put_away(self) -> None:
         record, table = self.record, self.desk.table

@@ -30,7 +30,7 @@ class Bad:
 def good(**changes: Any) -> dict[str, Any]:
     """A valid event about lead L1 of tenant acme, with some fields changed; `...` removes one."""
     body = {
-        "v": 1, "type": "item_viewed", "id": "e1", "tenant": "acme", "lead": "L1", "at": NOW.isoformat(), "item": "flat",
+        "v": 1, "type": "item_viewed", "id": "e1", "tenant": "acme", "lead": "L1", "at": NOW.isoformat(), "item": "x1",
         **changes,
     }  # fmt: skip
     return {k: v for k, v in body.items() if v is not ...}

@@ -6,7 +6,7 @@ A story is a TOML file:
     until, ticks_every when it ends ("day 30 12:00"), and the hours between two ticks (1)
     watch              which lines it is about: stages, decisions, commands, escalations, outcomes, assessments
     policy             what differs from deploy/policies/real_estate.toml
-    given              what happens: `at`, the event's type under `event`, its fields; tenant "acme", lead "L1" if not said
+    given              what happens: `at`, the type under `event`, its fields; tenant "acme", lead "L1" unless said
     expect             the watched lines, in order and complete
     remaining          the leads that are still remembered at the end
 

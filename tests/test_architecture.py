@@ -99,13 +99,12 @@ def test_each_topic_has_one_writer() -> None:
     by_lead_agent = {t.name for t in ALL if t.writer == "lead agent"}
     assert by_lead_agent == {t.name for t in LEAD_AGENT_WRITES} | {"lead.state"}
     named = {
-        node.attr for path in _files("streams") for node in ast.walk(ast.parse(path.read_text())) if _is_topic(node)
+        node.attr
+        for path in _files("streams")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "topics"
     }
     assert named <= {"ASSESSMENTS", "DECISIONS", "ESCALATIONS", "OUTCOMES", "INTERVENTIONS", "Topic"}
-
-
-def _is_topic(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "topics"
 
 
 def test_only_topics_py_names_a_topic() -> None:

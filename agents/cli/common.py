@@ -7,13 +7,14 @@ from typing import Any, NoReturn, TypeVar
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from agents.broker import BrokerUnreachableError
 from agents.settings import Settings
 
 T = TypeVar("T")
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 OK, FAILED, NOT_FOUND, USAGE, UNAVAILABLE, CONFIG = 0, 1, 66, 64, 69, 78
 """Exit codes: 0 done; 1 looked, and found something wrong; 64 wrong words; 66 no such thing; 69 a service does not answer
@@ -22,7 +23,7 @@ OK, FAILED, NOT_FOUND, USAGE, UNAVAILABLE, CONFIG = 0, 1, 66, 64, 69, 78
 
 def fail(code: int, message: str) -> NoReturn:
     """Say what is wrong and what to do, and end."""
-    err.print(f"[bold red]leadkeeper:[/] {message}", soft_wrap=True)
+    err.print(f"[bold red]leadkeeper:[/] {escape(message)}", soft_wrap=True)
     raise typer.Exit(code)
 
 

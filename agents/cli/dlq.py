@@ -5,7 +5,8 @@ from collections import Counter
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 from agents import dead_letters
 from agents.cli.common import NOT_FOUND, fail, load, out, wait
@@ -55,12 +56,15 @@ def list_(
     if not found:
         out.print("no dead letters")
         return
-    table = Table("id", "reason", "field", "message", "from", box=None, pad_edge=False)
+    table = Table(Column("id", no_wrap=True), "reason", "field", "message", "from", box=None, pad_edge=False)
     for letter, _ in shown:
-        table.add_row(letter.id, letter.reason, letter.field, letter.message, f"{letter.topic}[{letter.partition}]@{letter.offset}")
+        where = f"{letter.topic}[{letter.partition}]@{letter.offset}"
+        table.add_row(letter.id, letter.reason, *map(escape, (letter.field, letter.message, where)))
     out.print(table)
     counts = Counter((f.letter.topic, f.letter.reason) for f in found)
-    out.print(f"\n{len(found)} in all: " + ", ".join(f"{n} {reason} ({topic})" for (topic, reason), n in counts.most_common()))
+    out.print(
+        f"\n{len(found)} in all: " + ", ".join(f"{n} {reason} ({topic})" for (topic, reason), n in counts.most_common())
+    )
     out.print("look at one: leadkeeper dlq show ID        send them again: leadkeeper dlq redrive --reason REASON --go")
 
 
@@ -72,8 +76,8 @@ def show(letter_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
         fail(NOT_FOUND, f"there is no dead letter {letter_id}; `leadkeeper dlq list` shows them")
     letter, record = found[0]
     for name, value in letter.model_dump(mode="json").items():
-        out.print(f"[bold]{name:13}[/] {value}", soft_wrap=True, highlight=False)
-    out.print(f"[bold]{'key':13}[/] {record.key!r}", soft_wrap=True)
+        out.print(f"[bold]{name:13}[/] {escape(str(value))}", soft_wrap=True)
+    out.print(f"[bold]{'key':13}[/] {escape(repr(record.key))}", soft_wrap=True)
     value = record.value or b""
     text = value[:4000].decode(errors="backslashreplace")
     more = f" … {len(value) - 4000} bytes more" if len(value) > 4000 else ""
@@ -83,7 +87,9 @@ def show(letter_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
 
 @app.command(epilog="Example: leadkeeper dlq redrive --reason unknown_type --tenant acme --go")
 def redrive(
-    letter_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="one; default: all that the options choose")] = None,
+    letter_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="one; default: all that the options choose")
+    ] = None,
     reason: Reason = None,
     tenant: Tenant = None,
     topic: Topic = None,

@@ -4,6 +4,8 @@ import json
 from typing import Annotated
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
 from agents.cli.common import NOT_FOUND, fail, load, out, wait
 from agents.settings import Settings
@@ -33,11 +35,13 @@ def show(
 
 def print_story(entries: list[Entry], *, as_json: bool = False) -> None:
     """Print a story, a line each."""
-    for entry in entries:
-        if as_json:
+    if as_json:
+        for entry in entries:
             line = {"at": entry.at.isoformat(), "kind": entry.kind, "text": entry.text}
             out.print(json.dumps(line), markup=False, soft_wrap=True)
-        else:
-            colour = COLOURS[entry.kind]
-            out.print(f"[dim]{entry.at:%Y-%m-%d %H:%M}[/]  [{colour}]{entry.kind:10}[/]  ", end="")
-            out.print(entry.text, markup=False, soft_wrap=False)
+        return
+    table = Table.grid(padding=(0, 2))
+    for entry in entries:
+        when, kind = Text(f"{entry.at:%Y-%m-%d %H:%M}", style="dim"), Text(entry.kind, style=COLOURS[entry.kind])
+        table.add_row(when, kind, Text(entry.text))
+    out.print(table)

@@ -12,12 +12,16 @@ from agents.couriers.listing import read_ledger
 from agents.settings import Settings
 from schemas import topics
 
-app = typer.Typer(no_args_is_help=True, help="The couriers' ledger: what was sent, what waits, what nobody can be sure of.")
+app = typer.Typer(
+    no_args_is_help=True, help="The couriers' ledger: what was sent, what waits, what nobody can be sure of."
+)
 
 
 @app.command(name="list", epilog="Example: leadkeeper ledger list --in-doubt")
 def list_(
-    in_doubt: Annotated[bool, typer.Option("--in-doubt", help="only commands that may have arrived twice, or not at all")] = False,
+    in_doubt: Annotated[
+        bool, typer.Option("--in-doubt", help="only commands that may have arrived twice, or not at all")
+    ] = False,
     limit: Annotated[int, typer.Option(min=0, help="newest so many; the counts are always of all")] = 20,
 ) -> None:
     """Commands and their states, newest last."""
@@ -29,7 +33,14 @@ def list_(
         return
     table = Table("id", "channel", "state", "lead", "at", "error", box=None, pad_edge=False)
     for entry in entries[-limit:] if limit else []:
-        table.add_row(entry.id, entry.channel, entry.state, f"{entry.tenant}:{entry.lead}", f"{entry.at:%Y-%m-%d %H:%M}", entry.error or "")
+        table.add_row(
+            entry.id,
+            entry.channel,
+            entry.state,
+            f"{entry.tenant}:{entry.lead}",
+            f"{entry.at:%Y-%m-%d %H:%M}",
+            entry.error or "",
+        )
     out.print(table)
     counts = Counter((e.channel, e.state) for e in entries)
     out.print(", ".join(f"{channel} {state} {n:,}" for (channel, state), n in sorted(counts.items())))

@@ -4,6 +4,7 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from agents import docs
 from agents.cli import dlq, inbox, lead, ledger, model, policy, topics, worker
@@ -23,7 +24,9 @@ app = typer.Typer(
 )
 app.command(epilog="Example: leadkeeper demo --keep")(demo)
 app.command(epilog="Example: leadkeeper replay log.csv.gz --mapping my.toml --speed 60x")(replay)
-app.command(name="train", epilog="Example: leadkeeper train log.parquet --mapping my.toml --until 2026-03-01")(model.train_command)
+app.command(name="train", epilog="Example: leadkeeper train log.parquet --mapping my.toml --until 2026-03-01")(
+    model.train_command
+)
 app.add_typer(worker.app, name="worker")
 app.add_typer(topics.app, name="topics")
 app.add_typer(lead.app, name="lead")
@@ -35,7 +38,9 @@ app.add_typer(policy.app, name="policy")
 
 
 @app.command(name="docs", epilog="Example: leadkeeper docs --check")
-def docs_command(check: Annotated[bool, typer.Option("--check", help="only say what differs; ends with 1 if anything does")] = False) -> None:
+def docs_command(
+    check: Annotated[bool, typer.Option("--check", help="only say what differs; ends with 1 if anything does")] = False,
+) -> None:
     """Write JSON Schema and AsyncAPI documents from the schemas."""
     if not check:
         for path in docs.write(ROOT):
@@ -53,5 +58,5 @@ def run() -> None:
     try:
         app(prog_name="leadkeeper")
     except LeadkeeperError as error:
-        err.print(f"[bold red]leadkeeper:[/] {error}", soft_wrap=True)
+        err.print(f"[bold red]leadkeeper:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(UNAVAILABLE if isinstance(error, Unavailable) else CONFIG)

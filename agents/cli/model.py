@@ -26,10 +26,20 @@ Models = Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_
 
 
 def train_command(
-    files: Annotated[list[Path], typer.Argument(metavar="LOG...", help="CSV, text, JSON lines or Parquet; .gz as well", exists=True, dir_okay=False)],
-    mapping: Annotated[str, typer.Option(help="a .toml file, or the name of one in deploy/mappings: cdnow, bank_leads, retail")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="LOG...", help="CSV, text, JSON lines or Parquet; .gz as well", exists=True, dir_okay=False
+        ),
+    ],
+    mapping: Annotated[
+        str, typer.Option(help="a .toml file, or the name of one in deploy/mappings: cdnow, bank_leads, retail")
+    ],
     models: Models = None,
-    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="use nothing from this day on for training; test there")] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="use nothing from this day on for training; test there"),
+    ] = None,
 ) -> None:
     """Train a risk model from an event log, by the same fold that judges live, and print its card.
 
@@ -50,7 +60,10 @@ def train_command(
     if rejected := sum(report.rejected.values()):
         out.print(f"[yellow]{rejected:,} rows are no events[/]; `leadkeeper replay` lists them")
     out.print(card(model.manifest), markup=False)
-    out.print(f"saved to {folder} in {time.monotonic() - began:.0f} s; put it in force: leadkeeper model promote {model.manifest.version}", soft_wrap=True)
+    out.print(
+        f"saved to {folder} in {time.monotonic() - began:.0f} s; put it in force: leadkeeper model promote {model.manifest.version}",
+        soft_wrap=True,
+    )
 
 
 @app.command(name="list", epilog="Example: leadkeeper model list")
@@ -67,7 +80,9 @@ def list_(models: Models = None) -> None:
 
 
 @app.command(epilog="Example: leadkeeper model show m-19980101-8b8bb6db21")
-def show(version: Annotated[str | None, typer.Argument(help="default: the newest")] = None, models: Models = None) -> None:
+def show(
+    version: Annotated[str | None, typer.Argument(help="default: the newest")] = None, models: Models = None
+) -> None:
     """The model card: what it was made from and what it is worth, beside recency alone."""
     settings = load(LeadSettings, models=models)
     found = sorted(p.parent.name for p in settings.models.glob("*/manifest.json"))
@@ -80,14 +95,21 @@ def show(version: Annotated[str | None, typer.Argument(help="default: the newest
 def promote(
     version: Annotated[str, typer.Argument(help="a folder under LEADKEEPER_MODELS; the workers need it there, too")],
     models: Models = None,
-    at: Annotated[datetime | None, typer.Option(help="where the log carries its own time: from which moment on")] = None,
+    at: Annotated[
+        datetime | None, typer.Option(help="where the log carries its own time: from which moment on")
+    ] = None,
 ) -> None:
     """Check a model and put it in force, without a restart: announced on policies, activated in every inbox partition."""
     settings = load(LeadSettings, models=models)
     manifest = _load(settings, version).manifest
     when = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     announce = ModelPromoted(
-        id=f"model-{version}", tenant="*", at=when, version=version, sha256=manifest.sha256, feature_schema=manifest.feature_schema
+        id=f"model-{version}",
+        tenant="*",
+        at=when,
+        version=version,
+        sha256=manifest.sha256,
+        feature_schema=manifest.feature_schema,
     )
     try:
         n = wait(activate(settings.bootstrap, settings.topic_prefix, when, announce=announce, model=version))

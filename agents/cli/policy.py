@@ -29,12 +29,20 @@ def check(file: Annotated[Path, typer.Argument(help="a policy file", exists=True
         steps = ", ".join(f"{s.name} by {s.channel}" for s in policy.playbooks.of(stage).steps)
         out.print(f"  {stage} from {threshold:g}: {steps or 'no steps'}")
     caps, quiet = policy.caps, policy.quiet_hours
-    out.print(f"  at most {caps.max_per_day} a day and {caps.max_per_week} a week; quiet {quiet.start} to {quiet.end}; holdout {policy.holdout.share:.0%}")
+    out.print(
+        f"  at most {caps.max_per_day} a day and {caps.max_per_week} a week; quiet {quiet.start} to {quiet.end}; "
+        f"holdout {policy.holdout.share:.0%}"
+    )
 
 
 @app.command(name="activate", epilog="Example: leadkeeper policy activate deploy/policies/real_estate_v2.toml")
 def activate_command(
-    file: Annotated[Path, typer.Argument(help="its version must be new; the workers need it beside LEADKEEPER_POLICY", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="its version must be new; the workers need it beside LEADKEEPER_POLICY", exists=True, dir_okay=False
+        ),
+    ],
 ) -> None:
     """Put a new version in force without a restart."""
     settings = load(LeadSettings)
@@ -46,7 +54,11 @@ def activate_command(
         fail(CONFIG, f"the workers look for policies in {settings.policy.parent}; put {file.name} there first")
     now = datetime.now(UTC)
     announce = PolicyPublished(
-        id=f"policy-{policy.name}-{policy.version}", tenant="*", at=now, version=policy.version, policy=policy.model_dump(mode="json")
+        id=f"policy-{policy.name}-{policy.version}",
+        tenant="*",
+        at=now,
+        version=policy.version,
+        policy=policy.model_dump(mode="json"),
     )
     _tell(settings, "policy", policy.version, announce)
 

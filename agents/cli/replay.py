@@ -35,23 +35,45 @@ Keep = Annotated[bool, typer.Option("--keep", help="leave everything up at the e
 
 
 def replay(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV, text, JSON lines or Parquet; .gz as well", exists=True, dir_okay=False)],
-    mapping: Annotated[str, typer.Option(help="a .toml file, or the name of one in deploy/mappings: cdnow, bank_leads, retail")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="CSV, text, JSON lines or Parquet; .gz as well", exists=True, dir_okay=False
+        ),
+    ],
+    mapping: Annotated[
+        str, typer.Option(help="a .toml file, or the name of one in deploy/mappings: cdnow, bank_leads, retail")
+    ],
     policy: Annotated[Path, typer.Option(help="what to judge by", exists=True, dir_okay=False)] = POLICY,
-    since: Annotated[datetime | None, typer.Option("--live-from", formats=["%Y-%m-%d"], help="where the live part begins; default: the last third")] = None,
-    train: Annotated[bool, typer.Option("--train/--no-train", help="train a model on the part before; otherwise the rule scorer judges")] = True,
-    contacts: Annotated[bool, typer.Option("--contacts/--no-contacts", help="give leads without an address one at example.com")] = True,
-    speed: Annotated[str, typer.Option(help="how much faster than it happened, like 60x; max: as fast as the product keeps up")] = "max",
+    since: Annotated[
+        datetime | None,
+        typer.Option("--live-from", formats=["%Y-%m-%d"], help="where the live part begins; default: the last third"),
+    ] = None,
+    train: Annotated[
+        bool,
+        typer.Option("--train/--no-train", help="train a model on the part before; otherwise the rule scorer judges"),
+    ] = True,
+    contacts: Annotated[
+        bool, typer.Option("--contacts/--no-contacts", help="give leads without an address one at example.com")
+    ] = True,
+    speed: Annotated[
+        str, typer.Option(help="how much faster than it happened, like 60x; max: as fast as the product keeps up")
+    ] = "max",
     tick_hours: Annotated[float, typer.Option(min=0.01, help="event time between ticks")] = TICK_HOURS,
-    to: Annotated[str | None, typer.Option(help="kafka://host:port: only send the events there, to a deployment of yours")] = None,
-    ticks: Annotated[bool, typer.Option("--ticks/--no-ticks", help="with --to: send ticks too (a deployment with LEADKEEPER_CLOCK=event)")] = False,
+    to: Annotated[
+        str | None, typer.Option(help="kafka://host:port: only send the events there, to a deployment of yours")
+    ] = None,
+    ticks: Annotated[
+        bool,
+        typer.Option("--ticks/--no-ticks", help="with --to: send ticks too (a deployment with LEADKEEPER_CLOCK=event)"),
+    ] = False,
     keep: Keep = False,
 ) -> None:
     """Stream a recorded event log through broker, lead agent and couriers on this machine, and tell what happened.
 
     Without --to nothing leaves this machine: mails go to a mailbox on loopback. Rows that are no events are reported with
     their line and dead-lettered.
-    """  # noqa: D415 - typer shows the last paragraph as it is
+    """
     console = out
     factor = _speed(speed)
     try:
@@ -71,16 +93,28 @@ def demo(keep: Keep = False) -> None:
     """See the whole product work on a real purchase log: CDNOW, 69,659 purchases of 23,570 customers, 1997 to 1998.
 
     Takes about two minutes. It trains on 1997, streams 1998 and leaves nothing running.
-    """  # noqa: D415 - as above
+    """
     console = out
     try:
-        console.print("Leadkeeper demo: a real purchase log (CDNOW) through the real product, on this machine only.", soft_wrap=True)
+        console.print(
+            "Leadkeeper demo: a real purchase log (CDNOW) through the real product, on this machine only.",
+            soft_wrap=True,
+        )
         path = demodata.cdnow_path()
-        plan = make_plan([path], load_mapping("cdnow"), POLICY, _folder("demo"), cutoff=datetime(1998, 1, 1, tzinfo=UTC).timestamp(), contacts=True)
+        plan = make_plan(
+            [path],
+            load_mapping("cdnow"),
+            POLICY,
+            _folder("demo"),
+            cutoff=datetime(1998, 1, 1, tzinfo=UTC).timestamp(),
+            contacts=True,
+        )
     except LeadkeeperError as error:
         fail(CONFIG, str(error))
     _introduce(console, plan)
-    _run(console, plan, "Leadkeeper: CDNOW, 1998 as it came", train=True, speed=None, tick_s=TICK_HOURS * 3600, keep=keep)
+    _run(
+        console, plan, "Leadkeeper: CDNOW, 1998 as it came", train=True, speed=None, tick_s=TICK_HOURS * 3600, keep=keep
+    )
     console.print()
     console.rule("where to look next", align="left")
     folder = plan.folder.relative_to(Path.cwd()) if plan.folder.is_relative_to(Path.cwd()) else plan.folder
@@ -94,7 +128,9 @@ def demo(keep: Keep = False) -> None:
     )
 
 
-def _run(console: Console, plan: Plan, title: str, *, train: bool, speed: float | None, tick_s: float, keep: bool) -> None:
+def _run(
+    console: Console, plan: Plan, title: str, *, train: bool, speed: float | None, tick_s: float, keep: bool
+) -> None:
     models = plan.folder / "models"
     try:
         version, quality = learn(console, plan, models) if train else ("", None)
@@ -117,8 +153,12 @@ async def _stay(stack: Stack) -> None:
     out.rule("everything is still up", align="left")
     out.print("In another terminal:")
     for name in ("BOOTSTRAP", "REDIS_URL", "CLOCK"):
-        out.print(f"  export LEADKEEPER_{name}={stack.environment()[f'LEADKEEPER_{name}']}", soft_wrap=True, markup=False)
-    out.print("  .venv/bin/leadkeeper lead show TENANT LEAD;  .venv/bin/leadkeeper dlq list;  .venv/bin/leadkeeper topics check")
+        out.print(
+            f"  export LEADKEEPER_{name}={stack.environment()[f'LEADKEEPER_{name}']}", soft_wrap=True, markup=False
+        )
+    out.print(
+        "  .venv/bin/leadkeeper lead show TENANT LEAD;  .venv/bin/leadkeeper dlq list;  .venv/bin/leadkeeper topics check"
+    )
     for name, port in stack.ports.items():
         out.print(f"  http://127.0.0.1:{port}/metrics   {name}", soft_wrap=True)
     out.print("[bold]Ctrl-C stops it all.[/]")
@@ -152,27 +192,39 @@ async def _send(plan: Plan, bootstrap: str, speed: float | None, step_s: float, 
             await feed.paced(plan.lines, speed)
     finally:
         await writer.stop()
-    out.print(f"sent {feed.sent:,} events and {feed.ticks:,} ticks to {topics.EVENTS.name} at {bootstrap} in {time.monotonic() - began:.1f} s")
+    out.print(
+        f"sent {feed.sent:,} events and {feed.ticks:,} ticks to {topics.EVENTS.name} at {bootstrap} "
+        f"in {time.monotonic() - began:.1f} s"
+    )
 
 
 def _introduce(console: Console, plan: Plan) -> None:
     report, mapping = plan.report, plan.mapping
     kinds = ", ".join(f"{kind} {n:,}" for kind, n in report.events.most_common(6))
     console.print(
-        f"{report.rows:,} rows, {report.leads:,} leads, {_day(plan.lines[0].at_ms / 1000)} to {_day(plan.end)}: {kinds}", soft_wrap=True
+        f"{report.rows:,} rows, {report.leads:,} leads, {_day(plan.lines[0].at_ms / 1000)} to {_day(plan.end)}: {kinds}",
+        soft_wrap=True,
     )
     for reason, n in report.skipped.items():
         console.print(f"[dim]{n:,} rows left out: {reason}[/]")
     if plan.rejected:
         counts = Counter(r.reason for r in plan.rejected)
-        console.print(f"[yellow]{len(plan.rejected):,} rows are no events[/] ({', '.join(f'{n:,} {r}' for r, n in counts.items())}); they are dead-lettered:")
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in counts.items())
+        console.print(f"[yellow]{len(plan.rejected):,} rows are no events[/] ({reasons}); they are dead-lettered:")
         for row in plan.rejected[:5]:
-            console.print(f"  {row.file} line {row.line}: {row.field}: {row.message} ({row.remedy})", soft_wrap=True, markup=False)
+            console.print(
+                f"  {row.file} line {row.line}: {row.field}: {row.message} ({row.remedy})", soft_wrap=True, markup=False
+            )
         if len(plan.rejected) > 5:
             console.print(f"  … and {len(plan.rejected) - 5:,} more")
     if plan.made_up_contacts:
-        console.print("[dim]The log has no addresses: each lead gets a made-up one at example.com; mails go to a mailbox on this machine.[/]")
-    console.print(f"history until {_day(plan.cutoff)} (watched, nothing sent), then live to {_day(plan.end)}; policy {plan.policy.name}, tenant {mapping.of_tenant}")
+        console.print(
+            "[dim]The log has no addresses: each lead gets a made-up one at example.com; mails go to a mailbox on this machine.[/]"
+        )
+    console.print(
+        f"history until {_day(plan.cutoff)} (watched, nothing sent), then live to {_day(plan.end)}; "
+        f"policy {plan.policy.name}, tenant {mapping.of_tenant}"
+    )
 
 
 def _folder(name: str) -> Path:
@@ -201,4 +253,3 @@ def _kafka(url: str) -> str:
 
 def _day(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
-

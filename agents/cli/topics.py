@@ -17,16 +17,22 @@ app = typer.Typer(no_args_is_help=True, help="Create and check the topics.")
 
 @app.command(epilog="Example: leadkeeper topics create --partitions 8 --replication 3")
 def create(
-    partitions: Annotated[int, typer.Option(min=1, help="of every topic; also the most lead agents that can share the work")] = 4,
+    partitions: Annotated[
+        int, typer.Option(min=1, help="of every topic; also the most lead agents that can share the work")
+    ] = 4,
     replication: Annotated[int, typer.Option(min=1, help="copies of each partition")] = 1,
-    event_time: Annotated[bool, typer.Option("--event-time", help="for replays: the inbox keeps the senders' timestamps")] = False,
+    event_time: Annotated[
+        bool, typer.Option("--event-time", help="for replays: the inbox keeps the senders' timestamps")
+    ] = False,
 ) -> None:
     """Create the topics that are missing; existing ones stay as they are."""
     settings = load(Settings)
 
     async def work() -> list[str]:
         await probe(settings.bootstrap)
-        return await admin.create(settings.bootstrap, settings.topic_prefix, partitions, replication, event_time=event_time)
+        return await admin.create(
+            settings.bootstrap, settings.topic_prefix, partitions, replication, event_time=event_time
+        )
 
     try:
         created = wait(work())

@@ -26,7 +26,9 @@ from schemas.units import Channel
 
 app = typer.Typer(no_args_is_help=True, help="Run the long-running processes: lead, couriers, report.")
 
-Processes = Annotated[int, typer.Option("--processes", "-n", min=0, help="how many, each restarted when it ends; 0: this process alone")]
+Processes = Annotated[
+    int, typer.Option("--processes", "-n", min=0, help="how many, each restarted when it ends; 0: this process alone")
+]
 MetricsPort = Annotated[int | None, typer.Option(help="of /metrics, /health, /ready; 0: a free one")]
 
 
@@ -54,9 +56,13 @@ def lead(processes: Processes = 1, metrics_port: MetricsPort = None) -> None:
     raise typer.Exit(int(wait(serve(lane, [settings.topic_prefix + topics.EVENTS.name], job, name="leads"))))
 
 
-@app.command(epilog="Example: leadkeeper worker couriers            (one process per channel)\n\nExample: leadkeeper worker couriers --channel email")
+@app.command(
+    epilog="Example: leadkeeper worker couriers            (one process per channel)\n\nExample: leadkeeper worker couriers --channel email"
+)
 def couriers(
-    channel: Annotated[Channel | None, typer.Option(help="serve this channel only; default: one process for each with an adapter")] = None,
+    channel: Annotated[
+        Channel | None, typer.Option(help="serve this channel only; default: one process for each with an adapter")
+    ] = None,
     processes: Processes = 1,
     metrics_port: MetricsPort = None,
 ) -> None:
@@ -64,11 +70,19 @@ def couriers(
     settings = load(CourierSettings, metrics_port=metrics_port)
     if channel is not None and channel not in ADAPTERS:
         served = ", ".join(sorted(ADAPTERS))
-        fail(CONFIG, f"{channel} has no courier here; its commands wait on interventions.{channel} for consumers of yours. Served: {served}")
+        fail(
+            CONFIG,
+            f"{channel} has no courier here; its commands wait on interventions.{channel} for consumers of yours. Served: {served}",
+        )
     if channel is None:
-        supervise_many([["worker", "couriers", "--channel", name, "--processes", "0", "--metrics-port", "0"] for name in sorted(ADAPTERS)])
+        return supervise_many(
+            [
+                ["worker", "couriers", "--channel", name, "--processes", "0", "--metrics-port", "0"]
+                for name in sorted(ADAPTERS)
+            ]
+        )
     if processes:
-        supervise(["worker", "couriers", "--channel", channel, "--processes", "0", *_port(settings)], processes)
+        return supervise(["worker", "couriers", "--channel", channel, "--processes", "0", *_port(settings)], processes)
     logs.configure(settings.log_level)
     _checked(settings)
     try:

@@ -1,9 +1,13 @@
 """A courier whose figures can be scraped."""
 
+import logging
+
 from agents import metrics
 from agents.couriers.job import CourierJob
 from agents.lane import Lane
 from agents.serve import HealthServer
+
+logger = logging.getLogger(__name__)
 
 
 class ServedCourier(CourierJob):
@@ -11,8 +15,11 @@ class ServedCourier(CourierJob):
 
     async def setup(self, lane: Lane) -> None:
         """Listen first: a port that is taken ends the process before anything was sent."""
-        self._server = HealthServer(lane, self.settings.metrics_host, self.settings.metrics_port, self._export, self._progress)
+        self._server = HealthServer(
+            lane, self.settings.metrics_host, self.settings.metrics_port, self._export, self._progress
+        )
         await self._server.start()
+        logger.info("metrics at http://%s:%d/metrics", self.settings.metrics_host, self._server.port)
         await super().setup(lane)
 
     async def teardown(self) -> None:

@@ -1,12 +1,18 @@
 """What happened, in words and small tables: honest about what a recorded log can and cannot show."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
 
 from rich.console import Console
+from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from agents.cli.lead import print_story
 from agents.timeline import Entry
@@ -41,11 +47,12 @@ def tell_ending(
     quality: Quality | None,
     tale: list[Entry],
     *,
-    mails: int,
+    folder_of_mails: Path,
     took_s: float,
     totals: Mapping[str, float],
 ) -> None:
     """Print the whole ending."""
+    mails = len(list(folder_of_mails.glob("*.eml")))
     records = totals["records"]
     console.print()
     console.rule("what happened", align="left")
@@ -64,7 +71,24 @@ def tell_ending(
         console.rule(f"one lead's story: {plan.mapping.of_tenant} {lead}", align="left")
         print_story(tale if len(tale) <= STORY_LINES else [*tale[:8], *tale[8 - STORY_LINES :]])
         if len(tale) > STORY_LINES:
-            console.print(f"[dim]({len(tale) - STORY_LINES} lines in the middle left out; `leadkeeper lead show` has them all)[/]")
+            console.print(
+                f"[dim]({len(tale) - STORY_LINES} lines in the middle left out; `leadkeeper lead show` has them all)[/]"
+            )
+        if (mail := last_mail(folder_of_mails, str(lead))) is not None:
+            console.print()
+            console.print(f"[bold]the last mail to {lead}[/] ({mail.name})")
+            message = message_from_bytes(mail.read_bytes(), policy=default)
+            body = message.get_body(("plain",))
+            text = body.get_content().strip() if body else ""
+            console.print(Panel(Text(text), title=Text(str(message["Subject"])), title_align="left", width=78))
+
+
+def last_mail(folder: Path, lead: str) -> Path | None:
+    """The newest mail whose recipient's address names the lead."""
+    index = folder / "index.jsonl"
+    lines = [json.loads(line) for line in index.read_text().splitlines()] if index.exists() else []
+    found = [line["file"] for line in lines if lead in str(line["to"])]
+    return folder / found[-1] if found else None
 
 
 def _stages(console: Console, plan: Plan, results: Results, truth: Truth) -> None:
@@ -72,7 +96,11 @@ def _stages(console: Console, plan: Plan, results: Results, truth: Truth) -> Non
     days = label.gap_days + label.horizon_days
     outcomes = label.closed_as if label.churn == "closed" else None
     last = plan.end - days * DAY
-    words = f"quiet for the next {days:g} days" if outcomes is None else f"closed as {' or '.join(sorted(outcomes))} within {days:g} days"
+    words = (
+        f"quiet for the next {days:g} days"
+        if outcomes is None
+        else f"closed as {' or '.join(sorted(outcomes))} within {days:g} days"
+    )
     table = Table(box=None, pad_edge=False, padding=(0, 1))
     for head in ("stage entered", "times", "leads", "could be checked", f"really {words}"):
         table.add_column(head, justify="right" if head != "stage entered" else "left", header_style="dim")
@@ -81,7 +109,11 @@ def _stages(console: Console, plan: Plan, results: Results, truth: Truth) -> Non
         known = [(lead, at) for lead, at in entered if at <= last]
         share = sum(truth.quiet_after(lead, at, days, outcomes) for lead, at in known) / len(known) if known else None
         table.add_row(
-            stage, f"{len(entered):,}", f"{len({lead for lead, _ in entered}):,}", f"{len(known):,}", "-" if share is None else f"{share:.1%}"
+            stage,
+            f"{len(entered):,}",
+            f"{len({lead for lead, _ in entered}):,}",
+            f"{len(known):,}",
+            "-" if share is None else f"{share:.1%}",
         )
     base = base_rate(plan, truth, min(plan.cutoff, last))
     table.add_row("[dim]all live leads[/]", "", f"{base[0]:,}", f"{base[0]:,}", f"{base[1]:.1%}" if base[0] else "-")
@@ -123,7 +155,9 @@ def _quality(console: Console, q: Quality) -> None:
 def _decisions(console: Console, results: Results, mails: int) -> None:
     sent = sum(n for (verdict, _), n in results.decisions.items() if verdict == "sent")
     console.print()
-    console.print(f"[bold]Sent[/] {sent:,}: " + (", ".join(f"{c} {n:,}" for c, n in results.commands.most_common()) or "nothing"))
+    console.print(
+        f"[bold]Sent[/] {sent:,}: " + (", ".join(f"{c} {n:,}" for c, n in results.commands.most_common()) or "nothing")
+    )
     states = ", ".join(f"{channel} {state} {n:,}" for (channel, state), n in sorted(results.ledger.items()))
     console.print(f"[bold]Couriers[/] {states or 'had nothing to do'}; {mails:,} mails lie in the mailbox")
     for verdict, word in (("held", "Held"), ("deferred", "Deferred")):
@@ -132,7 +166,10 @@ def _decisions(console: Console, results: Results, mails: int) -> None:
             if given == verdict:
                 rules[rule] += n
         if rules:
-            console.print(f"[bold]{word}[/] {sum(rules.values()):,}: " + ", ".join(f"{rule} {n:,}" for rule, n in rules.most_common()))
+            console.print(
+                f"[bold]{word}[/] {sum(rules.values()):,}: "
+                + ", ".join(f"{rule} {n:,}" for rule, n in rules.most_common())
+            )
     console.print(f"[bold]Escalated[/] {results.escalations:,} to a person")
 
 

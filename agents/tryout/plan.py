@@ -76,7 +76,9 @@ def make_plan(
         else:
             lines.append(Line(item.at_ms, item.key, item.value))
     if not lines:
-        raise MappingInvalid(f"{mapping.name}: no row of {', '.join(map(str, files))} became an event; {_first(rejected)}")
+        raise MappingInvalid(
+            f"{mapping.name}: no row of {', '.join(map(str, files))} became an event; {_first(rejected)}"
+        )
     start, end = lines[0].at_ms / 1000, lines[-1].at_ms / 1000
     if cutoff is None:
         live = max((end - start) * LIVE_SHARE, min(2 * mapping.label.reach, (end - start) / 2))
@@ -97,7 +99,9 @@ def with_contacts(lines: list[Line], tenant: str) -> list[Line]:
         if line.key not in met:
             met.add(line.key)
             lead = line.key.split(b":", 1)[1].decode()
-            at = datetime.fromtimestamp(line.at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            at = (
+                datetime.fromtimestamp(line.at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            )
             profile = {
                 "v": 1, "type": "profile_updated", "id": f"contact-{lead}", "tenant": tenant, "lead": lead, "at": at,
                 "email": f"lead-{re.sub('[^A-Za-z0-9.-]', '-', lead).strip('.')}@example.com",

@@ -8,6 +8,8 @@ from typing import Any
 from agents.reading import read_json
 from schemas import topics
 
+STORY = 24
+"""A story of more conclusions than this is told in full by `leadkeeper lead show`, not at the end of a run."""
 READS = (topics.ASSESSMENTS, topics.DECISIONS, topics.ESCALATIONS, topics.OUTCOMES, topics.LEDGER)
 
 
@@ -38,6 +40,7 @@ async def gather(bootstrap: str, prefix: str, acting_from: float) -> Results:
     results = Results()
     seen: set[str] = set()
     interest: Counter[str] = Counter()
+    length: Counter[str] = Counter()
     ledger: dict[str, tuple[str, str]] = {}
     async for _, body in read_json(bootstrap, [prefix + t.name for t in READS]):
         kind = body.get("type")
@@ -48,9 +51,11 @@ async def gather(bootstrap: str, prefix: str, acting_from: float) -> Results:
         if identity in seen:
             continue
         seen.add(identity)
+        length[body["lead"]] += 1
         _take(results, kind, body, acting_from, interest)
     results.ledger.update(ledger.values())
-    results.best_story = interest.most_common(1)[0][0] if interest else None
+    short = [lead for lead in interest if length[lead] <= STORY]
+    results.best_story = max(short or interest, key=lambda lead: interest[lead], default=None)
     return results
 
 
@@ -73,7 +78,7 @@ def _take(results: Results, kind: object, body: dict[str, Any], acting_from: flo
         case "intervention_tracked" if body["final"]:
             results.outcomes[body["arm"], body["outcome"]] += 1
             won = body["outcome"] in {"converted", "re_engaged"} and body["status"] == "delivered"
-            interest[lead] += 3 if won else 0
+            interest[lead] += (5 if body["channel"] == "email" else 1) if won else 0
         case "episode_closed":
             results.episodes[body["arm"], body["outcome"]] += 1
             results.saved_cents[body["arm"]] += body["value_cents"]

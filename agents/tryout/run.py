@@ -81,7 +81,9 @@ class Gate:
             if (waiting, lag) != before:
                 before, since = (waiting, lag), time.monotonic()
             elif time.monotonic() - since > SETTLE_S:
-                raise Unavailable(f"no progress for {SETTLE_S:g} s: {waiting:.0f} commands and {lag:.0f} records wait; see the logs")
+                raise Unavailable(
+                    f"no progress for {SETTLE_S:g} s: {waiting:.0f} commands and {lag:.0f} records wait; see the logs"
+                )
             await asyncio.sleep(0.1)
 
 
@@ -144,9 +146,20 @@ async def run_plan(
         took = time.monotonic() - began
         results = await gather(stack.bootstrap, "", plan.cutoff)
         truth = Truth((line.value for line in plan.lines), plan.policy)
-        tale = await story(stack.bootstrap, "", plan.mapping.of_tenant, results.best_story) if results.best_story else []
-        mails = len(list(stack.mails.glob("*.eml")))
-        tell_ending(console, plan, results, truth, quality, tale, mails=mails, took_s=took, totals=totals(gate.figures))
+        tale = (
+            await story(stack.bootstrap, "", plan.mapping.of_tenant, results.best_story) if results.best_story else []
+        )
+        tell_ending(
+            console,
+            plan,
+            results,
+            truth,
+            quality,
+            tale,
+            folder_of_mails=stack.mails,
+            took_s=took,
+            totals=totals(gate.figures),
+        )
         if keep is not None:
             await keep(stack)
 

@@ -45,7 +45,9 @@ class Screen:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Leave the last picture standing."""
         if self._live is not None:
             self._live.stop()
@@ -86,7 +88,9 @@ class Screen:
             by_stage.add_row(name, f"{n:>7,.0f}", Text("█" * round(14 * n / most), style=colour))
         sends = figures.by("leadkeeper_sends", "channel", state="sent")
         planned = figures.by("leadkeeper_decisions_total", "channel", verdict="sent")
-        by_channel = _table(("channel", "commands", "delivered"), [(c, planned[c], sends.get(c)) for c in sorted(planned)])
+        by_channel = _table(
+            ("channel", "commands", "delivered"), [(c, planned[c], sends.get(c)) for c in sorted(planned)]
+        )
         held = figures.by("leadkeeper_decisions_total", "rule", verdict="held")
         deferred = figures.by("leadkeeper_decisions_total", "rule", verdict="deferred")
         rows = sorted({*held, *deferred}, key=lambda rule: -(held.get(rule, 0) + deferred.get(rule, 0)))[:6]
@@ -100,7 +104,9 @@ class Screen:
         facts.add_row("lag", f"{lag:,.0f} records")
         half = WIDTH // 2
         top = Columns([_box("leads by stage", by_stage, half), _box("the machine", facts, half)], padding=0, width=half)
-        low = Columns([_box("interventions", by_channel, half), _box("decisions", by_rule, half)], padding=0, width=half)
+        low = Columns(
+            [_box("interventions", by_channel, half), _box("decisions", by_rule, half)], padding=0, width=half
+        )
         head = Table.grid(padding=(0, 1))
         head.add_row(
             Text(f"{phase:9}", style="bold"), ProgressBar(total=1.0, completed=self.share(now), width=WIDTH - 38),

@@ -52,7 +52,9 @@ class Stack:
             self.bootstrap, self.redis_url = self._given or servers.bootstrap, servers.redis_url
             self.mails.mkdir(parents=True, exist_ok=True)
             log = self._folder / "mailbox.log"
-            mailbox = self._start("mailbox", [sys.executable, "-P", "-m", "deploy.providers.mailbox", str(self.mails)], {})
+            mailbox = self._start(
+                "mailbox", [sys.executable, "-P", "-m", "deploy.providers.mailbox", str(self.mails)], {}
+            )
             mailbox.wait_ready(lambda: log.exists() and '"port"' in log.read_text(), READY_S)
             self._smtp = int(json.loads(log.read_text().splitlines()[0])["port"])
         except BaseException:
@@ -81,7 +83,11 @@ class Stack:
 
     def start_workers(self) -> None:
         """Start the agents and wait until they have their partitions. Raises Unavailable with the end of a log."""
-        commands = {"lead": ["lead"], "report": ["report"], **{name: ["couriers", "--channel", name] for name in COURIERS}}
+        commands = {
+            "lead": ["lead"],
+            "report": ["report"],
+            **{name: ["couriers", "--channel", name] for name in COURIERS},
+        }
         for name, words in commands.items():
             self.ports[name] = free_port()
             command = [sys.executable, "-P", "-m", "agents", "worker", *words, "--processes", "0"]
@@ -104,7 +110,9 @@ class Stack:
                 raise Unavailable(f"the {name} process ended; the end of {child.log}:\n{child.log_tail()}")
 
     def _start(self, name: str, command: list[str], settings: dict[str, str]) -> ChildProcess:
-        env = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", **settings}
+        # Settings of a deployment of yours do not belong here.
+        ours = {k: v for k, v in os.environ.items() if not k.startswith("LEADKEEPER_")}
+        env = {**ours, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", **settings}
         child = ChildProcess(name, command, log=self._folder / f"{name}.log", cwd=ROOT, env=env)
         self._exit.callback(child.stop)
         self._children[name] = child

@@ -4,7 +4,9 @@ import asyncio
 import json
 import random
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import pytest
 from redis.asyncio import Redis
@@ -15,10 +17,10 @@ from agents.writer import Writer
 from schemas import topics
 from schemas.ledger import LedgerState
 from streams.state import PARTITION_KEY, decode_partition
-from tests.brokers import Broker
 from tests.broker.faults import Log
+from tests.brokers import Broker
 from tests.faults.traffic import traffic
-from tests.faults.verdict import judge, oracle
+from tests.faults.verdict import Verdict, judge, oracle
 from tests.faults.world import World
 from tests.polling import eventually_async
 
@@ -35,10 +37,13 @@ class Logs:
 
     def __init__(self, bootstrap: str, prefix: str) -> None:
         written = [*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ]
-        self._named = {t.name: Log(bootstrap, prefix + t.name, PARTITIONS) for t in (topics.EVENTS, topics.STATE, topics.LEDGER, *written)}
+        self._named = {
+            t.name: Log(bootstrap, prefix + t.name, PARTITIONS)
+            for t in (topics.EVENTS, topics.STATE, topics.LEDGER, *written)
+        }
         self._written = [t.name for t in written]
 
-    async def __aenter__(self) -> "Logs":
+    async def __aenter__(self) -> Self:
         for log in self._named.values():
             await log.__aenter__()
         return self
@@ -60,10 +65,10 @@ class Logs:
         for log in self._named.values():
             while await log.read(50):
                 pass
-        ends = Counter({n: -1 for n in range(PARTITIONS)})
+        ends = Counter(dict.fromkeys(range(PARTITIONS), -1))
         for record in self[topics.EVENTS].records:
             ends[record.partition] = max(ends[record.partition], record.offset)
-        applied = {n: -1 for n in range(PARTITIONS)}
+        applied = dict.fromkeys(range(PARTITIONS), -1)
         for record in self[topics.STATE].records:
             if record.key == PARTITION_KEY:
                 applied[record.partition] = max(applied[record.partition], decode_partition(record.value).applied)
@@ -85,11 +90,11 @@ class Logs:
         return {i for i in wanted if ledger.get(i, {}).get("state") not in ENDED}
 
 
-async def feed(writer: Writer, prefix: str, world: World, *, seconds: float) -> None:
+async def feed(writer: Writer, prefix: str, world: World, run: "Run") -> None:
     """Send the traffic over some seconds while the faults strike, at moments that the seed chooses."""
     chance = random.Random(SEED)
-    pieces = list(traffic(prefix, PARTITIONS, events=EVENTS, leads=LEADS, seed=SEED))
-    faults = ["kill"] * KILLS + ["pause"] * PAUSES + ["redis"]
+    pieces = list(traffic(prefix, PARTITIONS, events=run.events, leads=LEADS, seed=SEED))
+    faults = list(run.faults)
     chance.shuffle(faults)
     when = dict(zip(sorted(chance.sample(range(5, len(pieces) - 5), len(faults))), faults, strict=True))
     loop = asyncio.get_running_loop()
@@ -108,7 +113,7 @@ async def feed(writer: Writer, prefix: str, world: World, *, seconds: float) -> 
         for due in [a for a in asleep if a[0] <= loop.time()]:
             asleep.remove(due)
             _restore(world, due[1])
-        await asyncio.sleep(max(0.0, began + seconds * i / len(pieces) - loop.time()))  # the pace of the traffic
+        await asyncio.sleep(max(0.0, began + run.seconds * i / len(pieces) - loop.time()))  # the pace of the traffic
     for due in sorted(asleep):
         await asyncio.sleep(max(0.0, due[0] - loop.time()))  # the rest of the pause is part of the fault
         _restore(world, due[1])
@@ -121,34 +126,73 @@ def _restore(world: World, name: str) -> None:
         world.wake(name)
 
 
+@dataclass(frozen=True)
+class Run:
+    """One run: which lead agent, how much traffic, which faults."""
+
+    lead: tuple[str, ...] = ("-m", "agents", "worker", "lead", "--processes", "0")
+    events: int = EVENTS
+    seconds: float = 45.0
+    faults: tuple[str, ...] = ("kill",) * KILLS + ("pause",) * PAUSES + ("redis",)
+    patience_s: float = 240.0
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_doubled(broker: Broker, tmp_path: Path) -> None:
     """Two lead agents and two couriers under six kills, two pauses and a lost Redis leave what the oracle leaves."""
-    asyncio.run(_run(broker, tmp_path))
+    settled, verdict = asyncio.run(_run(broker, tmp_path, Run()))
+    assert settled, "not everything was applied, or some command never ended"
+    assert verdict.clean, verdict
 
 
-async def _run(broker: Broker, folder: Path, lead_command: list[str] | None = None) -> None:
+STOCK = ("-m", "tests.faults.stock_lead")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_stock_faust_is_red_under_the_same_faults(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lane is what makes the test above green: with Faust's own consumer under the same fold, records are lost."""
+    monkeypatch.setenv("STOCK_DATADIR", str(tmp_path))
+    run = Run(lead=STOCK, events=8_000, seconds=40, faults=("kill",) * 4 + ("pause",) * 2, patience_s=30)
+    settled, verdict = asyncio.run(_run(broker, tmp_path, run))
+    assert not (settled and verdict.clean), "stock Faust came through: is this test still testing anything?"
+
+
+async def _run(broker: Broker, folder: Path, run: Run) -> tuple[bool, Verdict]:
     prefix = f"faults-{folder.name}."
     await create(broker.bootstrap, prefix, PARTITIONS, 1, event_time=True)
     writer = Writer(broker.bootstrap, idempotent=broker.idempotence)
     await writer.start()
-    async with Logs(broker.bootstrap, prefix) as logs:
-        with World(folder, broker.bootstrap, prefix, broker.session_timeout, lead_command) as world:
-            await feed(writer, prefix, world, seconds=45)
+    try:
+        async with Logs(broker.bootstrap, prefix) as logs:
+            with World(folder, broker.bootstrap, prefix, broker.session_timeout, list(run.lead)) as world:
+                await feed(writer, prefix, world, run)
 
-            async def ended() -> bool:
-                world.replace_dead()
-                return await logs.settled()
+                async def ended() -> bool:
+                    world.replace_dead()
+                    return await logs.settled()
 
-            await eventually_async(ended, timeout=240, what="everything applied and every command ended")
-            in_app = await in_app_ids(world.redis_url)
+                try:
+                    await eventually_async(
+                        ended, timeout=run.patience_s, what="everything applied, every command ended"
+                    )
+                    settled = True
+                except AssertionError:
+                    settled = False
+                in_app = await in_app_ids(world.redis_url)
+            truth = oracle(logs[topics.EVENTS].records, PARTITIONS)
+            verdict = judge(truth, logs.outputs, logs[topics.STATE].records, prefix)
+            records = len(logs[topics.EVENTS].records)
+            print(f"{records} records; {', '.join(world.done)}; exits {dict(world.exits)}; settled {settled}")  # noqa: T201
+            print(verdict)  # noqa: T201
+            if settled and verdict.clean:
+                _check_provider_calls(logs, world.mails(), in_app)
+            return settled, verdict
+    finally:
         await writer.stop()
-        verdict = judge(oracle(logs[topics.EVENTS].records, PARTITIONS), logs.outputs, logs[topics.STATE].records, prefix)
-        print(f"{len(logs[topics.EVENTS].records)} records; {', '.join(world.done)}; exits {dict(world.exits)}")  # noqa: T201
-        print(verdict)  # noqa: T201
-        assert verdict.clean, verdict
-        _check_provider_calls(logs, world.mails(), in_app)
 
 
 def _check_provider_calls(logs: Logs, mails: Counter[str], in_app: Counter[str]) -> None:

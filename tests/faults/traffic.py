@@ -11,7 +11,16 @@ from agents.writer import Out, partition_for
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAYS = 40
-GARBAGE = (b"", b"{", b"[]", b'{"type":"purchase_completed"}', b'{"v":9,"type":"custom"}', b"\xff\xfe", b"null", b'{"a":NaN}')
+GARBAGE = (
+    b"",
+    b"{",
+    b"[]",
+    b'{"type":"purchase_completed"}',
+    b'{"v":9,"type":"custom"}',
+    b"\xff\xfe",
+    b"null",
+    b'{"a":NaN}',
+)
 KINDS = ("item_viewed", "search_performed", "item_saved", "page_viewed", "message_received", "purchase_completed")
 
 

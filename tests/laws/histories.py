@@ -22,7 +22,8 @@ SPACING = 16
 """Offsets are this far apart, so that something can be put in between without moving anything else."""
 BUSY = {
     "quiet_hours": {"start": "00:00", "end": "00:00"},
-    "caps": {"max_per_day": 2, "max_per_week": 4, "cooldown_hours": 1},
+    "caps": {"max_per_day": 1, "max_per_week": 2, "cooldown_hours": 0},
+    "channels": {"email": {"max_per_week": 3, "min_gap_hours": 0}},
     "holdout": {"share": 0.3},
     "vocabulary": {"demo_watched": {"family": "intent", "key": True}},
 }
@@ -37,6 +38,7 @@ LEADS: tuple[tuple[str, str], ...] = (
     ("busy", lead_named("L", tenant="acme", out=False)),  # the same lead id in two tenants
     ("acme", lead_named("H", tenant="acme", out=True)),
     ("busy", lead_named("B", tenant="busy", out=False, share=0.3)),
+    ("acme", lead_named("P", tenant="acme", out=False)),  # known by its profile only
 )
 ACTIVITIES: tuple[dict[str, Any], ...] = (
     {"type": "page_viewed", "seconds": 12.5},
@@ -74,6 +76,7 @@ PROFILES: tuple[dict[str, Any], ...] = (
 )
 CONSENTS: tuple[dict[str, Any], ...] = (
     {"channel": "all", "allowed": False},
+    {"channel": "all", "allowed": False},
     {"channel": "email", "allowed": False},
     {"channel": "all", "allowed": True},
     {"channel": "in_app", "allowed": False},
@@ -89,14 +92,14 @@ ACTIVATIONS: tuple[dict[str, Any], ...] = (
 STATUSES = ("delivered", "failed", "bounced", "opened", "responded", "queued", "clicked")
 GARBAGE: tuple[bytes, ...] = (b"{", b"[]", b"\xff", b'{"type":"nope"}', b'{"v":1,"type":"page_viewed","id":"g"}')
 KINDS = (
-    *["activity"] * 10, *["wait"] * 8, "long_wait", "late", "again", "profile", "consent", "receipts", "receipts",
-    "trigger", "escalate", "acknowledge", "resolve", "cancel", "close", "erase", "activate", "garbage",
+    *["activity"] * 8, *["wait"] * 8, *["receipts"] * 3, *["trigger"] * 2, *["consent"] * 2, *["again"] * 2,
+    "long_wait", "jump", "late", "profile", "escalate", "acknowledge", "resolve", "cancel", "close", "erase", "activate", "garbage",
 )  # fmt: skip
+WHO = (0, 0, 0, 0, 1, 1, 1, 2, 3, 4)
+"""Most of it happens to the two leads that share an id, so that one thing leads to another."""
 Step = tuple[str, int, int]
-STEPS = st.lists(
-    st.tuples(st.sampled_from(KINDS), st.integers(0, len(LEADS) - 1), st.integers(0, 99)), min_size=5, max_size=24
-)
-MODEST = settings(max_examples=settings.default.max_examples // 2)
+STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(WHO), st.integers(0, 99)), min_size=25, max_size=45)
+MODEST = settings(max_examples=settings().max_examples // 2)
 """For laws over whole histories: half of the profile's examples; each is some 150 messages."""
 
 
@@ -133,9 +136,11 @@ class Builder:
                 self.now += timedelta(minutes=7 * (n % 5))
                 self.tell(who, ACTIVITIES[n % len(ACTIVITIES)])
             case "wait":
-                self.wait(24 * (1 + n % 5), 4 + n % 4)
+                self.wait(24 * (1 + n % 5), 6 + n % 7)
             case "long_wait":
-                self.wait(24 * (20 + n), 24)
+                self.wait(24 * (20 + n), 48)
+            case "jump":  # the clock was down
+                self.wait(24 * (15 + n % 20), 24 * (15 + n % 20))
             case "late":
                 self.tell(who, ACTIVITIES[n % len(ACTIVITIES)], late=timedelta(hours=1 + n))
             case "again":
@@ -145,12 +150,12 @@ class Builder:
             case "profile":
                 self.tell(who, {"type": "profile_updated", **PROFILES[n % len(PROFILES)]})
             case "consent":
-                self.tell(who, {"type": "consent_changed", **CONSENTS[n % len(CONSENTS)]})
+                self.tell(who, {"type": "consent_changed", **CONSENTS[n // 3 % len(CONSENTS)]})
             case "receipts":
-                for intervention, channel in interventions_of(
-                    who, self.born.get(who, 0), stage=1 + n % 3, episode=1 + n // 50
+                for i, (intervention, channel) in enumerate(
+                    interventions_of(who, self.born.get(who, 0), episode=1 + n // 70)
                 ):
-                    status = STATUSES[(n + len(self.log)) % len(STATUSES)]
+                    status = STATUSES[(n + i) % len(STATUSES)]
                     self.tell(
                         who, {"type": "receipt", "intervention": intervention, "channel": channel, "status": status}
                     )
@@ -184,6 +189,8 @@ class Builder:
                 del self.born[who]
             case "activate":
                 self.add({"type": "activate", "partition": 0, **ACTIVATIONS[n % len(ACTIVATIONS)]})
+            case "off":
+                self.add({"type": "activate", "partition": 0, "acting": False})
             case "garbage":
                 self.add(GARBAGE[n % len(GARBAGE)])
 
@@ -192,14 +199,16 @@ SAY_NOTHING_OF_THE_UNKNOWN = {"receipt", "acknowledge_escalation", "resolve_esca
 ACTIVITY_TYPES = {a["type"] for a in ACTIVITIES}
 
 
-def interventions_of(who: int, born: int, *, stage: int, episode: int) -> list[tuple[str, Channel]]:
-    """Ids that the playbook's commands of a stage will have, if they are ever sent."""
+def interventions_of(who: int, born: int, episode: int) -> list[tuple[str, Channel]]:
+    """Ids that the playbook's commands by e-mail and in the app will have, if they are ever sent."""
     tenant, lead = LEADS[who]
     rules = POLICIES[""].get(tenant, POLICIES[""][EVERYONE])
     return [
-        (derive("int", tenant, lead, rules.name, born, episode, f"{ORDER[stage]}.{step.name}", channel), channel)
-        for step in rules.playbooks.of(ORDER[stage]).steps
+        (derive("int", tenant, lead, rules.name, born, episode, f"{stage}.{step.name}", channel), channel)
+        for stage in ORDER[1:]
+        for step in rules.playbooks.of(stage).steps
         for channel in (step.channel, *step.fallback)
+        if channel in {Channel.EMAIL, Channel.IN_APP}
     ]
 
 
@@ -217,7 +226,18 @@ def build(steps: list[Step]) -> list[Message]:
     return builder.log
 
 
+KNOWN: list[Step] = [
+    *((kind, who, 0) for who in range(4) for kind in ("profile", "activity")),
+    ("profile", 4, 0),
+]
+
+
 def histories() -> st.SearchStrategy[list[Message]]:
     """Logs of one partition. Leads get a profile first, so that steps have somewhere to go."""
-    known: list[Step] = [(kind, who, 0) for who in range(len(LEADS)) for kind in ("profile", "activity")]
-    return STEPS.map(lambda steps: build(known + steps))
+    return STEPS.map(lambda steps: build(KNOWN + steps))
+
+
+def watching() -> st.SearchStrategy[list[Message]]:
+    """Logs in which acting stops while there is something to do: all leads have steps planned."""
+    busy: list[Step] = [("trigger", who, n) for who in range(len(LEADS)) for n in (0, 1, 2)]
+    return st.tuples(STEPS, STEPS).map(lambda s: build([*KNOWN, *s[0][:10], *busy, ("off", 0, 0), *s[1]]))

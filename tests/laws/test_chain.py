@@ -15,17 +15,27 @@ from tests.laws.histories import ENV, MODEST, histories
 from tests.worlds import outputs
 
 COMMANDS = {t.name for t in INTERVENTIONS.values()}
+Told = list[dict[str, Any]]
 STAGES = [str(s) for s in ORDER]
 
 
-@MODEST
 @given(log=histories())
-def test_every_command_has_a_decision_and_every_decision_an_assessment(log: list[Message]) -> None:
+def test_nothing_happens_unsaid(log: list[Message]) -> None:
+    """The laws below, for all that one history led to."""
+    everything = outputs(log, ENV)
+    every_command_has_a_decision_and_every_decision_an_assessment(everything)
+    a_decision_to_send_has_its_command(everything)
+    a_stage_never_skips_on_its_way_up_without_saying_so(everything)
+    assessments_of_a_lead_count_on(everything)
+    interventions_and_episodes_close_once(everything)
+
+
+def every_command_has_a_decision_and_every_decision_an_assessment(everything: Told) -> None:
     """The decision comes before its command and the assessment before the decision; each stands only once."""
     assessed: set[str] = set()
     decided: dict[str, dict[str, Any]] = {}
     commanded: set[tuple[str, str]] = set()
-    for out in outputs(log, ENV):
+    for out in everything:
         if out["topic"] == ASSESSMENTS.name:
             assert out["id"] not in assessed
             assessed.add(out["id"])
@@ -46,23 +56,18 @@ def test_every_command_has_a_decision_and_every_decision_an_assessment(log: list
                 assert decided[out["decision"]]["intervention"] == out["id"]
 
 
-@MODEST
-@given(log=histories())
-def test_a_decision_to_send_has_its_command(log: list[Message]) -> None:
+def a_decision_to_send_has_its_command(everything: Told) -> None:
     """No decision says sent without a command on the channel it names."""
-    everything = outputs(log, ENV)
     sent = {(o["id"], o["topic"]) for o in everything if o["topic"] in COMMANDS and o["type"] == "deliver_intervention"}
     for out in everything:
         if out["topic"] == DECISIONS.name and out["verdict"] == "sent":
             assert (out["intervention"], f"interventions.{out['channel']}") in sent
 
 
-@MODEST
-@given(log=histories())
-def test_a_stage_never_skips_on_its_way_up_without_saying_so(log: list[Message]) -> None:
+def a_stage_never_skips_on_its_way_up_without_saying_so(everything: Told) -> None:
     """Each assessment goes on from the stage of the last one, and names what was jumped over."""
     stage: dict[tuple[str, str], str] = {}
-    for out in outputs(log, ENV):
+    for out in everything:
         if out["topic"] == OUTCOMES.name:
             continue
         who = (out["tenant"], out["lead"])
@@ -75,12 +80,10 @@ def test_a_stage_never_skips_on_its_way_up_without_saying_so(log: list[Message])
             stage[who] = out["stage"]
 
 
-@MODEST
-@given(log=histories())
-def test_assessments_of_a_lead_count_on(log: list[Message]) -> None:
+def assessments_of_a_lead_count_on(everything: Told) -> None:
     """`seq` rises by one, and `change` is the difference to the last one published."""
     last: dict[tuple[str, str], dict[str, Any]] = {}
-    for out in outputs(log, ENV):
+    for out in everything:
         if out["topic"] == ASSESSMENTS.name:
             who, before = (out["tenant"], out["lead"]), last.get((out["tenant"], out["lead"]))
             if out["seq"] > 1:
@@ -102,14 +105,12 @@ def test_probabilities_are_probabilities_and_every_output_fits_its_schema(log: l
                 assert 0 <= getattr(told, name, 0) <= 1
 
 
-@MODEST
-@given(log=histories())
-def test_interventions_and_episodes_close_once(log: list[Message]) -> None:
+def interventions_and_episodes_close_once(everything: Told) -> None:
     """Savings and revenue count once: an episode closes once, and a final outcome is not taken back."""
     closed: set[str] = set()
     final: dict[str, str] = {}
     spoken: dict[str, list[str]] = defaultdict(list)
-    for out in outputs(log, ENV):
+    for out in everything:
         if out["topic"] != OUTCOMES.name:
             continue
         if out["type"] == "episode_closed":

@@ -36,15 +36,19 @@ def test_duplicates_change_nothing(log: list[Message], picks: list[tuple[int, in
 
 
 def _with_duplicates(log: list[Message], picks: list[tuple[int, int]]) -> list[Message]:
-    """Each pick sends one message once more, right after one of the lead's next 11 messages (not over an erasure)."""
+    """Each pick sends one message once more, right after one of the lead's next 11 messages (not over an erasure or 4 weeks)."""
     extra: list[Message] = []
     for pick, distance in picks:
         i = pick % len(log)
+        i = next(j for j, m in enumerate(log) if m.value == log[i].value)  # it may be a duplicate itself
         key = log[i].key
         if _type(log[i]) in {None, "tick", "activate", "erase_lead"}:
             continue
         after = [m for m in log[i:] if m.key == key][:distance]
-        if "erase_lead" in {_type(m) for m in after}:
+        weeks = (after[-1].timestamp_ms - log[i].timestamp_ms) / (7 * 86_400_000)
+        if (
+            "erase_lead" in {_type(m) for m in after} or weeks > 4
+        ):  # a closed lead is forgotten after 30 days, ids and all
             continue
         used = sum(m.offset // SPACING == after[-1].offset // SPACING for m in extra)
         if used < SPACING - 1 and len({m.offset for m in extra if m.key == key}) < RING - distance:

@@ -78,6 +78,7 @@ def test_all_state_ends(log: list[Message]) -> None:
         for day in range(1, 3 * 365, 5)
     ]
     left = replay({0: [*log, *ticks]}, ENV).state[0]
+    assert _opted_out(log) <= set(left), "a refusal is never forgotten"
     for key, value in left.items():
         if key == PARTITION_KEY:
             continue
@@ -88,3 +89,18 @@ def test_all_state_ends(log: list[Message]) -> None:
         assert record.episode is None
         assert not record.open_interventions()
         assert row["due"] > (at + timedelta(days=3 * 365)).timestamp(), "nobody has to look at it again"
+
+
+def _opted_out(log: list[Message]) -> set[bytes]:
+    """Leads whose last word on some channel is no, by reading the log."""
+    refused: dict[bytes, set[str]] = {}
+    for m in log:
+        told = json.loads(m.value or b"") if (m.value or b"").startswith(b'{"v": 1, "id": "e') else {}
+        match told.get("type"):
+            case "erase_lead":
+                refused.pop(m.key or b"", None)
+            case "consent_changed" if told["allowed"]:
+                refused.setdefault(m.key or b"", set()).discard(told["channel"])
+            case "consent_changed":
+                refused.setdefault(m.key or b"", set()).add(told["channel"])
+    return {key for key, channels in refused.items() if channels}

@@ -25,7 +25,7 @@ def test_where_a_round_was_cut_does_not_matter(log: list[Message], size: int) ->
 
 
 ROUNDS = st.lists(st.tuples(st.integers(1, 60), st.none() | st.integers(0, 2**16 - 1), st.integers(0, 20)), max_size=12)
-"""Rounds: messages in it; None, or which of its leads got to the changelog before the crash; how far reading goes back."""
+"""Rounds: messages; None, or which of its leads got to the changelog before a crash; how far reading goes back."""
 
 
 @MODEST

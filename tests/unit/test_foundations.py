@@ -36,7 +36,7 @@ from streams.vector import COLUMN, FAMILY_OF, MONOTONE, NAMES
 from streams.vocabulary import BUILT_IN, Family, Kind, meaning
 from tests.worlds import POLICY_FILE, ROOT, START, env, message, policy
 
-ACTIVITY = {name: cls for name, cls in event_classes().items() if issubclass(cls, Activity)}  # type: ignore[arg-type]
+ACTIVITY = {name: cls for name, cls in event_classes().items() if issubclass(cls, Activity)}
 
 
 def _example(name: str) -> Any:
@@ -317,9 +317,16 @@ def test_the_rule_scorer_means_what_its_docstring_says(gaps: float, at_least: fl
 
 def test_what_the_fold_tallies_is_for_metrics() -> None:
     """Events, duplicates, unknown leads and watching are counted."""
-    body = {"type": "item_viewed", "id": "e", "tenant": "acme", "lead": "L1", "at": START.isoformat(), "item": "x"}
+    body: dict[str, Any] = {
+        "type": "item_viewed",
+        "id": "e",
+        "tenant": "acme",
+        "lead": "L1",
+        "at": START.isoformat(),
+        "item": "x",
+    }
     receipt = {**body, "type": "receipt", "lead": "L2", "intervention": "i", "channel": "email", "status": "opened"}
-    off = {"type": "activate", "id": "off", "partition": 0, "at": START.isoformat(), "acting": False}
+    off: dict[str, Any] = {"type": "activate", "id": "off", "partition": 0, "at": START.isoformat(), "acting": False}
     order = {**body, "id": "o", "type": "trigger_intervention", "stage": "active_risk", "by": "kim"}
     log = [message(i, b, START) for i, b in enumerate((body, body, receipt, off, order))]
     done = fold(Partition(0), log, env())
