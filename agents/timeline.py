@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from agents.broker import probe
 from agents.reading import read_json
 from agents.topics import partitions_of
 from agents.writer import partition_for
@@ -37,6 +38,7 @@ async def story(bootstrap: str, prefix: str, tenant: str, lead: str) -> list[Ent
     """
     key = f"{tenant}:{lead}".encode()
     inbox = prefix + topics.EVENTS.name
+    await probe(bootstrap)
     partitions = (await partitions_of(bootstrap, [inbox]))[inbox]
     if not partitions:
         raise Unavailable(f"topic {inbox} does not exist: `leadkeeper topics create`")

@@ -62,9 +62,8 @@ def list_(
         table.add_row(letter.id, letter.reason, *map(escape, (letter.field, letter.message, where)))
     out.print(table)
     counts = Counter((f.letter.topic, f.letter.reason) for f in found)
-    out.print(
-        f"\n{len(found)} in all: " + ", ".join(f"{n} {reason} ({topic})" for (topic, reason), n in counts.most_common())
-    )
+    listed = ", ".join(f"{n} {reason} ({topic})" for (topic, reason), n in counts.most_common())
+    out.print(f"\n{len(found)} in all: {listed}", markup=False)
     out.print("look at one: leadkeeper dlq show ID        send them again: leadkeeper dlq redrive --reason REASON --go")
 
 

@@ -4,7 +4,8 @@ from collections import Counter
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 from agents.cli.common import load, out, wait
 from agents.couriers.listing import in_doubt as doubted
@@ -31,7 +32,7 @@ def list_(
     if not entries:
         out.print("nothing is in doubt" if in_doubt else "the ledger is empty")
         return
-    table = Table("id", "channel", "state", "lead", "at", "error", box=None, pad_edge=False)
+    table = Table(Column("id", no_wrap=True), "channel", "state", "lead", "at", "error", box=None, pad_edge=False)
     for entry in entries[-limit:] if limit else []:
         table.add_row(
             entry.id,
@@ -39,7 +40,7 @@ def list_(
             entry.state,
             f"{entry.tenant}:{entry.lead}",
             f"{entry.at:%Y-%m-%d %H:%M}",
-            entry.error or "",
+            escape(entry.error or ""),
         )
     out.print(table)
     counts = Counter((e.channel, e.state) for e in entries)

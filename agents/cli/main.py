@@ -8,10 +8,13 @@ from rich.markup import escape
 
 from agents import docs
 from agents.cli import dlq, inbox, lead, ledger, model, policy, topics, worker
-from agents.cli.common import CONFIG, FAILED, UNAVAILABLE, err, out
+from agents.cli.common import CONFIG, FAILED, UNAVAILABLE, USAGE, err, out
 from agents.cli.replay import demo, replay
 from agents.settings import ROOT
 from schemas.errors import LeadkeeperError, Unavailable
+
+CLICK_USAGE = 2
+"""What click ends with when a word is wrong; nothing of ours does."""
 
 app = typer.Typer(
     name="leadkeeper",
@@ -57,6 +60,8 @@ def run() -> None:
     """Entry point. Named failures end with a sentence and a code, not with a trace."""
     try:
         app(prog_name="leadkeeper")
+    except SystemExit as done:
+        sys.exit(USAGE if done.code == CLICK_USAGE else done.code)
     except LeadkeeperError as error:
         err.print(f"[bold red]leadkeeper:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(UNAVAILABLE if isinstance(error, Unavailable) else CONFIG)

@@ -16,6 +16,8 @@ from streams.stage import ORDER
 
 app = typer.Typer(no_args_is_help=True, help="Policies: check, activate, watch, act.")
 
+At = Annotated[datetime | None, typer.Option(help="where the log carries its own time: from which moment on (UTC)")]
+
 
 @app.command(epilog="Example: leadkeeper policy check deploy/policies/real_estate.toml")
 def check(file: Annotated[Path, typer.Argument(help="a policy file", exists=True, dir_okay=False)]) -> None:
@@ -43,6 +45,7 @@ def activate_command(
             help="its version must be new; the workers need it beside LEADKEEPER_POLICY", exists=True, dir_okay=False
         ),
     ],
+    at: At = None,
 ) -> None:
     """Put a new version in force without a restart."""
     settings = load(LeadSettings)
@@ -52,7 +55,7 @@ def activate_command(
         fail(CONFIG, str(error))
     if file.resolve().parent != settings.policy.resolve().parent:
         fail(CONFIG, f"the workers look for policies in {settings.policy.parent}; put {file.name} there first")
-    now = datetime.now(UTC)
+    now = _moment(at)
     announce = PolicyPublished(
         id=f"policy-{policy.name}-{policy.version}",
         tenant="*",
@@ -60,25 +63,29 @@ def activate_command(
         version=policy.version,
         policy=policy.model_dump(mode="json"),
     )
-    _tell(settings, "policy", policy.version, announce)
+    _tell(settings, "policy", policy.version, now, announce)
 
 
 @app.command(epilog="Example: leadkeeper policy watch")
-def watch() -> None:
+def watch(at: At = None) -> None:
     """Stop acting: leads are assessed on, but no episode opens and nothing is sent."""
-    _tell(load(Settings), "acting", False)
+    _tell(load(Settings), "acting", False, _moment(at))
 
 
 @app.command(epilog="Example: leadkeeper policy act")
-def act() -> None:
+def act(at: At = None) -> None:
     """Act again. Leads that were at risk before are not messaged for that alone; the next rise counts."""
-    _tell(load(Settings), "acting", True)
+    _tell(load(Settings), "acting", True, _moment(at))
 
 
-def _tell(settings: Settings, what: str, value: object, announce: PolicyPublished | None = None) -> None:
+def _tell(settings: Settings, what: str, value: object, at: datetime, announce: PolicyPublished | None = None) -> None:
     order = {what: value}
     try:
-        n = wait(activate(settings.bootstrap, settings.topic_prefix, datetime.now(UTC), announce=announce, **order))  # type: ignore[arg-type]
+        n = wait(activate(settings.bootstrap, settings.topic_prefix, at, announce=announce, **order))  # type: ignore[arg-type]
     except Unavailable as error:
         fail(UNAVAILABLE, str(error))
     out.print(f"told {n} partitions: {what} {value}")
+
+
+def _moment(at: datetime | None) -> datetime:
+    return at.replace(tzinfo=UTC) if at else datetime.now(UTC)

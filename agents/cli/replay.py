@@ -13,10 +13,10 @@ from rich.console import Console
 
 from agents import demodata
 from agents.broker import probe
-from agents.cli.common import CONFIG, USAGE, err, fail, out, wait
+from agents.cli.common import CONFIG, USAGE, err, fail, load, out, wait
 from agents.dead_rows import dead_rows
 from agents.mapping import load_mapping
-from agents.settings import ROOT
+from agents.settings import ROOT, Settings
 from agents.topics import check
 from agents.tryout.feed import Feed
 from agents.tryout.learn import learn
@@ -172,8 +172,9 @@ async def _stay(stack: Stack) -> None:
 
 async def _send(plan: Plan, bootstrap: str, speed: float | None, step_s: float, *, ticks: bool) -> None:
     """Only feed a deployment that is somewhere else."""
+    prefix = load(Settings).topic_prefix
     flavour = await probe(bootstrap)
-    partitions, wrong = await check(bootstrap, "")
+    partitions, wrong = await check(bootstrap, prefix)
     if wrong:
         fail(CONFIG, f"the topics at {bootstrap} are not as they must be, first: {wrong[0]}")
     writer = Writer(bootstrap, idempotent=flavour.idempotent, client_id="replay")
@@ -184,8 +185,8 @@ async def _send(plan: Plan, bootstrap: str, speed: float | None, step_s: float, 
 
     began = time.monotonic()
     try:
-        await writer.produce(dead_rows(plan.rejected, partitions))
-        feed = Feed(writer, "", partitions, go_on)
+        await writer.produce(dead_rows(plan.rejected, partitions, prefix))
+        feed = Feed(writer, prefix, partitions, go_on)
         if ticks:
             await feed.live(plan.lines, plan.lines[0].at_ms / 1000, plan.end, step_s, speed)
         else:
@@ -193,7 +194,7 @@ async def _send(plan: Plan, bootstrap: str, speed: float | None, step_s: float, 
     finally:
         await writer.stop()
     out.print(
-        f"sent {feed.sent:,} events and {feed.ticks:,} ticks to {topics.EVENTS.name} at {bootstrap} "
+        f"sent {feed.sent:,} events and {feed.ticks:,} ticks to {prefix}{topics.EVENTS.name} at {bootstrap} "
         f"in {time.monotonic() - began:.1f} s"
     )
 

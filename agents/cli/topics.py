@@ -52,7 +52,7 @@ def check() -> None:
 
     partitions, wrong = wait(work())
     for sentence in wrong:
-        out.print(f"[red]wrong[/] {sentence}")
+        out.print(f"[red]wrong[/] {sentence}", soft_wrap=True)
     if wrong:
         raise typer.Exit(FAILED)
     out.print(f"{len(topics.ALL)} topics with {partitions} partitions each: all as they must be")

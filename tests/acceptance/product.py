@@ -25,15 +25,20 @@ from tests.brokers import Broker
 from tests.polling import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
+POLICY_FILE = ROOT / "deploy/policies/real_estate.toml"
 AGENTS = [sys.executable, "-m", "agents"]
 _PORT = re.compile(r"metrics at http://127\.0\.0\.1:(\d+)/metrics")
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Ours without its LEADKEEPER_ settings, with these; 80 columns and no colours, as in a pipe."""
+    """Ours without its LEADKEEPER_ settings, with these; 80 columns and no colours, as in a pipe.
+
+    PYTHONPATH: workers start workers without the current folder on the path; `make venv` writes a .pth file for that.
+    """
     ours = {k: v for k, v in os.environ.items() if not k.startswith("LEADKEEPER_")}
     given = {f"LEADKEEPER_{name.upper()}": value for name, value in settings.items()}
-    return {**ours, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "COLUMNS": "80", "NO_COLOR": "1", **given}
+    fixed = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "COLUMNS": "80", "NO_COLOR": "1"}
+    return {**ours, **fixed, **given}
 
 
 class Ended(NamedTuple):

@@ -62,9 +62,12 @@ class Logs:
 
     async def settled(self) -> bool:
         """Everything in the inbox is applied, and every command with a courier has ended."""
+        new = 0
         for log in self._named.values():
-            while await log.read(50):
-                pass
+            while read := await log.read(50):
+                new += read
+        if new:
+            return False  # what came last may have led to something in a log that was read before it
         ends = Counter(dict.fromkeys(range(PARTITIONS), -1))
         for record in self[topics.EVENTS].records:
             ends[record.partition] = max(ends[record.partition], record.offset)

@@ -93,7 +93,8 @@ STATUSES = ("delivered", "failed", "bounced", "opened", "responded", "queued", "
 GARBAGE: tuple[bytes, ...] = (b"{", b"[]", b"\xff", b'{"type":"nope"}', b'{"v":1,"type":"page_viewed","id":"g"}')
 KINDS = (
     *["activity"] * 8, *["wait"] * 8, *["receipts"] * 3, *["trigger"] * 2, *["consent"] * 2, *["again"] * 2,
-    "long_wait", "jump", "late", "profile", "escalate", "acknowledge", "resolve", "cancel", "close", "erase", "activate", "garbage",
+    "long_wait", "jump", "late", "profile", "escalate", "acknowledge", "resolve", "cancel", "close", "erase",
+    "activate", "garbage",
 )  # fmt: skip
 WHO = (0, 0, 0, 0, 1, 1, 1, 2, 3, 4)
 """Most of it happens to the two leads that share an id, so that one thing leads to another."""

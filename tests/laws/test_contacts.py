@@ -30,6 +30,7 @@ class Known:
     """What an honest reader of the log knows of one lead."""
 
     zone: str | None = None
+    was_closed: bool = False
     opted_out: set[str] = field(default_factory=set)
     contacts: list[tuple[datetime, str]] = field(default_factory=list)
 
@@ -47,12 +48,16 @@ def deliveries(log: list[Message]) -> Iterator[tuple[tuple[str, str], dict[str, 
                 known[who].opted_out.discard(body["channel"])
             case "consent_changed":
                 known[who].opted_out.add(body["channel"])
+            case "lead_closed":
+                known[who].was_closed = True
             case "erase_lead":
                 known.pop(who, None)
         for out in outputs:
             command = json.loads(out.value or b"") if out.topic in TOPICS else {}
             if command.get("type") == "deliver_intervention":
                 lead = (command["tenant"], command["lead"])
+                if known[lead].was_closed and command["recipient"]["timezone"] is None:
+                    known[lead].zone = None  # a closed lead is forgotten after 30 days, but for its refusals
                 yield lead, command, known[lead]
                 if command["channel"] in REACHES_LEAD:
                     known[lead].contacts.append((datetime.fromisoformat(command["at"]), command["channel"]))

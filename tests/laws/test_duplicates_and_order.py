@@ -36,7 +36,7 @@ def test_duplicates_change_nothing(log: list[Message], picks: list[tuple[int, in
 
 
 def _with_duplicates(log: list[Message], picks: list[tuple[int, int]]) -> list[Message]:
-    """Each pick sends one message once more, right after one of the lead's next 11 messages (not over an erasure or 4 weeks)."""
+    """Each pick sends one message once more, right after one of the lead's next 11 (not over an erasure or 4 weeks)."""
     extra: list[Message] = []
     for pick, distance in picks:
         i = pick % len(log)

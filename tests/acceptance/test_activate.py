@@ -1,0 +1,73 @@
+"""What is in force changes while the product runs: a model, and whether it acts at all."""
+
+import json
+from typing import Any
+
+from schemas.topics import ASSESSMENTS, DECISIONS, EVENTS, INTERVENTIONS, POLICIES, Topic
+from tests.acceptance.conftest import Deploy, Models
+from tests.acceptance.product import Product
+from tests.acceptance.traffic import day, event, messages, tick
+from tests.polling import eventually
+from tests.worlds import lead_named
+
+
+def bodies(product: Product, topic: Topic) -> list[dict[str, Any]]:
+    """Messages of a topic, oldest first within each partition."""
+    return [json.loads(record.value) for record in product.records(topic)]
+
+
+def moment(n: float) -> str:
+    """Day `n`, as `--at` takes it."""
+    return day(n).replace(tzinfo=None).isoformat()
+
+
+def test_a_promoted_model_judges_without_a_restart(deploy: Deploy, models: Models) -> None:
+    product = deploy(2)
+    worker = product.start("lead", models=str(models.folder)).wait_ready()
+    leads = [f"L{n}" for n in range(12)]
+    sent = product.send(messages(product, leads, 0))
+    sent += product.send(tick(product, 12))
+    worker.wait_folded(sent)
+    before = bodies(product, ASSESSMENTS)
+    assert {a["lead"] for a in before} == set(leads)
+    assert {(a["method"], a["model_version"]) for a in before} == {("rule", "rule-1")}
+
+    done = product.run("model", "promote", models.version, "--at", moment(12.5), models=str(models.folder))
+    assert done.code == 0, done.err
+    assert f"{models.version} is activated on 2 partitions" in done.out
+    announced = bodies(product, POLICIES)
+    assert [(a["type"], a["version"]) for a in announced] == [("model_promoted", models.version)]
+    sent += 2
+    sent += product.send(event(product, lead, day(13), "message_received", "back") for lead in leads)
+    worker.wait_folded(sent)
+    after = [a for a in bodies(product, ASSESSMENTS) if a["at"] > day(12.5).isoformat()]
+    assert {a["lead"] for a in after} == set(leads)
+    assert {(a["method"], a["model_version"]) for a in after} == {("model", models.version)}
+    assert worker.running
+
+
+def test_watch_stops_what_is_sent_and_act_resumes_it(deploy: Deploy) -> None:
+    product = deploy(2)
+    worker = product.start("lead").wait_ready()
+    early, later = (lead_named(name, tenant=product.tenant, out=False) for name in ("early", "later"))
+    silent = [early, f"{early}-too", f"{early}-as-well", f"{early}-and-one"]
+    watch = product.run("policy", "watch", "--at", moment(-1))
+    assert (watch.code, watch.out.strip()) == (0, "told 2 partitions: acting False")
+    sent = 2 + product.send([*messages(product, silent, 0), *tick(product, 12)])
+    worker.wait_folded(sent)
+    stages = {a["lead"]: a["stage"] for a in bodies(product, ASSESSMENTS)}
+    assert all(stages[lead] != "none" for lead in silent), "it goes on judging"
+    assert bodies(product, DECISIONS) == []
+    assert all(bodies(product, topic) == [] for topic in INTERVENTIONS.values())
+
+    act = product.run("policy", "act", "--at", moment(12.1))
+    assert (act.code, act.out.strip()) == (0, "told 2 partitions: acting True")
+    sent += 2 + product.send([*messages(product, [later], 13), *tick(product, 18), *tick(product, 26), *tick(product, 27)])
+    worker.wait_folded(sent)
+    decided = [d for d in bodies(product, DECISIONS) if d["lead"] == later]
+    assert "sent" in {d["verdict"] for d in decided}, decided
+    commands = [c for topic in INTERVENTIONS.values() for c in bodies(product, topic)]
+    assert {c["id"] for c in commands if c["lead"] == later} >= {
+        d["intervention"] for d in decided if d["verdict"] == "sent"
+    }
+    assert len(product.inbox()) == sent, f"and nothing else is in {EVENTS.name}"
