@@ -17,10 +17,12 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, NoError, UnknownError, for_code
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
+from schemas.errors import Unavailable
+
 _TRANSACTION_TIMEOUT_MS = 60_000  # required by the request, unused without a transactional id
 
 
-class BrokerUnreachableError(ConnectionError):
+class BrokerUnreachableError(Unavailable, ConnectionError):
     """Nothing that speaks Kafka answers at the address given."""
 
 

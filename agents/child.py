@@ -19,6 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from schemas.errors import Unavailable
+
 LOOPBACK = "127.0.0.1"
 
 # Reads its stdin until it closes, which happens when the last process holding the other end (us) is gone.
@@ -30,7 +32,7 @@ _WATCHER = (
 )
 
 
-class ChildError(RuntimeError):
+class ChildError(Unavailable):
     """A child process ended, or did not answer, before it was ready. The text holds the end of its log."""
 
 

@@ -46,6 +46,12 @@ def origin(letter: DeadLetter, prefix: str) -> str:
     return prefix + letter.topic.removeprefix(prefix)
 
 
+def can_go_back(found: Found) -> bool:
+    """Whether it came from a topic of ours, whole. Rows of files, and values cut to fit, have to be sent anew."""
+    names = {t.name for t in topics.ALL}
+    return not found.letter.cut_from and any(found.letter.topic.endswith(name) for name in names)
+
+
 async def redrive(bootstrap: str, prefix: str, letters: list[Found], batch: int = 500) -> int:
     """Send records back to the topic they came from, to the partition their key belongs on; returns how many.
 
@@ -53,6 +59,7 @@ async def redrive(bootstrap: str, prefix: str, letters: list[Found], batch: int 
     What was repaired meanwhile is the reader or its settings: the bytes are the same.
     """
     flavour = await probe(bootstrap)
+    letters = [f for f in letters if can_go_back(f)]
     sizes = await partitions_of(bootstrap, sorted({origin(f.letter, prefix) for f in letters}))
     writer = Writer(bootstrap, idempotent=flavour.idempotent, client_id="redrive")
     await writer.start()

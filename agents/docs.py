@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from schemas.dead_letters import HEADER_PREFIX, DeadLetter
 from schemas.topics import ALL, EVENTS, Topic
@@ -163,10 +163,3 @@ def _open(schema: Any) -> Any:
 
 def _text(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
-def shapes_of(adapter: TypeAdapter[Any]) -> set[str]:
-    """The `type` tags that a topic's reader knows."""
-    schema = adapter.json_schema()
-    mapping = schema.get("discriminator", {}).get("mapping")
-    return set(mapping) if mapping else {schema["properties"]["type"]["const"]}

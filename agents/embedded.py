@@ -43,12 +43,13 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from agents.child import LOOPBACK, ChildError, ChildProcess, free_port
+from schemas.errors import Unavailable
 
 _READY_SECONDS = 30.0
 _ATTEMPTS = 3  # a port found free can be taken before the child binds it
 
 
-class EmbeddedUnavailableError(RuntimeError):
+class EmbeddedUnavailableError(Unavailable):
     """Nothing on this machine can serve as broker or Redis; the text says what to install or set."""
 
 

@@ -13,8 +13,7 @@ Interface::
         async def teardown(self): ...
 
     lane.still_owner(round_)       may this round write? checks generation and lease
-    lane.pause(tp, from_offset)    no more delivery (breaker); from_offset and later come again after resume or restart
-    lane.resume(tp)                deliver again, from where it stopped
+    lane.pause(tp, from_offset)    no more delivery (breaker); from_offset and later come again after a restart
     lane.every(seconds, coro)      periodic work on the same turns: ``await coro(round_, lane)``, its round is empty
     lane.lease, lane.watchdog, lane.stats, lane.settings, lane.generation, lane.owned()
 
@@ -33,13 +32,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, RebalanceInProgressError
 from faust.transport.drivers.aiokafka import Consumer
 
 from agents.contiguity import Contiguity
 from agents.lane_thread import LaneThread
 from agents.rounds import LaneSettings, LaneStats, Round, RoundHandler
-from agents.safety import ExitCode, Lease, Watchdog, die
+from agents.safety import ExitCode, Lease, Watchdog, die, retry
 from agents.turns import Turns
 
 __all__ = ["Lane", "LaneSettings", "LaneStats", "Round", "RoundHandler"]
@@ -48,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 _FETCH_S = 1.0
 _IDLE_S = 0.05
+_FIRST_COMMIT_S = 5.0
+_MOVED_ON = (CommitFailedError, IllegalStateError, RebalanceInProgressError)
 
 Periodic = Callable[[Round, "Lane"], Awaitable[None]]
 
@@ -101,7 +102,7 @@ class Lane(Consumer):
         return round_.generation == self.generation == self._thread.live_generation()
 
     def pause(self, tp: TopicPartition, from_offset: int | None = None) -> None:
-        """Deliver no more records of a partition until ``resume`` or a restart (law 6).
+        """Deliver no more records of a partition until a restart, or until it comes back from another owner (law 6).
 
         Args:
             tp: Which one.
@@ -114,14 +115,6 @@ class Lane(Consumer):
             self._expect[tp] = waiting[0].offset
         if from_offset is not None:
             self._expect[tp] = from_offset
-
-    def resume(self, tp: TopicPartition) -> None:
-        """Deliver a paused partition again, from the first record it did not finish."""
-        if tp in self.stats.paused:
-            self.stats.paused.discard(tp)
-            self._epoch += 1
-            self._room.set()
-            self.turns.spawn(self._contiguity.bring_back([tp]))
 
     def every(self, seconds: float, work: Periodic) -> None:
         """Run ``await work(round_, lane)`` every so many seconds, never beside a round; ``round_`` is empty."""
@@ -202,15 +195,30 @@ class Lane(Consumer):
             self._expect.update(starts)
             self._committed.update(starts)
             if fresh:
-                await self._commit({tp: starts[tp] for tp in fresh})
+                await self._commit_start({tp: starts[tp] for tp in fresh})
         except IllegalStateError:
             raise  # the assignment changed meanwhile: Faust's recovery loop starts over
         except KafkaError as error:
-            die(ExitCode.ZOMBIE, f"reading the committed offsets failed: {error!r}")
+            die(
+                ExitCode.ZOMBIE,
+                f"reading the committed offsets, or committing a new group's first ones, failed: {error!r}",
+            )
+
+    async def _commit_start(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit a new group's first offsets; raises KafkaError when some tries have failed."""
+
+        async def commit() -> None:
+            try:
+                await self._thread.commit_offsets(offsets)
+            except _MOVED_ON as error:
+                logger.info("the first offsets are not committed, the group has moved on: %s", error)
+
+        await retry(commit, on=KafkaError, total_s=_FIRST_COMMIT_S)
 
     def resume_flow(self) -> None:
         """Deliver again after a rebalance; the turns recover state first."""
         super().resume_flow()
+        self.stats.paused &= self.owned()  # what is somebody else's now is theirs to pause
         self.stats.generations += 1
         self.turns.unsettle()
         self._room.set()
@@ -250,7 +258,7 @@ class Lane(Consumer):
     async def _commit(self, offsets: Mapping[TopicPartition, int]) -> bool:
         try:
             await self._thread.commit_offsets(offsets)
-        except (CommitFailedError, IllegalStateError) as error:
+        except _MOVED_ON as error:
             logger.info("not committed, the group has moved on: %s", error)
             return False
         except KafkaError as error:

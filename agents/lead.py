@@ -85,7 +85,7 @@ class LeadJob:
 
         await self._changelog.recover_all(numbers, apply_to)
         self._check_log([(tp, self._leads[tp.partition].state.applied) for tp in tps], await self._ends(tps))
-        await self._prepare([], [(p.state.policy, p.state.model) for p in self._leads.values()])
+        await self._require({(p.state.policy, p.state.model) for p in self._leads.values()})
 
     async def on_abandoned(self, tps: frozenset[TopicPartition]) -> None:
         """The fold worked in place, and its round was dropped: read the state back."""
@@ -94,13 +94,16 @@ class LeadJob:
             self._changelog.forget(tp.partition)
 
     async def on_revoked(self, tps: frozenset[TopicPartition]) -> None:
-        """Keep what is known: if they come back, only the tail of the changelog is read. Memory is bounded by the topic."""
+        """Keep the leads: if they come back, only the tail of the changelog is read. A breaker starts anew with its owner."""
+        for tp in tps:
+            self._breakers.pop(tp.partition, None)
 
     # -- the turn
 
     async def process(self, round_: Round, lane: Lane) -> None:
         """One round, in the order of the module docstring."""
-        await self._prepare([r.value for batch in round_.batches.values() for r in batch], [])
+        for tp, batch in round_.batches.items():
+            self._library.prepare(tp.partition, (record.value for record in batch))
         size = sum(map(len, round_.batches.values()))
         outputs: list[Out] = []
         folded: list[Folded] = []
@@ -167,9 +170,10 @@ class LeadJob:
 
     # -- helpers
 
-    async def _prepare(self, values: list[bytes | None], versions: list[tuple[str, str]]) -> None:
+    async def _require(self, versions: set[tuple[str, str]]) -> None:
         async def load() -> None:
-            self._library.prepare(values, versions)
+            for policy, model in versions:
+                self._library.require(policy, model)
 
         await retry(load, on=Unavailable, excuse=self._lane.watchdog.excuse)
 

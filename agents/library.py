@@ -1,23 +1,26 @@
 """Policies and models by version, loaded from files, handed to the fold as its `Env`.
 
-Which version is in force is written in the inbox (`activate`); this only brings the content. A version that cannot be loaded
-stops the partition's progress (retried by the caller), since folding on with another one could not be replayed.
+Which version is in force is written in the inbox (`activate`) and kept with each partition's state; this only brings the
+content. An order to activate what is not there is dead-lettered; but a version that a partition's state already names has to
+be found, since folding on with another one could not be replayed.
 """
 
 import json
-import re
+import logging
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from agents.settings import LeadSettings
-from schemas.errors import PolicyInvalid, Unavailable
+from schemas.errors import LeadkeeperError, PolicyInvalid, Unavailable
+from schemas.events import EVENT, Activate
 from streams.env import EVERYONE, Env
 from streams.policy import Policy, parse_policy
 from streams.risk import RuleScorer, Scorer
 
-_ACTIVATE = re.compile(rb'"type"\s*:\s*"activate"')
-_VERSION = {name: re.compile(rb'"' + name + rb'"\s*:\s*"([^"]+)"') for name in (b"policy", b"model")}
+logger = logging.getLogger(__name__)
 RULE_VERSION = RuleScorer.version
 
 
@@ -44,31 +47,46 @@ class Library:
         """Load the versions in force at first. Raises PolicyInvalid or ModelInvalid."""
         self._settings, self._home = settings, home
         policy = load_policy(settings.policy)
-        self._policies = {"": {EVERYONE: policy}, policy.version: {EVERYONE: policy}}
+        self._tenants = {path.stem: load_policy(path) for path in _files(settings.tenant_policies)}
+        self._policies = {version: {EVERYONE: policy, **self._tenants} for version in ("", policy.version)}
         self._scorers: dict[str, Scorer] = {RULE_VERSION: RuleScorer()}
         self._scorers[""] = self._load_model(settings.model) if settings.model else self._scorers[RULE_VERSION]
         self.env = self._make()
 
-    def prepare(self, values: Iterable[bytes | None], versions: Iterable[tuple[str, str]] = ()) -> None:
-        """Load what these records activate, and these (policy, model) versions, so that the fold finds them.
+    def prepare(self, partition: int, values: Iterable[bytes | None]) -> None:
+        """Load what valid orders among these records activate on a partition, so that the fold finds it.
+
+        What cannot be loaded is logged and left out: the fold then dead-letters the order, with the remedy, and goes on
+        judging by the versions in force.
+        """
+        for value in values:
+            if value is None or b"activate" not in value:
+                continue
+            try:
+                order = EVENT.validate_json(value)
+            except ValidationError:
+                continue
+            if isinstance(order, Activate) and order.partition == partition:
+                try:
+                    self.require(order.policy or "", order.model or "")
+                except LeadkeeperError as error:
+                    logger.error("an activation on partition %d cannot be followed: %s", partition, error)  # noqa: TRY400 - it says all
+
+    def require(self, policy: str, model: str) -> None:
+        """Load these versions, if they are not loaded yet.
 
         Raises:
-            Unavailable: A version is named that is not there yet.
+            Unavailable: A version is not where it should be.
+            PolicyInvalid: The policy file is wrong.
+            ModelInvalid: The model's files are wrong.
         """
-        wanted = list(versions)
-        for value in values:
-            if value is not None and len(value) < 1024 and _ACTIVATE.search(value):
-                found = {name: pattern.search(value) for name, pattern in _VERSION.items()}
-                policy, model = found[b"policy"], found[b"model"]
-                wanted.append((policy[1].decode() if policy else "", model[1].decode() if model else ""))
-        missing = [w for w in wanted if w[0] not in self._policies or w[1] not in self._scorers]
-        for policy_version, model_version in missing:
-            if policy_version not in self._policies:
-                self._policies[policy_version] = {EVERYONE: self._find_policy(policy_version)}
-            if model_version not in self._scorers:
-                self._scorers[model_version] = self._load_model(model_version)
-        if missing:
-            self.env = self._make()
+        if policy in self._policies and model in self._scorers:
+            return
+        if policy not in self._policies:
+            self._policies[policy] = {EVERYONE: self._find_policy(policy), **self._tenants}
+        if model not in self._scorers:
+            self._scorers[model] = self._load_model(model)
+        self.env = self._make()
 
     def _make(self) -> Env:
         return Env(dict(self._policies), dict(self._scorers), self._home)
@@ -88,3 +106,14 @@ class Library:
         if not folder.is_dir():
             raise Unavailable(f"model {version} was activated, but {folder} does not exist; copy it there or train it")
         return load(folder)
+
+
+def _files(folder: Path | None) -> list[Path]:
+    """Policies of single tenants. Raises PolicyInvalid when there is no such folder."""
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise PolicyInvalid(
+            f"{folder} is no folder; set LEADKEEPER_TENANT_POLICIES to one with a file <tenant>.toml for each"
+        )
+    return sorted(folder.glob("*.toml"))

@@ -66,9 +66,6 @@ PROVIDER_SECONDS = _gauge("leadkeeper_provider_seconds", "Time spent in provider
 
 # Report agent
 STAGE_LEADS = _gauge("leadkeeper_stage_leads", "Leads now in each stage.", "stage")
-REPORTED_DECISIONS = _counter(
-    "leadkeeper_reported_decisions_total", "Decisions seen by the report agent.", "verdict", "rule", "channel"
-)
 OUTCOMES = _counter("leadkeeper_outcomes_total", "Final outcomes of interventions.", "channel", "outcome", "arm")
 EPISODE_ENDS = _counter("leadkeeper_episode_ends_total", "Closed churn episodes.", "outcome", "arm")
 SAVED_CENTS = _counter(

@@ -84,9 +84,6 @@ class ReportJob:
 def count(record: dict[str, Any]) -> None:
     """Add one record to the figures."""
     match record["type"]:
-        case "decided":
-            channel = record["channel"] or "escalation"
-            metrics.REPORTED_DECISIONS.labels(record["verdict"], record["rule"], channel).inc()
         case "intervention_tracked" if record["final"]:
             metrics.OUTCOMES.labels(record["channel"], record["outcome"], record["arm"]).inc()
         case "episode_closed":

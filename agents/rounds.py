@@ -136,7 +136,7 @@ class LaneStats:
         commits: Commits that the broker took.
         last_commit: Unix time of the last one; 0 = none yet.
         lag: Per owned partition, records between the last finished one and the end of the log.
-        paused: Partitions that are not delivered (breaker, operator).
+        paused: Owned partitions that are not delivered (breaker).
     """
 
     rewinds: int = 0

@@ -33,7 +33,6 @@ class ExitCode(enum.IntEnum):
     UNAVAILABLE = 69  # no broker answered at start: try again later
     WRITE_FAILED = 70  # an output, a state record or the handler failed: nothing may be committed by accident
     ZOMBIE = 75  # lease lost, loop stuck, lag without progress, coordinator dead
-    BREAKER = 76  # an operator asked that a tripped breaker ends the process
     CONFIG = 78  # wrong settings, or a log that does not fit the committed offsets
 
 

@@ -39,6 +39,9 @@ class LeadSettings(Settings):
     policy: Annotated[Path, Field(description="policy file in force until the log activates another")] = (
         ROOT / "deploy/policies/real_estate.toml"
     )
+    tenant_policies: Annotated[
+        Path | None, Field(description="folder with a file <tenant>.toml for each tenant that has a policy of its own")
+    ] = None
     models: Annotated[Path, Field(description="folder of trained models, one sub-folder a version")] = ROOT / "models"
     model: Annotated[
         str, Field(description="model version in force until the log activates another; empty: the rule scorer")

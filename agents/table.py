@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from agents.writer import Out, Record, Writer
+from schemas.errors import StateUnreadable
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +28,6 @@ _POLL_RECORDS = 10_000  # some ms of applying: the loop, its lease and its heart
 _SILENCE_S = 60.0
 
 Apply = Callable[[bytes, bytes | None, int], None]
-
-
-class StateUnreadableError(RuntimeError):
-    """A changelog record could not be applied or read. The text names topic, partition and offset."""
 
 
 @dataclass
@@ -91,7 +88,7 @@ class Changelog:
             The number of records applied.
 
         Raises:
-            StateUnreadableError: A record cannot be applied, or the log does not deliver it.
+            StateUnreadable: A record cannot be applied, or the log does not deliver it.
         """
         return (await self.recover_all([partition], lambda _: apply))[partition]
 
@@ -124,7 +121,7 @@ class Changelog:
         try:
             counts = await self._read(reader, ends, apply_for)
         except KafkaError as error:
-            raise StateUnreadableError(f"{self.topic}: reading partitions {wanted} failed: {error!r}") from error
+            raise StateUnreadable(f"{self.topic}: reading partitions {wanted} failed: {error!r}") from error
         finally:
             await reader.stop()
         self.stats.recovered_records += sum(counts.values())
@@ -181,7 +178,7 @@ class Changelog:
             if fetched:
                 heard = time.monotonic()
             elif time.monotonic() - heard > _SILENCE_S:
-                raise StateUnreadableError(f"{self.topic}: silent for {_SILENCE_S:g} s before these ends: {open_tps}")
+                raise StateUnreadable(f"{self.topic}: silent for {_SILENCE_S:g} s before these ends: {open_tps}")
             for tp, batch in fetched.items():
                 counts[tp.partition] += self._apply(batch, applies[tp.partition])
                 self._known[tp.partition] = max(self._known.get(tp.partition, 0), batch[-1].offset + 1)
@@ -198,10 +195,10 @@ class Changelog:
                 continue
             where = f"{record.topic}[{record.partition}] offset {record.offset}"
             if record.key is None:
-                raise StateUnreadableError(f"{where}: a state record without a key; delete it or restore the topic")
+                raise StateUnreadable(f"{where}: a state record without a key; delete it or restore the topic")
             try:
                 apply(record.key, record.value, record.offset)
             except Exception as error:
-                raise StateUnreadableError(f"{where}: {error!r}; every version ever written must be known") from error
+                raise StateUnreadable(f"{where}: {error!r}; every version ever written must be known") from error
             counted += 1
         return counted

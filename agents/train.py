@@ -1,7 +1,7 @@
 """From a log to a model: snapshots by replay, LightGBM, calibration on later snapshots, a test on still later ones.
 
-Settings are those of the design notes on models: 150 trees of 15 leaves, monotone in silence, no class weights (they
-ruin probabilities). The same log, mapping and policy give the same model, byte for byte.
+150 trees of 15 leaves, monotone in silence, no class weights (they ruin probabilities). The same log, mapping and policy
+give the same model, byte for byte.
 """
 
 from collections.abc import Iterable, Sequence
@@ -56,24 +56,13 @@ class _Rows(NamedTuple):
     y: Floats
 
 
-def train_from_log(
-    log: Path | Sequence[Path] | Iterable[LoggedEvent | RejectedRow],
-    mapping: Layout,
-    policy: Policy,
-    until: float | None = None,
-    report: ReadReport | None = None,
-) -> TrainedModel:
-    """Read, then train. Rejected rows are passed over (`report` counts them). See `train`."""
-    return train(read_log(log, mapping, policy, report), mapping.label, until, mapping.name)
-
-
 def read_log(
     log: Path | Sequence[Path] | Iterable[LoggedEvent | RejectedRow],
     mapping: Layout,
     policy: Policy,
     report: ReadReport | None = None,
 ) -> ActivityLog:
-    """A log as columns: from files, or from events that were read already."""
+    """A log as columns: from files, or from events that were read already. Rejected rows are passed over (`report` counts)."""
     source = [log] if isinstance(log, Path) else list(log)
     paths = [path for path in source if isinstance(path, Path)]
     events = read_events(paths, mapping, report) if paths else (e for e in source if not isinstance(e, Path))

@@ -18,7 +18,7 @@ from streams.features import DAY
 from streams.labels import Label
 
 CALIBRATION_ROWS = 16_000
-"""More rows than this do not make a calibration better (measured: design notes on models, section 1.3)."""
+"""More rows than this do not make a calibration better."""
 MOST_TRAINING_ROWS = 500_000
 """Above, every second (third, ...) snapshot is used: a minute of training and 200 MB."""
 WARM_UP = 1 / 3

@@ -29,7 +29,6 @@ class Recipient(Outgoing):
     email: str | None = None
     phone: str | None = None
     agent: str | None = None
-    endpoint: str | None = None
     timezone: str | None = None
     language: str | None = None
 

@@ -25,6 +25,7 @@ class DeadLetter(Outgoing):
     partition: Annotated[int, Field(ge=0)]
     offset: Annotated[int, Field(ge=0)]
     timestamp_ms: int
+    cut_from: Annotated[int, Field(ge=0, description="bytes of the value before it was cut to fit; 0: it is whole")] = 0
 
     def headers(self) -> list[tuple[str, bytes]]:
         """As Kafka headers."""

@@ -1,4 +1,4 @@
-"""Every failure with a name of its own, and what happens next.
+"""The failures that cross layers, and what happens next.
 
     LeadkeeperError
     ├── Rejected            a record cannot be used      -> dead-letter topic, with the reason; work goes on
@@ -7,6 +7,11 @@
     ├── ModelInvalid        a model file is wrong        -> refuse it; the version in use stays
     ├── MappingInvalid      a replay mapping is wrong    -> refuse to start (exit 78)
     └── Unavailable         broker, Redis or provider    -> retry with a deadline, then say what is missing (exit 69)
+
+Failures of one door live beside it: `agents.broker.BrokerUnreachableError` (an Unavailable), `agents.writer.WriterFailedError`
+and `RecordTooLargeError`, `agents.couriers.journal.OwnershipLostError`, `agents.couriers.settings.EndpointsInvalidError`,
+`agents.channels.templates.UnrenderableError`, `agents.channels.addresses.ForbiddenAddressError`, `agents.cells.BadCell`,
+`agents.windows.TooLittleData`, `agents.child.ChildError`, `agents.embedded.EmbeddedUnavailableError`.
 
 A refusal to contact a lead (no consent, cap reached) is not an error: it is a value with a reason in `lead.decisions`.
 """
@@ -50,7 +55,7 @@ class Rejected(LeadkeeperError):
 
 
 class StateUnreadable(LeadkeeperError):
-    """A record of durable state cannot be decoded."""
+    """Durable state cannot be read or decoded; the text names topic, partition and offset where they are known."""
 
 
 class PolicyInvalid(LeadkeeperError):

@@ -37,7 +37,7 @@ from schemas.activity import (
     TicketClosed,
     TicketOpened,
 )
-from schemas.units import Cents, Channel, DeliveryStatus, Incoming, MessageId, ShortText, Stage, UtcTime
+from schemas.units import Cents, Channel, DeliveryStatus, Incoming, MessageId, ShortText, UtcTime, Version
 
 __all__ = [
     "EVENT",
@@ -163,10 +163,10 @@ class Receipt(LeadMessage):
 
 
 class TriggerIntervention(LeadMessage):
-    """An operator starts the playbook of a stage by hand."""
+    """An operator starts the playbook of a stage by hand; stage none has no playbook."""
 
     type: Literal["trigger_intervention"]
-    stage: Stage
+    stage: Literal["early_warning", "active_risk", "critical_risk"]
     by: ShortText
 
 
@@ -231,8 +231,8 @@ class Activate(Incoming):
     id: MessageId
     partition: Annotated[int, Field(ge=0)]
     at: UtcTime
-    policy: ShortText | None = None
-    model: ShortText | None = None
+    policy: Version | None = None
+    model: Version | None = None
     acting: bool | None = None
     """False: watch only. Leads are assessed, but no episode opens and nothing is sent: for history and first days."""
 
@@ -243,7 +243,7 @@ AboutLead = Fact | Order
 Control = Tick | Activate
 LeadEvent = AboutLead | Control
 EVENT: TypeAdapter[LeadEvent] = TypeAdapter(Annotated[LeadEvent, Field(discriminator="type")])
-"""Built once: an adapter per call costs 200 times the parse (notes of the design, section schemas)."""
+"""Built once: pydantic takes far longer to build an adapter than to parse an event."""
 
 
 def event_classes() -> dict[str, type[BaseModel]]:

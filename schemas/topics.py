@@ -105,8 +105,3 @@ ALL: tuple[Topic, ...] = (
     EVENTS, EVENTS_DLQ, STATE, ASSESSMENTS, DECISIONS, ESCALATIONS, OUTCOMES, LEDGER, POLICIES,
     *INTERVENTIONS.values(), *INTERVENTIONS_DLQ.values(),
 )  # fmt: skip
-
-
-def by_name(name: str) -> Topic:
-    """The topic of that name; KeyError when there is none."""
-    return {topic.name: topic for topic in ALL}[name]

@@ -23,6 +23,8 @@ LeadId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:@+-]{1,128}$")]
 """A lead within its tenant: letters, digits, `_ . : @ + -`, at most 128."""
 MessageId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:@+/=-]{1,128}$")]
 """An id that is the same whenever the same thing is sent again."""
+Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+"""A policy or model version; also the name of a folder."""
 ShortText = Annotated[str, Field(max_length=256)]
 Text = Annotated[str, Field(max_length=20_000)]
 

@@ -26,6 +26,7 @@ How they are put together:
     stretch       events between two ticks, in three strokes: features, risk, rules
     sweep         a tick: the leads whose time has come
     rules         all rules, applied to one lead at one moment (a case)
+    life          what a case does with signs of life
     hear          what a case does with messages that are no activity
     outbox        what a case concluded, as messages
     partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form

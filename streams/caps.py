@@ -9,6 +9,7 @@ from streams.features import DAY
 from streams.policy import Caps
 from streams.record import Contact
 
+HOUR = 3600.0
 WEEK = 7 * DAY
 
 
@@ -34,6 +35,6 @@ def _full(times: Sequence[float], window: float, cap: int, now: float, rule: Rul
     return Refusal(rule, detail, inside[-cap] + window if cap else None)
 
 
-def trim(contacts: Sequence[Contact], now: float) -> list[Contact]:
-    """Drop what no window can see any more."""
-    return [c for c in contacts if c.at > now - WEEK]
+def trim(contacts: Sequence[Contact], now: float, rest_hours: float = 0.0) -> list[Contact]:
+    """Drop what no window can see any more: neither a cap's week nor the longest rest that a policy asks for."""
+    return [c for c in contacts if c.at > now - max(WEEK, rest_hours * HOUR)]

@@ -202,8 +202,8 @@ def settled(entry: LedgerEntry) -> LedgerEntry:
 def receipt(entry: LedgerEntry, sent_status: DeliveryStatus) -> Receipt:
     """What the lead agent is told about a finished command; the same bytes whenever it is told again.
 
-    `error` starts with one of `rejected:`, `exhausted:`, `expired:` (status failed: another channel may be tried),
-    `withdrawn:` (status failed: not sent, as ordered) or `in_doubt:` (status sending: it may have arrived).
+    `error` starts with one of `rejected:`, `exhausted:` (status failed: another channel may be tried), `expired:` (status
+    failed: too late for any channel), `withdrawn:` (status failed: not sent, as ordered) or `in_doubt:` (status sending: it may have arrived).
 
     Args:
         entry: A terminal one.

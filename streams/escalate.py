@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from streams.rules import Case
 
 HOUR = 3600.0
+MOST_OPEN = 20
+"""Open escalations of a lead; one more takes the place of the oldest."""
 URGENCY = (Priority.LOW, Priority.MEDIUM, Priority.HIGH, Priority.CRITICAL)
 
 
@@ -65,8 +67,16 @@ def settle_escalation(case: Case, order: e.AcknowledgeEscalation | e.ResolveEsca
         _publish(case, found, "resolved", by=order.by, outcome=order.outcome)
 
 
+def settle_all(case: Case, outcome: str) -> None:
+    """Nobody has to act on these any more."""
+    while case.record.escalations:
+        _publish(case, case.record.escalations.pop(0), "resolved", outcome=outcome)
+
+
 def _open(case: Case, reason: str, rule: Rule) -> None:
     record = case.record
+    if len(record.escalations) >= MOST_OPEN:
+        _publish(case, record.escalations.pop(0), "resolved", outcome="superseded")
     record.escalated += 1
     record.last_escalation = case.now
     opened = OpenEscalation(

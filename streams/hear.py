@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from schemas import events as e
 from schemas.decisions import Rule
+from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus
 from streams import outbox
 from streams.consent import ALL
-from streams.escalate import escalate_by_order, settle_escalation
+from streams.escalate import escalate_by_order, settle_all, settle_escalation
 from streams.outreach import try_fallback
 from streams.playbook import plan
 from streams.record import Profile
@@ -17,16 +18,21 @@ from streams.stage import ORDER
 from streams.track import NOT_REACHED, apply_receipt
 
 if TYPE_CHECKING:
+    from streams.record import Intervention
     from streams.rules import Case
 
+REACHED_BY = {"email": (Channel.EMAIL,), "phone": (Channel.SMS, Channel.PHONE)}
+"""Which channels an address of the profile serves."""
+BACK = frozenset({Outcome.RE_ENGAGED, Outcome.CONVERTED})
 
-def hear(case: Case, body: e.AboutLead) -> None:
-    """Take in what the message says."""
+
+def hear(case: Case, body: e.AboutLead, at: float) -> None:
+    """Take in what the message says of this time (epoch seconds)."""
     match body:
         case e.ProfileUpdated():
-            _profile(case, body)
+            _profile(case, body, at)
         case e.ConsentChanged():
-            _consent(case, body)
+            _consent(case, body, at)
         case e.Receipt():
             _receipt(case, body)
         case e.LeadClosed():
@@ -47,36 +53,51 @@ def hear(case: Case, body: e.AboutLead) -> None:
             case.withdraw(None, Rule.OPERATOR, f"cancelled by {body.by}")
 
 
-def _profile(case: Case, event: e.ProfileUpdated) -> None:
-    """Only what the event names changes. A new address is not suppressed."""
-    told = event.model_fields_set & set(Profile.__struct_fields__)
-    for name in told:
-        setattr(case.record.profile, name, getattr(event, name))
-    if "email" in told:
-        case.record.suppressed.pop(Channel.EMAIL, None)
-    if "phone" in told:
-        case.record.suppressed.pop(Channel.SMS, None)
+def _profile(case: Case, event: e.ProfileUpdated, at: float) -> None:
+    """Only what the event names changes; told late, it only fills what is unknown. Another address is not suppressed."""
+    record, profile = case.record, case.record.profile
+    late = at < record.profile_at
+    record.profile_at = max(at, record.profile_at)
+    for name in event.model_fields_set & set(Profile.__struct_fields__):
+        before, told = getattr(profile, name), getattr(event, name)
+        if late and before is not None:
+            continue
+        setattr(profile, name, told)
+        if not late and told not in {None, before}:
+            for channel in REACHED_BY.get(name, ()):
+                record.suppressed.pop(channel, None)
 
 
-def _consent(case: Case, event: e.ConsentChanged) -> None:
-    """An opt-out also takes back what is not out yet."""
-    case.record.consent[event.channel] = event.allowed
+def _consent(case: Case, event: e.ConsentChanged, at: float) -> None:
+    """The newest word counts, in whatever order they come; of two at the same time, no. A no also takes back what is not out."""
+    consent, said_at = case.record.consent, case.record.consent_at.get(event.channel)
+    if said_at is not None and (at < said_at or (at == said_at and not consent[event.channel])):
+        case.desk.tally["consent", "older"] += 1
+        return
+    consent[event.channel], case.record.consent_at[event.channel] = event.allowed, at
     if not event.allowed:
         case.withdraw(None if event.channel == ALL else Channel(event.channel), Rule.NO_CONSENT, "the lead opted out")
 
 
 def _receipt(case: Case, event: e.Receipt) -> None:
-    """What a courier or a provider says of one intervention. What was withdrawn gives way to no other channel."""
+    """What a courier or a provider says of one intervention, also when we no longer know it: an address stays bounced."""
     found = next((i for i in case.record.interventions if i.id == event.intervention), None)
-    if found is not None and event.status is DeliveryStatus.BOUNCED:
-        case.record.suppressed[found.channel] = "the address bounced"
+    if event.status is DeliveryStatus.BOUNCED:
+        case.record.suppressed[found.channel if found else event.channel] = "the address bounced"
     if found is None or not apply_receipt(found, event.status):
         case.desk.tally["receipt", "ignored"] += 1
         return
     case.desk.tally["receipt", event.status] += 1
     outbox.tracked(case, found)
-    if found.status in NOT_REACHED and not found.final and not found.withdrawn:
+    if found.status in NOT_REACHED and _still_wanted(case, found, event.error or ""):
         try_fallback(case, found)
+
+
+def _still_wanted(case: Case, failed: Intervention, error: str) -> bool:
+    """Whether another channel may be tried: not for what was taken back or came too late, nor once the lead is back."""
+    if failed.final or failed.withdrawn or error.startswith("expired:"):
+        return False
+    return failed.outcome not in BACK and case.signs["last_key"] <= failed.at
 
 
 def _closed(case: Case, event: e.LeadClosed) -> None:
@@ -88,4 +109,15 @@ def _closed(case: Case, event: e.LeadClosed) -> None:
             case, case.record.episode, "converted" if event.outcome == "won" else "churned", event.value_cents
         )
     case.record.closed, case.record.closed_at = event.outcome, case.now
-    case.desk.table.rows["stage"][case.row] = 0
+    case.leave_stage()
+
+
+def erase(case: Case) -> None:
+    """Take back what is not out yet, and end what others may wait for; the caller forgets the rest."""
+    case.drop_planned(Rule.ERASED, "the lead was erased")
+    case.withdraw(None, Rule.ERASED, "the lead was erased")
+    if case.record.episode:
+        outbox.close_episode(case, case.record.episode, "expired", None)
+    case.record.profile = Profile()  # nothing published from here on says who it was
+    settle_all(case, "erased")
+    case.desk.tally["erased",] += 1

@@ -7,6 +7,8 @@ the result, to the byte.
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from schemas import events as e
 from schemas.dead_letters import DeadLetter
 from schemas.errors import Rejected
@@ -53,9 +55,7 @@ def fold(partition: Partition, messages: Sequence[Message], env: Env) -> Folded:
             if isinstance(body, e.Tick):
                 fold_tick(partition, message.offset, body.id, env, done)
             else:
-                partition.state.policy = body.policy if body.policy is not None else partition.state.policy
-                partition.state.model = body.model if body.model is not None else partition.state.model
-                partition.state.acting = body.acting if body.acting is not None else partition.state.acting
+                _activate(partition, body, message.offset)
         elif isinstance(body, ABOUT_THE_PAST) and message.key not in partition.table.index:
             done.tally["unknown_lead", body.type] += 1
         else:
@@ -71,6 +71,22 @@ def fold(partition: Partition, messages: Sequence[Message], env: Env) -> Folded:
     return done
 
 
+def _activate(partition: Partition, order: e.Activate, offset: int) -> None:
+    """Judge by other versions from here on; under new ones every lead is looked at again with the next tick."""
+    state = partition.state
+    before = (state.policy, state.model)
+    state.policy = order.policy if order.policy is not None else state.policy
+    state.model = order.model if order.model is not None else state.model
+    state.acting = order.acting if order.acting is not None else state.acting
+    if (state.policy, state.model) != before:
+        table = partition.table
+        rows = np.fromiter(table.index.values(), np.int64, len(table.index))
+        rows = rows[table.rows["guard"][rows] < offset]  # the others have been through this, and maybe through a tick since
+        table.rows["guard"][rows] = offset
+        table.due[rows] = np.minimum(table.due[rows], state.now)
+        partition.touch_all(rows)
+
+
 def _accept(partition: Partition, message: Message, env: Env) -> tuple[e.LeadEvent, float]:
     """The event and its time; Rejected when it cannot be used here."""
     body, at = parse(message.key, message.value, message.timestamp_ms)
@@ -81,8 +97,15 @@ def _accept(partition: Partition, message: Message, env: Env) -> tuple[e.LeadEve
     return body, at
 
 
+FITS = 900_000
+"""Bytes of a value that fit beside key and headers into a record of 1 MiB; compressed senders can get more past the broker."""
+KEY_FITS = 65_536
+
+
 def dead_letter(partition: int, message: Message, rejected: Rejected) -> Out:
-    """The record as it came, with what is wrong in its headers."""
+    """The record as it came, with what is wrong in its headers. What could not be written again is cut, and says so."""
+    value, key = message.value, message.key
+    cut = len(value) if value is not None and len(value) > FITS else 0
     offset = message.offset & ((1 << EPOCH_BITS) - 1)
     letter = DeadLetter(
         id=derive("dlq", EVENTS.name, partition, message.offset),
@@ -94,5 +117,6 @@ def dead_letter(partition: int, message: Message, rejected: Rejected) -> Out:
         partition=partition,
         offset=offset,
         timestamp_ms=message.timestamp_ms,
+        cut_from=cut,
     )
-    return Out(EVENTS_DLQ.name, message.key, message.value, letter.headers())
+    return Out(EVENTS_DLQ.name, key and key[:KEY_FITS], value[:FITS] if cut and value else value, letter.headers())

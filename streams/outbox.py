@@ -17,7 +17,7 @@ from streams.playbook import step_of, template_of
 from streams.record import Planned
 from streams.risk import level_of
 from streams.stage import ORDER, skipped
-from streams.track import outcome_without_life, success_score
+from streams.track import may_take_credit, outcome_without_life, success_score
 from streams.vector import COLUMN
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LEVELS = (Level.LOW, Level.MEDIUM, Level.HIGH, Level.CRITICAL)
 END_OUTCOME = {"re_engaged": Outcome.RE_ENGAGED, "converted": Outcome.CONVERTED, "churned": Outcome.CHURNED}
+SAVED = frozenset({"re_engaged", "converted"})
 
 
 def instant(seconds: float) -> datetime:
@@ -179,11 +180,12 @@ def close_episode(case: Case, episode: Episode, end: End, value_cents: int | Non
     """
     for i in case.record.open_interventions():
         if i.episode == episode.number:
-            if end == "converted" or i.outcome is not Outcome.RE_ENGAGED:
-                i.outcome = END_OUTCOME.get(end) or outcome_without_life(i)
+            told = END_OUTCOME.get(end) if end not in SAVED or may_take_credit(i) else None
+            if i.outcome is not Outcome.RE_ENGAGED or (told and end == "converted"):
+                i.outcome = told or outcome_without_life(i)
             i.final = True
             tracked(case, i)
-    saved = end in {"re_engaged", "converted"}
+    saved = end in SAVED
     usual = case.record.profile.value_cents or case.policy.lead_value_cents or 0
     case.emit(
         topics.OUTCOMES,

@@ -32,7 +32,7 @@ def run_due_steps(case: Case) -> None:
     episode = case.record.episode
     if episode is None:
         return
-    case.record.contacts = trim(case.record.contacts, case.now)
+    case.record.contacts = trim(case.record.contacts, case.now, case.policy.longest_rest_hours)
     while True:
         due = [p for p in episode.planned if p.due <= case.now]
         if not due:

@@ -9,6 +9,8 @@ import numpy as np
 from streams import state as durable
 from streams.features import FeatureTable, Ints
 
+IN_ONE_PIECE = 1000
+"""Tombstones of faded leads that go with the marker; a batch of 1 MiB holds 4,000 of the longest keys."""
 EPOCH_BITS = 48
 """The log's epoch stands above this many bits of a message's offset: a topic recreated on purpose begins a new one."""
 
@@ -50,7 +52,8 @@ class Partition:
         self.records: dict[int, bytes] = {}
         self.state = durable.PartitionState()
         self._touched: set[int] = set()
-        self._forgotten: set[bytes] = set()
+        self._erased: set[bytes] = set()
+        self._faded: set[bytes] = set()
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one record of the changelog, unless it is older than what is held.
@@ -79,22 +82,27 @@ class Partition:
         else:
             self.records[row] = record
 
-    def changes(self) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes | None]]]:
-        """What changed since the last call: leads, then what must follow them (tombstones, the marker).
+    def changes(self) -> tuple[list[tuple[bytes, bytes | None]], list[tuple[bytes, bytes | None]]]:
+        """What changed since the last call: leads, then what must follow them in one piece (tombstones, the marker).
 
-        The marker says that everything up to `applied` is on the changelog, so it has to be written last; a tombstone
-        with it, since a forgotten lead has no guard of its own.
+        The marker says that everything up to `applied` is on the changelog, so it has to be written last; the tombstone
+        of an erased lead with it, since a lead that is gone has no guard of its own. Leads that time has made forget may
+        be very many, and nothing was said about them lately: beyond what fits into one piece their tombstones go before.
         """
         rows = np.fromiter(self._touched, np.int64, len(self._touched))
         rows.sort()
         self.table.rows["due"][rows] = self.table.due[rows]
         values = durable.encode_leads(self.table.rows[rows], [self.records.get(r) for r in rows.tolist()])
         keys = [self.table.keys[r] or b"" for r in rows.tolist()]
-        last: list[tuple[bytes, bytes | None]] = [(k, None) for k in sorted(self._forgotten - set(keys))]
-        last.append((durable.PARTITION_KEY, durable.encode_partition(self.state)))
-        self._touched.clear()
-        self._forgotten.clear()
-        return list(zip(keys, values, strict=True)), last
+        gone: list[tuple[bytes, bytes | None]] = [(k, None) for k in sorted(self._erased - set(keys))]
+        faded: list[tuple[bytes, bytes | None]] = [(k, None) for k in sorted(self._faded - set(keys))]
+        marker = (durable.PARTITION_KEY, durable.encode_partition(self.state))
+        leads: list[tuple[bytes, bytes | None]] = [*zip(keys, values, strict=True)]
+        for some in (self._touched, self._erased, self._faded):
+            some.clear()
+        if len(faded) > IN_ONE_PIECE:
+            return [*leads, *faded], [*gone, marker]
+        return leads, [*gone, *faded, marker]
 
     def touch(self, row: int) -> None:
         """This lead's state has to go to the changelog."""
@@ -104,11 +112,11 @@ class Partition:
         """The same for many leads."""
         self._touched.update(rows.tolist())
 
-    def forget(self, row: int) -> None:
-        """Remove a lead for good."""
+    def forget(self, row: int, *, faded: bool = False) -> None:
+        """Remove a lead for good: erased on request, or faded because nothing was heard of it for so long."""
         key = self.table.keys[row]
         assert key is not None
         self.records.pop(row, None)
         self._touched.discard(row)
-        self._forgotten.add(key)
+        (self._faded if faded else self._erased).add(key)
         self.table.forget(key)

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from schemas.errors import PolicyInvalid
 from schemas.units import Cents, Channel, Days, Hours, Priority, Probability, Stage
 from streams.stage import ORDER
-from streams.vocabulary import Family, Kind
+from streams.vocabulary import BUILT_IN, CONNECTED, Family, Kind
 
 
 class Section(BaseModel):
@@ -105,6 +106,15 @@ class QuietHours(Section):
     end: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "09:00"
     timezone: str = Field(default="UTC", description="used when the lead's own zone is not known")
 
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no IANA time zone; write one like America/New_York, or UTC") from error
+        return value
+
     @cached_property
     def minutes(self) -> tuple[int, int]:
         """Start and end as minutes after local midnight."""
@@ -178,6 +188,27 @@ class Policy(Section):
                     if channel not in self.channels:
                         raise ValueError(f"playbooks.{stage}.{step.name} uses {channel}, which [channels] does not describe")
         return self
+
+    @model_validator(mode="after")
+    def _conversions_are_signs_of_life(self) -> Self:
+        for name in sorted(self.episodes.converting):
+            kind = self.kinds.get(name) or (CONNECTED if name == "call_completed" else BUILT_IN.get(name))
+            if kind is None:
+                raise ValueError(
+                    f"episodes.converting names {name!r}, which is no event type and no kind of the vocabulary: "
+                    f"correct it, or describe it under [vocabulary.{name}]"
+                )
+            if not kind.key:
+                raise ValueError(
+                    f"episodes.converting names {name!r}, which is no sign of life: "
+                    f"take it out, or set key = true under [vocabulary.{name}]"
+                )
+        return self
+
+    @cached_property
+    def longest_rest_hours(self) -> float:
+        """The longest rest between two contacts that any rule asks for."""
+        return max(self.caps.cooldown_hours, *(rule.min_gap_hours for rule in self.channels.values()), 0.0)
 
     @cached_property
     def kinds(self) -> Mapping[str, Kind]:

@@ -8,6 +8,9 @@ from msgspec import Struct, field
 from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus
 
+WATCHED = 1
+"""Bit of a row's `flags`: the lead's record has something that any activity, or time, may change."""
+
 
 class Profile(Struct, array_like=True, gc=False):
     """What is known of the person."""
@@ -108,6 +111,10 @@ class LeadRecord(Struct, array_like=True):
     closed_at: float = 0.0
     gone: bool = False
     """Went quiet for good: no further episode until a sign of life."""
+    consent_at: dict[str, float] = field(default_factory=dict)
+    """When the lead said what `consent` holds, by channel: what it said before that no longer counts."""
+    profile_at: float = 0.0
+    """When the newest profile event happened: an older one only fills what is unknown."""
 
     def open_interventions(self) -> list[Intervention]:
         """Those whose outcome is still open."""

@@ -1,6 +1,6 @@
-"""The fold over a list, without a broker: for tests, training, simulation, and as the oracle of the fault tests.
+"""The fold over a list, without a broker: what law tests fold with, and the oracle of the fault tests.
 
-Replay equals live: the same messages lead to the same outputs and the same state, to the byte.
+It is the fold that the lead agent runs, so the same log leads to the same outputs and the same state, to the byte.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,8 +27,7 @@ def replay(log: Mapping[int, Iterable[Message]], env: Env, round_size: int = 100
         for chunk in _chunks(messages, round_size):
             result.outputs.extend(fold(partition, chunk, env).outputs)
             leads, last = partition.changes()
-            state.update(leads)
-            for key, value in last:
+            for key, value in (*leads, *last):
                 if value is None:
                     state.pop(key, None)
                 else:

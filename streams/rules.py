@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from schemas import events as e
 from schemas import topics
 from schemas.commands import WithdrawIntervention
 from schemas.decisions import Rule, Verdict
@@ -28,14 +27,15 @@ from streams.ids import derive, fingerprint
 from streams.outreach import run_due_steps
 from streams.partition import Out
 from streams.playbook import plan
-from streams.record import Episode, Intervention, LeadRecord, Planned
+from streams.record import WATCHED, Episode, LeadRecord, Planned
 from streams.stage import ORDER, felt, next_stage
 from streams.state import decode_record, encode_record
 from streams.track import RANK, forget_old, outcome_without_life, window_ends
 from streams.vector import COLUMN, vectors
-from streams.vocabulary import Meaning
 
 CRITICAL = 3
+MOST_ORDERED = 50
+"""Steps that wait for their time by operators' orders; more are not taken on."""
 EMPTY = LeadRecord()
 
 
@@ -162,7 +162,7 @@ class Case:
             self.record.episode is None
             and self.now >= self.last_key + self.policy.episodes.churned_after_silent_days * DAY
         ):
-            self.record.gone = True  # first seen when it was long gone: winning back is another matter than keeping
+            self.go_quiet()  # first seen when it was long gone: winning back is another matter than keeping
             self.desk.tally["episode", "gone_before"] += 1
             return
         episode = self.open_episode()
@@ -172,6 +172,18 @@ class Case:
         self.add_steps(plan(self.policy, stage, self.now))
         if stage == CRITICAL:
             escalate_by_itself(self, "entered critical_risk")
+
+    def go_quiet(self) -> None:
+        """Silent for good: nothing is at risk any more."""
+        self.record.gone = True
+        self.leave_stage()
+
+    def leave_stage(self) -> None:
+        """Closed or gone: no stage any more, and who reads assessments is told. The risk stays as last published."""
+        before, rows = self.stage, self.desk.table.rows
+        if before:
+            rows["stage"][self.row], rows["since"][self.row] = 0, self.now
+            outbox.assessed(self, self.probability, before)
 
     def open_episode(self) -> Episode:
         """The open episode, or a new one."""
@@ -188,38 +200,6 @@ class Case:
             self.desk.tally["episode", "opened"] += 1
         return record.episode
 
-    # -- what the lead does ----------------------------------------------------------------------------------------
-
-    def on_activity(self, event: e.AboutLead, known: Meaning, at: float) -> None:
-        """Signs of life stop the playbook, take credit, and may end the episode."""
-        record = self.record
-        if not known.key or (record.closed and at < record.closed_at):
-            return
-        converts = event.type in self.policy.episodes.converting
-        record.closed, record.gone = "", False
-        for intervention in record.open_interventions():
-            if intervention.at <= at <= window_ends(intervention, self.policy.episodes.attribution_days):
-                self._credit(intervention, Outcome.CONVERTED if converts else Outcome.RE_ENGAGED, final=converts)
-        episode = record.episode
-        if episode is None or at < episode.opened:
-            return
-        self.drop_planned(Rule.RECOVERED, f"the lead came back: {event.type}", only_playbook=not converts)
-        self.withdraw(None, Rule.RECOVERED, f"the lead came back: {event.type}")
-        if converts:
-            outbox.close_episode(self, episode, "converted", known.cents)
-
-    def _credit(self, intervention: Intervention, outcome: Outcome, *, final: bool) -> None:
-        if intervention.outcome is outcome and not final:
-            return
-        intervention.outcome, intervention.final = outcome, final
-        outbox.tracked(self, intervention)
-
-    def on_erase(self) -> None:
-        """Take back what is not out yet; the caller forgets the rest."""
-        self.drop_planned(Rule.ERASED, "the lead was erased")
-        self.withdraw(None, Rule.ERASED, "the lead was erased")
-        self.desk.tally["erased",] += 1
-
     # -- what we plan ----------------------------------------------------------------------------------------------
 
     def add_steps(self, steps: Sequence[Planned]) -> None:
@@ -228,7 +208,16 @@ class Case:
         assert episode is not None
         known = {i.id for i in self.record.interventions}
         known.update(outbox.intervention_id(self, episode.number, p) for p in episode.planned)
-        episode.planned.extend(p for p in steps if outbox.intervention_id(self, episode.number, p) not in known)
+        ordered = sum(bool(p.by) for p in episode.planned)
+        for planned in steps:
+            if outbox.intervention_id(self, episode.number, planned) in known:
+                continue
+            if planned.by and ordered >= MOST_ORDERED:
+                detail = f"{ordered} steps ordered by operators are waiting already; cancel them, or order again later"
+                outbox.decided(self, planned, Judgement(Verdict.HELD, Rule.OPERATOR, detail))
+                continue
+            ordered += bool(planned.by)
+            episode.planned.append(planned)
 
     def drop_planned(self, rule: Rule, detail: str, *, only_playbook: bool = False) -> None:
         """Steps that will not happen; each is written down."""
@@ -245,9 +234,11 @@ class Case:
         for i in self.record.open_interventions():
             rule = self.policy.channels.get(i.channel)
             concerned = i.channel == channel if channel else rule is not None and rule.contacts_lead
-            out = i.withdrawn or i.held_out or RANK[i.status] > RANK[DeliveryStatus.QUEUED]
-            if concerned and not out:
-                i.withdrawn = True
+            out = i.withdrawn or RANK[i.status] > RANK[DeliveryStatus.QUEUED]
+            if not concerned or out:
+                continue
+            i.withdrawn = True
+            if not i.held_out:  # of a held-out lead nothing is under way, but the same is noted
                 outbox.withdrawn(self, i, Judgement(Verdict.WITHDRAWN, why, reason))
                 self.emit(
                     topics.INTERVENTIONS[i.channel],
@@ -273,7 +264,8 @@ class Case:
             if end and not (end != "churned" and record.ordered()):
                 self.drop_planned(Rule.RECOVERED if end == "re_engaged" else Rule.EXPIRED, f"the episode ended: {end}")
                 outbox.close_episode(self, record.episode, end, None)
-                record.gone = end == "churned"
+                if end == "churned":
+                    self.go_quiet()
         run_due_steps(self)
         record.interventions = forget_old(record.interventions, record.episode.number if record.episode else 0)
         self._put_away()
@@ -290,7 +282,7 @@ class Case:
             times.extend(p.due for p in record.episode.planned)
         times.extend(window_ends(i, self.policy.episodes.attribution_days) for i in record.open_interventions())
         table.due[self.row] = min(float(table.due[self.row]), *times)
-        table.rows["flags"][self.row] = 1 if record.watched() else 0
+        table.rows["flags"][self.row] = WATCHED if record.watched() else 0
         if record == EMPTY:
             self.desk.records.pop(self.row, None)
         else:

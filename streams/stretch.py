@@ -14,17 +14,17 @@ from schemas import events as e
 from streams.desk import desk_of
 from streams.env import Env
 from streams.features import Batch, Bools, Floats, Rows, fold_wave, waves
-from streams.hear import hear
+from streams.hear import erase, hear
 from streams.ids import fingerprint
+from streams.life import on_activity
 from streams.partition import Folded, Partition
+from streams.record import WATCHED
 from streams.rules import Case
 from streams.silence import FIRST_LOOK
 from streams.stage import felt
 from streams.vector import COLUMN, NAMES, vectors
 from streams.vocabulary import NO_MOOD, Meaning
 
-WATCHED = 1
-"""Bit of `flags`: the lead's record has something that any activity may change."""
 SAYS_NOTHING = Meaning(family=0, key=False, cents=0, mood=NO_MOOD)
 """Of messages that are no activity: of them only the id is noted, so that a duplicate is recognised."""
 
@@ -75,13 +75,13 @@ def fold_stretch(partition: Partition, stretch: Sequence[Event], env: Env, done:
         desk = desk_of(partition, body.tenant, env, done, event.now)
         case = Case(desk, event.row, body.tenant, body.lead, body.id, found.after[i])
         if isinstance(body, e.EraseLead):
-            case.on_erase()
+            erase(case)
             partition.forget(event.row)
             continue
-        if event.meaning is None:
-            hear(case, body)
+        if event.meaning is None or not isinstance(body, e.Activity):
+            hear(case, body, event.at)
         else:
-            case.on_activity(body, event.meaning, event.at)
+            on_activity(case, body, event.meaning, event.at)
             case.assess(found.x[i], float(found.p[i]))
         case.finish()
 
@@ -120,6 +120,7 @@ def _moving(partition: Partition, fresh: Sequence[Event], found: Strokes, env: E
     Judged by the state before the stretch: a lead that is not among them cannot have changed in between.
     """
     moving = {event.row for event in fresh if event.meaning is None}
+    moving |= {event.row for event in fresh if getattr(event.body, "in_reply_to", None) is not None}
     active = [i for i, event in enumerate(fresh) if event.meaning is not None and found.new[i]]
     if not active:
         return moving

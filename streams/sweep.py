@@ -67,7 +67,7 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
         partition.touch(row)
         case = Case(desk_of(partition, tenant, env, done, now), row, tenant, lead, cause, held[i])
         if case.is_over():
-            partition.forget(row)
+            partition.forget(row, faded=True)
             continue
         live = bool(held["events"][i]) and case.is_live()
         table.due[row] = looks[i] if live else np.inf

@@ -49,9 +49,17 @@ def outcome_without_life(intervention: Intervention) -> Outcome:
     """What to say when its window ends and the lead gave no sign of life."""
     if intervention.status in NOT_REACHED:
         return Outcome.FAILED
-    if not intervention.delivered and not intervention.held_out:
+    if not intervention.delivered and (intervention.withdrawn or not intervention.held_out):
         return Outcome.UNKNOWN
     return Outcome.IGNORED
+
+
+def may_take_credit(intervention: Intervention) -> bool:
+    """Whether it reached the lead, as far as we know; what failed or was taken back before it was out did not.
+
+    For a held-out lead the same: what would have been taken back takes no credit either.
+    """
+    return intervention.status not in NOT_REACHED and (intervention.delivered or not intervention.withdrawn)
 
 
 def success_score(intervention: Intervention) -> float:
@@ -66,7 +74,11 @@ def success_score(intervention: Intervention) -> float:
 
 
 def forget_old(interventions: list[Intervention], open_episode: int) -> list[Intervention]:
-    """All open ones, all of the open episode (0: none is open), and the last ten of the others."""
-    closed = [i for i in interventions if i.final and i.episode != open_episode]
+    """All open ones, all of the open episode's playbook (0: none is open), and the last ten of the others.
+
+    A playbook has so many steps and no more, and none goes out twice in an episode, so they have to be known. Orders of
+    operators have no such end.
+    """
+    closed = [i for i in interventions if i.final and (i.by or i.episode != open_episode)]
     drop = {i.id for i in closed[:-KEEP_PAST]}
     return [i for i in interventions if i.id not in drop]

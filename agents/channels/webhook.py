@@ -1,4 +1,4 @@
-"""Webhooks signed after Standard Webhooks 1.0: the command as JSON, posted to an endpoint of the tenant.
+"""Webhooks signed after Standard Webhooks 1.0: the command as JSON, posted to the tenant's endpoint.
 
 The receiver recognises a repetition by `webhook-id`, the intervention's id, so a doubtful call may be repeated.
 """
@@ -44,10 +44,10 @@ class Endpoint:
 
 
 class WebhookChannel:
-    """Posts commands to the endpoints of a tenant.
+    """Posts commands to the endpoint of their tenant.
 
     Args:
-        endpoints: By `tenant/name`; a command without a name goes to `tenant/default`.
+        endpoints: By tenant.
         allow_loopback: Whether http and any port are fine on this machine (try-out, tests).
     """
 
@@ -67,23 +67,22 @@ class WebhookChannel:
 
     async def send(self, command: DeliverIntervention, rendered: Rendered) -> Answer:  # noqa: ARG002 - sends JSON instead
         """Post one command. Redirects are failures, 410 is final, 429 and 5xx may pass."""
-        key = f"{command.tenant}/{command.recipient.endpoint or 'default'}"
-        endpoint = self._endpoints.get(key)
+        endpoint = self._endpoints.get(command.tenant)
         if endpoint is None:
-            return refused(f"recipient.endpoint: no endpoint {key}; add it to the endpoints file")
+            return refused(f"no endpoint {command.tenant}.default; add it to the endpoints file")
         url = URL(endpoint.url)
         if (wrong := self.objection(url)) is not None:
-            return refused(f"endpoint {key}: {wrong}")
+            return refused(f"endpoint {command.tenant}.default: {wrong}")
         body, headers = _signed(command, endpoint)
         try:
             async with self._open().post(url, data=body, headers=headers, allow_redirects=False) as response:
                 await response.content.read(MAX_ANSWER)
                 return classify(response.status, response.headers.get("Retry-After"))
         except ForbiddenAddressError as error:
-            return refused(f"endpoint {key}: {error}")
+            return refused(f"endpoint {command.tenant}.default: {error}")
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, ForbiddenAddressError):
-                return refused(f"endpoint {key}: {error.os_error}")
+                return refused(f"endpoint {command.tenant}.default: {error.os_error}")
             return _failed(AnswerKind.REFUSED_TRANSIENT, error)
         except aiohttp.ConnectionTimeoutError as error:
             return _failed(AnswerKind.REFUSED_TRANSIENT, error)

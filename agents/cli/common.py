@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from agents.broker import BrokerUnreachableError
 from agents.settings import Settings
+from schemas.errors import LeadkeeperError, Unavailable
 
 T = TypeVar("T")
 out = Console(highlight=False, emoji=False)
@@ -25,6 +26,11 @@ def fail(code: int, message: str) -> NoReturn:
     """Say what is wrong and what to do, and end."""
     err.print(f"[bold red]leadkeeper:[/] {escape(message)}", soft_wrap=True)
     raise typer.Exit(code)
+
+
+def fail_for(error: LeadkeeperError) -> NoReturn:
+    """End with the sentence of a named failure: 69 where trying again may help, else 78."""
+    fail(UNAVAILABLE if isinstance(error, Unavailable) else CONFIG, str(error))
 
 
 def load(kind: "type[SettingsT]", **given: Any) -> "SettingsT":

@@ -105,4 +105,6 @@ def redrive(
         return
     settings = load(Settings)
     sent = wait(dead_letters.redrive(settings.bootstrap, settings.topic_prefix, found))
-    out.print(f"sent {sent}: {summary}", soft_wrap=True, markup=False)
+    out.print(f"sent {sent} of {len(found)}: {summary}", soft_wrap=True, markup=False)
+    if sent < len(found):
+        out.print("the others are rows of files, or were cut to fit: correct their source and send them anew")

@@ -36,7 +36,7 @@ def read(tenant: Tenant, lead: Lead) -> None:
         out.print(f"no messages for {tenant}:{lead}")
     for message in messages:
         state = f"acknowledged {message['acknowledged']}" if message["acknowledged"] else "new"
-        out.print(f"[bold]{message['at']}[/]  {message['id']}  [dim]{state}[/]")
+        out.print(f"[bold]{message['at']}[/]  {message['id']}  [dim]{state}[/]", soft_wrap=True)
         out.print(message["text"], markup=False)
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from agents import demodata
 from agents.broker import probe
-from agents.cli.common import CONFIG, USAGE, err, fail, load, out, wait
+from agents.cli.common import CONFIG, USAGE, err, fail, fail_for, load, out, wait
 from agents.dead_rows import dead_rows
 from agents.mapping import load_mapping
 from agents.settings import ROOT, Settings
@@ -54,8 +54,8 @@ def replay(
         typer.Option("--train/--no-train", help="train a model on the part before; otherwise the rule scorer judges"),
     ] = True,
     contacts: Annotated[
-        bool, typer.Option("--contacts/--no-contacts", help="give leads without an address one at example.com")
-    ] = True,
+        bool | None, typer.Option("--contacts/--no-contacts", help="give leads without an address one at example.com")
+    ] = None,
     speed: Annotated[
         str, typer.Option(help="how much faster than it happened, like 60x; max: as fast as the product keeps up")
     ] = "max",
@@ -76,12 +76,15 @@ def replay(
     """
     console = out
     factor = _speed(speed)
+    made_up = (
+        contacts if contacts is not None else to is None
+    )  # never invent addresses in somebody's deployment unasked
     try:
         layout = load_mapping(mapping)
         cutoff = since.replace(tzinfo=UTC).timestamp() if since else None
-        plan = make_plan(files, layout, policy, _folder(layout.name), cutoff=cutoff, contacts=contacts)
+        plan = make_plan(files, layout, policy, _folder(layout.name), cutoff=cutoff, contacts=made_up)
     except LeadkeeperError as error:
-        fail(CONFIG, str(error))
+        fail_for(error)
     _introduce(console, plan)
     if to is not None:
         wait(_send(plan, _kafka(to), factor, tick_hours * 3600, ticks=ticks))
@@ -110,7 +113,7 @@ def demo(keep: Keep = False) -> None:
             contacts=True,
         )
     except LeadkeeperError as error:
-        fail(CONFIG, str(error))
+        fail_for(error)
     _introduce(console, plan)
     _run(
         console, plan, "Leadkeeper: CDNOW, 1998 as it came", train=True, speed=None, tick_s=TICK_HOURS * 3600, keep=keep
@@ -141,7 +144,7 @@ def _run(
             )
         )  # fmt: skip
     except LeadkeeperError as error:
-        fail(CONFIG, str(error))
+        fail_for(error)
     except KeyboardInterrupt:
         err.print("stopped; nothing is left running")
         raise typer.Exit(130) from None
@@ -218,9 +221,10 @@ def _introduce(console: Console, plan: Plan) -> None:
             )
         if len(plan.rejected) > 5:
             console.print(f"  … and {len(plan.rejected) - 5:,} more")
-    if plan.made_up_contacts:
+    if plan.made_up_contacts or "example.com" in mapping.profile.get("email", ""):
         console.print(
-            "[dim]The log has no addresses: each lead gets a made-up one at example.com; mails go to a mailbox on this machine.[/]"
+            "[dim]The log has no addresses: each lead gets a made-up one at example.com; mails go to a mailbox on this machine.[/]",
+            soft_wrap=True,
         )
     console.print(
         f"history until {_day(plan.cutoff)} (watched, nothing sent), then live to {_day(plan.end)}; "

@@ -43,14 +43,18 @@ def create(
 
 @app.command(epilog="Example: leadkeeper topics check || echo 'not ready'")
 def check() -> None:
-    """Say whether all topics exist with equal partitions. Ends with 1 when something is wrong."""
+    """Say whether all topics exist with equal partitions and with settings that lose nothing. Ends with 1 when not."""
     settings = load(Settings)
 
-    async def work() -> tuple[int, list[str]]:
-        await probe(settings.bootstrap)
-        return await admin.check(settings.bootstrap, settings.topic_prefix)
+    async def work() -> admin.Findings:
+        flavour = await probe(settings.bootstrap)
+        return await admin.survey(
+            settings.bootstrap, settings.topic_prefix, flavour, event_time=settings.clock == "event"
+        )
 
-    partitions, wrong = wait(work())
+    partitions, wrong, notes = wait(work())
+    for sentence in notes:
+        out.print(f"note  {sentence}", soft_wrap=True)
     for sentence in wrong:
         out.print(f"[red]wrong[/] {sentence}", soft_wrap=True)
     if wrong:

@@ -19,7 +19,7 @@ from agents.report import READS, ReportJob
 from agents.report import lane_settings as report_lane
 from agents.settings import LeadSettings, Settings
 from agents.supervisor import Supervisor
-from agents.topics import check
+from agents.topics import Findings, survey
 from schemas import topics
 from schemas.errors import LeadkeeperError
 from schemas.units import Channel
@@ -37,8 +37,7 @@ def lead(processes: Processes = 1, metrics_port: MetricsPort = None) -> None:
     """Fold lead.events into assessments, decisions, commands, escalations and outcomes."""
     settings = load(LeadSettings, metrics_port=metrics_port)
     if processes:
-        ports = [settings.metrics_port + n if settings.metrics_port else 0 for n in range(processes)]
-        supervise_many([["worker", "lead", "--processes", "0", "--metrics-port", str(port)] for port in ports])
+        supervise(["worker", "lead"], settings, processes)
     logs.configure(settings.log_level)
     partitions = _checked(settings)
     try:
@@ -82,7 +81,7 @@ def couriers(
             ]
         )
     if processes:
-        return supervise(["worker", "couriers", "--channel", channel, "--processes", "0", *_port(settings)], processes)
+        return supervise(["worker", "couriers", "--channel", channel], settings, processes)
     logs.configure(settings.log_level)
     _checked(settings)
     try:
@@ -96,21 +95,17 @@ def report(processes: Processes = 1, metrics_port: MetricsPort = None) -> None:
     """Keep views in Redis and figures for Prometheus."""
     settings = load(Settings, metrics_port=metrics_port)
     if processes:
-        supervise(["worker", "report", "--processes", "0", *_port(settings)], processes)
+        supervise(["worker", "report"], settings, processes)
     logs.configure(settings.log_level)
     _checked(settings)
     names = [settings.topic_prefix + topic.name for topic in READS]
     raise typer.Exit(int(wait(serve(report_lane(settings), names, ReportJob(settings), name="report"))))
 
 
-def _port(settings: Settings) -> list[str]:
-    return ["--metrics-port", str(settings.metrics_port)]
-
-
-def supervise(command: Sequence[str], processes: int) -> None:
-    """Keep so many copies of a command running; ends with the supervisor's code."""
-    supervisor = Supervisor([sys.executable, "-P", "-m", "agents", *command], processes)
-    raise typer.Exit(int(asyncio.run(supervisor.run())))
+def supervise(command: Sequence[str], settings: Settings, processes: int) -> None:
+    """Keep so many copies of a command running, each with a metrics port of its own, counted up from the one given."""
+    ports = [settings.metrics_port + n if settings.metrics_port else 0 for n in range(processes)]
+    supervise_many([[*command, "--processes", "0", "--metrics-port", str(port)] for port in ports])
 
 
 def supervise_many(commands: Sequence[Sequence[str]]) -> None:
@@ -126,11 +121,11 @@ def supervise_many(commands: Sequence[Sequence[str]]) -> None:
 def _checked(settings: Settings) -> int:
     """The number of partitions; ends when topics are missing or do not fit together."""
 
-    async def look() -> tuple[int, list[str]]:
-        await probe(settings.bootstrap)
-        return await check(settings.bootstrap, settings.topic_prefix)
+    async def look() -> Findings:
+        flavour = await probe(settings.bootstrap)
+        return await survey(settings.bootstrap, settings.topic_prefix, flavour, event_time=settings.clock == "event")
 
-    partitions, wrong = wait(look())
+    partitions, wrong, _ = wait(look())
     if wrong:
-        fail(UNAVAILABLE, f"{len(wrong)} topics are not as they must be, first: {wrong[0]}")
+        fail(UNAVAILABLE, f"the topics are not as they must be ({len(wrong)} findings), first: {wrong[0]}")
     return partitions

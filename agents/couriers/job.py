@@ -100,8 +100,10 @@ class CourierJob:
             self._ledger.wait_for_unfinished(partition, utc_now())
 
     async def on_revoked(self, tps: frozenset[TP]) -> None:
-        """Forget them: the next owner writes their ledger from now on."""
+        """Forget them: the next owner writes their ledger from now on, and has breakers of its own."""
         self._forget(tps)
+        for tp in tps:
+            self._breakers.pop(tp, None)
 
     async def on_abandoned(self, tps: frozenset[TP]) -> None:
         """Forget what is held: the broker may not have all of it."""

@@ -26,7 +26,8 @@ class EndpointEntry(BaseModel):
     secret_file: Path | None = None
 
 
-ENDPOINTS: TypeAdapter[dict[str, dict[str, EndpointEntry]]] = TypeAdapter(dict[str, dict[str, EndpointEntry]])
+Entries = dict[str, dict[Literal["default"], EndpointEntry]]
+ENDPOINTS: TypeAdapter[Entries] = TypeAdapter(Entries)
 
 
 class CourierSettings(Settings):
@@ -66,7 +67,7 @@ class CourierSettings(Settings):
         )  # fmt: skip
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """The webhook endpoints by `tenant/name`, from a TOML file with a table `[tenant.name]` for each.
+        """The webhook endpoints by tenant, from a TOML file with a table `[tenant.default]` for each.
 
         Raises:
             EndpointsInvalidError: No such file, or a wrong entry.
@@ -75,11 +76,7 @@ class CourierSettings(Settings):
             return {}
         try:
             tables = ENDPOINTS.validate_python(tomllib.loads(self.webhook_endpoints.read_text()))
-            return {
-                f"{tenant}/{name}": _endpoint(entry)
-                for tenant, names in tables.items()
-                for name, entry in names.items()
-            }
+            return {tenant: _endpoint(entry) for tenant, names in tables.items() for entry in names.values()}
         except (OSError, ValueError, ValidationError) as error:
             raise EndpointsInvalidError(
                 f"LEADKEEPER_WEBHOOK_ENDPOINTS: {self.webhook_endpoints.name}: {error}"

@@ -106,12 +106,15 @@ def _stages(console: Console, plan: Plan, results: Results, truth: Truth) -> Non
         table.add_column(head, justify="right" if head != "stage entered" else "left", header_style="dim")
     for stage in STAGES:
         entered = results.entered.get(stage, [])
-        known = [(lead, at) for lead, at in entered if at <= last]
+        first: dict[str, float] = {}
+        for lead, at in entered:
+            first.setdefault(lead, at)
+        known = [(lead, at) for lead, at in first.items() if at <= last]
         share = sum(truth.quiet_after(lead, at, days, outcomes) for lead, at in known) / len(known) if known else None
         table.add_row(
             stage,
             f"{len(entered):,}",
-            f"{len({lead for lead, _ in entered}):,}",
+            f"{len(first):,}",
             f"{len(known):,}",
             "-" if share is None else f"{share:.1%}",
         )
@@ -119,8 +122,8 @@ def _stages(console: Console, plan: Plan, results: Results, truth: Truth) -> Non
     table.add_row("[dim]all live leads[/]", "", f"{base[0]:,}", f"{base[0]:,}", f"{base[1]:.1%}" if base[0] else "-")
     console.print()
     console.print(table)
-    at = datetime.fromtimestamp(min(plan.cutoff, last), UTC)
-    console.print(f"[dim]Base rate: leads alive on {at:%Y-%m-%d}, when the live part began.[/]")
+    began = datetime.fromtimestamp(min(plan.cutoff, last), UTC)
+    console.print(f"[dim]Base rate: leads alive on {began:%Y-%m-%d}, when the live part began.[/]")
 
 
 def base_rate(plan: Plan, truth: Truth, at: float) -> tuple[int, float]:
@@ -174,6 +177,12 @@ def _decisions(console: Console, results: Results, mails: int) -> None:
 
 
 def _outcomes(console: Console, results: Results) -> None:
+    finished: Counter[str] = Counter()
+    for (arm, outcome), n in results.outcomes.items():
+        finished[outcome] += n if arm == "treated" else 0
+    if finished:
+        words = ", ".join(f"{outcome} {n:,}" for outcome, n in finished.most_common())
+        console.print(f"[bold]Came of it[/] {sum(finished.values()):,}: {words}")
     table = Table(box=None, pad_edge=False, padding=(0, 1))
     for head in ("episodes closed", "treated", "held out"):
         table.add_column(head, justify="right" if head != "episodes closed" else "left", header_style="dim")
@@ -181,6 +190,9 @@ def _outcomes(console: Console, results: Results) -> None:
         treated, held = results.episodes["treated", outcome], results.episodes["holdout", outcome]
         if treated or held:
             table.add_row(outcome, f"{treated:,}", f"{held:,}")
+    if any(results.saved_cents.values()):
+        worth = [f"{results.saved_cents[arm] / 100:,.0f}" for arm in ("treated", "holdout")]
+        table.add_row("worth of those that came back", *worth)
     if table.row_count:
         console.print()
         console.print(table)

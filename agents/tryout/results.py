@@ -66,7 +66,7 @@ def _take(results: Results, kind: object, body: dict[str, Any], acting_from: flo
             results.assessments += 1
             at = datetime.fromisoformat(body["at"]).timestamp()
             stages = ("none", "early_warning", "active_risk", "critical_risk")
-            if at >= acting_from and stages.index(body["stage"]) > stages.index(body["previous_stage"]):
+            if at > acting_from and stages.index(body["stage"]) > stages.index(body["previous_stage"]):
                 results.entered[body["stage"]].append((lead, at))
                 interest[lead] += 1
         case "decided":

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -54,10 +53,17 @@ class Gate:
     async def __call__(self, moment: float) -> None:
         """Return when the lead agent is within two days of `moment` and the couriers are not far behind."""
         await self.look(moment)
+        before, since = (-1.0, -1.0), time.monotonic()
         while True:
             stream_time, waiting = await asyncio.to_thread(self._progress)
             if stream_time >= moment - AHEAD_S and waiting <= BEHIND:
                 return
+            if (stream_time, waiting) != before:
+                before, since = (stream_time, waiting), time.monotonic()
+            elif time.monotonic() - since > SETTLE_S:
+                raise Unavailable(
+                    f"nothing moves for {SETTLE_S:g} s; {waiting:.0f} commands wait; see the logs in the run's folder"
+                )
             await asyncio.sleep(0.01)
             await self.look(moment)
 
@@ -121,7 +127,7 @@ async def run_plan(
     stack = Stack(plan.folder, policy, models, model, bootstrap)
     with stack:
         flavour = await probe(stack.bootstrap)
-        await create(stack.bootstrap, "", PARTITIONS, 1, event_time=True)
+        await create(stack.bootstrap, stack.prefix, PARTITIONS, 1, event_time=True)
         await asyncio.to_thread(stack.start_workers)
         writer = Writer(stack.bootstrap, idempotent=flavour.idempotent, client_id="replay")
         await writer.start()
@@ -129,8 +135,8 @@ async def run_plan(
         try:
             with Screen(console, title, plan.cutoff, plan.end) as screen:
                 gate = Gate(stack, screen)
-                feed = Feed(writer, "", PARTITIONS, gate)
-                await writer.produce(dead_rows(plan.rejected, PARTITIONS))
+                feed = Feed(writer, stack.prefix, PARTITIONS, gate)
+                await writer.produce(dead_rows(plan.rejected, PARTITIONS, stack.prefix))
                 await feed.activate(plan.lines[0].at_ms / 1000, acting=False)
                 await feed.history(plan.history)
                 await feed.tick(plan.cutoff)
@@ -144,10 +150,12 @@ async def run_plan(
         finally:
             await writer.stop()
         took = time.monotonic() - began
-        results = await gather(stack.bootstrap, "", plan.cutoff)
+        results = await gather(stack.bootstrap, stack.prefix, plan.cutoff)
         truth = Truth((line.value for line in plan.lines), plan.policy)
         tale = (
-            await story(stack.bootstrap, "", plan.mapping.of_tenant, results.best_story) if results.best_story else []
+            await story(stack.bootstrap, stack.prefix, plan.mapping.of_tenant, results.best_story)
+            if results.best_story
+            else []
         )
         tell_ending(
             console,
@@ -162,8 +170,3 @@ async def run_plan(
         )
         if keep is not None:
             await keep(stack)
-
-
-def moment(seconds: float) -> str:
-    """A day, for people."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"

@@ -69,13 +69,23 @@ class Screen:
         return min(max((now - self._start) / max(self._end - self._start, 1.0), 0.0), 1.0)
 
     def line(self, figures: Figures, now: float, phase: str) -> str:
-        """One plain line."""
+        """A few plain lines, at most 80 columns each."""
         stages = figures.by("leadkeeper_stage_leads", "stage")
-        decided = figures.by("leadkeeper_decisions_total", "verdict")
-        words = ", ".join(f"{name} {stages.get(name, 0):.0f}" for name, _ in STAGES[1:])
-        return (
-            f"{phase} {100 * self.share(now):3.0f} %  {_day(now)}  {words}; sent {decided.get('sent', 0):.0f}, held "
-            f"{decided.get('held', 0):.0f}, deferred {decided.get('deferred', 0):.0f}; {self._rate:,.0f} events/s, {_latency(figures)}"
+        sends = figures.by("leadkeeper_sends", "channel", state="sent")
+        held = figures.by("leadkeeper_decisions_total", "rule", verdict="held")
+        deferred = figures.by("leadkeeper_decisions_total", "rule", verdict="deferred")
+        return "\n".join(
+            (
+                (
+                    f"{phase:9} {100 * self.share(now):3.0f} %  {_day(now)}  {self._rate:,.0f} records/s, "
+                    f"lag {figures.sum('leadkeeper_lag_records'):,.0f}"
+                ),
+                "  leads     " + ", ".join(f"{name} {stages.get(name, 0):,.0f}" for name, _ in STAGES),
+                "  delivered " + _few(sends),
+                "  held      " + _few(held),
+                "  deferred  " + _few(deferred),
+                f"  escalated {figures.sum('leadkeeper_open_escalations'):,.0f} open; event to command {_latency(figures)}",
+            )
         )
 
     def picture(self, figures: Figures, now: float, phase: str) -> RenderableType:
@@ -126,6 +136,14 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, float | None, float | N
     for name, *values in rows:
         table.add_row(name, *("" if v is None else f"{v:,.0f}" for v in values))
     return table
+
+
+def _few(counts: Mapping[str, float]) -> str:
+    """The largest three, and how many more there are in all."""
+    largest = sorted(counts.items(), key=lambda item: -item[1])
+    rest = sum(n for _, n in largest[3:])
+    words = [f"{name} {n:,.0f}" for name, n in largest[:3]] + ([f"others {rest:,.0f}"] if rest else [])
+    return ", ".join(words) or "nothing yet"
 
 
 def _day(seconds: float) -> str:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from agents.child import LOOPBACK, ChildProcess, free_port
+from agents.child import ChildProcess, free_port
 from agents.embedded import EmbeddedStack
 from agents.settings import ROOT
 from agents.tryout.figures import answers
@@ -31,6 +31,7 @@ class Stack:
     Attributes:
         bootstrap: `host:port` of the broker.
         redis_url: Of Redis.
+        prefix: Before every topic and group; empty on a broker of our own.
         mails: Folder of delivered mails.
         ports: Metrics port by worker (`lead`, `report`, `email`, ...).
     """
@@ -39,6 +40,7 @@ class Stack:
         """Nothing starts yet."""
         self._folder, self._policy, self._models, self._model = folder, policy, models, model
         self._given = bootstrap
+        self.prefix = ""
         self._exit = ExitStack()
         self._children: dict[str, ChildProcess] = {}
         self.mails = folder / "mail"
@@ -50,6 +52,8 @@ class Stack:
         try:
             servers = self._exit.enter_context(EmbeddedStack(kafka=self._given is None))
             self.bootstrap, self.redis_url = self._given or servers.bootstrap, servers.redis_url
+            if "broker" not in servers.pids:
+                self.prefix = f"{self._folder.name}."  # somebody's broker: topics and groups of this run alone
             self.mails.mkdir(parents=True, exist_ok=True)
             log = self._folder / "mailbox.log"
             mailbox = self._start(
@@ -71,6 +75,7 @@ class Stack:
         return {
             "LEADKEEPER_BOOTSTRAP": self.bootstrap,
             "LEADKEEPER_REDIS_URL": self.redis_url,
+            "LEADKEEPER_TOPIC_PREFIX": self.prefix,
             "LEADKEEPER_CLOCK": "event",
             "LEADKEEPER_POLICY": str(self._policy),
             "LEADKEEPER_MODELS": str(self._models),
@@ -117,8 +122,3 @@ class Stack:
         self._exit.callback(child.stop)
         self._children[name] = child
         return child
-
-
-def host() -> str:
-    """Where the try-out's servers listen."""
-    return LOOPBACK

@@ -37,7 +37,13 @@ def environment(**settings: str) -> dict[str, str]:
     """
     ours = {k: v for k, v in os.environ.items() if not k.startswith("LEADKEEPER_")}
     given = {f"LEADKEEPER_{name.upper()}": value for name, value in settings.items()}
-    fixed = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "COLUMNS": "80", "NO_COLOR": "1"}
+    fixed = {
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "COLUMNS": "80",
+        "NO_COLOR": "1",
+    }
     return {**ours, **fixed, **given}
 
 
@@ -198,4 +204,3 @@ class Product:
     def inbox(self) -> list[ConsumerRecord]:
         """Everything in `lead.events`."""
         return self.records(EVENTS)
-

@@ -7,7 +7,6 @@ from schemas.topics import ASSESSMENTS, DECISIONS, EVENTS, INTERVENTIONS, POLICI
 from tests.acceptance.conftest import Deploy, Models
 from tests.acceptance.product import Product
 from tests.acceptance.traffic import day, event, messages, tick
-from tests.polling import eventually
 from tests.worlds import lead_named
 
 
@@ -62,7 +61,9 @@ def test_watch_stops_what_is_sent_and_act_resumes_it(deploy: Deploy) -> None:
 
     act = product.run("policy", "act", "--at", moment(12.1))
     assert (act.code, act.out.strip()) == (0, "told 2 partitions: acting True")
-    sent += 2 + product.send([*messages(product, [later], 13), *tick(product, 18), *tick(product, 26), *tick(product, 27)])
+    sent += 2 + product.send(
+        [*messages(product, [later], 13), *tick(product, 18), *tick(product, 26), *tick(product, 27)]
+    )
     worker.wait_folded(sent)
     decided = [d for d in bodies(product, DECISIONS) if d["lead"] == later]
     assert "sent" in {d["verdict"] for d in decided}, decided

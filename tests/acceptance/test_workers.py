@@ -11,7 +11,7 @@ from redis import Redis
 from agents import metrics
 from agents.views import STAGES
 from agents.writer import partition_for
-from schemas.topics import ASSESSMENTS, ESCALATIONS, EVENTS, INTERVENTIONS, LEDGER
+from schemas.topics import ASSESSMENTS, ESCALATIONS, INTERVENTIONS, LEDGER
 from schemas.units import Channel
 from tests.acceptance.conftest import Deploy
 from tests.acceptance.product import Product, Worker
@@ -66,13 +66,19 @@ def receipts(product: Product, at_least: int) -> list[ConsumerRecord]:
     return eventually(found, what=f"{at_least} receipts")
 
 
+def written(product: Product) -> dict[str, int]:
+    """How much was concluded, ordered and noted; the empty records with which an owner marks its start do not count."""
+    topics = (ASSESSMENTS, INTERVENTIONS[Channel.IN_APP], LEDGER)
+    return {topic.name: sum(bool(record.value) for record in product.records(topic)) for topic in topics}
+
+
 @pytest.mark.parametrize("name", ["lead", "in_app", "report"])
 def test_each_tells_all_metrics_and_that_it_is_well(at_work: AtWork, name: str) -> None:
     worker = at_work.workers[name]
     status, text = worker.ask("/metrics")
     assert status == 200
     told = set(re.findall(r"^# TYPE (\w+?)(?:_total)? ", text, re.MULTILINE))
-    assert DECLARED <= told, DECLARED - told
+    assert told >= DECLARED, DECLARED - told
     status, text = worker.ask("/health")
     assert (status, json.loads(text)["status"]) == (200, "ok")
     status, text = worker.ask("/ready")
@@ -81,7 +87,7 @@ def test_each_tells_all_metrics_and_that_it_is_well(at_work: AtWork, name: str) 
     assert body["partitions"] == PARTITIONS * (4 if name == "report" else 1)
     assert worker.ask("/nowhere")[0] == 404
     worker.wait_for("leadkeeper_records", 1)
-    assert worker.figures().sum("leadkeeper_last_commit_seconds") > 0
+    worker.wait_for("leadkeeper_last_commit_seconds", 1)
 
 
 def test_the_figures_are_those_of_the_topics(at_work: AtWork) -> None:
@@ -154,7 +160,7 @@ def test_lead_show_tells_the_story(at_work: AtWork) -> None:
 
 def test_a_stop_is_clean_and_a_restart_does_nothing_again(at_work: AtWork) -> None:
     product, workers = at_work.product, at_work.workers
-    before = {t.name: len(product.records(t)) for t in (ASSESSMENTS, INTERVENTIONS[Channel.IN_APP], LEDGER)}
+    before = written(product)
     codes = {name: workers[name].stop() for name in ("in_app", "report", "lead")}
     assert codes == {"in_app": 0, "report": 0, "lead": 0}
     again = {
@@ -174,6 +180,4 @@ def test_a_stop_is_clean_and_a_restart_does_nothing_again(at_work: AtWork) -> No
     again["report"].wait_for("leadkeeper_records", PARTITIONS)
     assert again["report"].figures().sum("leadkeeper_records") == PARTITIONS, "their assessments, no older ones"
     assert again["in_app"].figures().sum("leadkeeper_sends") == 0
-    after = {t.name: len(product.records(t)) for t in (ASSESSMENTS, INTERVENTIONS[Channel.IN_APP], LEDGER)}
-    assert after == {**before, ASSESSMENTS.name: before[ASSESSMENTS.name] + PARTITIONS}
-    assert EVENTS.name not in after
+    assert written(product) == {**before, ASSESSMENTS.name: before[ASSESSMENTS.name] + PARTITIONS}

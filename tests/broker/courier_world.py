@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from agents.child import LOOPBACK, ChildProcess, free_port
 from agents.embedded import wheel_binary
+from agents.topics import create
 from schemas import topics as names
 from schemas.commands import Command, DeliverIntervention, Recipient, WithdrawIntervention
 from schemas.ledger import LedgerEntry
@@ -62,8 +63,7 @@ class World:
 
     def __init__(self, broker: Broker, topics: Topics, redis_url: str, channel: Channel, folder: Path) -> None:
         self.broker, self.channel, self.folder, self.prefix = broker, channel, folder, topics.prefix
-        wanted = [names.EVENTS, names.LEDGER, names.INTERVENTIONS[channel], names.INTERVENTIONS_DLQ[channel]]
-        topics.create_all({topic.name: PARTITIONS for topic in wanted})
+        asyncio.run(create(broker.bootstrap, self.prefix, PARTITIONS, 1, event_time=False))
         self.env = {
             **os.environ,
             "LEADKEEPER_BOOTSTRAP": broker.bootstrap,
@@ -87,7 +87,7 @@ class World:
         """Start a courier process; stopped at the end."""
         self._runs += 1
         env = {**self.env, **{f"LEADKEEPER_{name.upper()}": value for name, value in settings.items()}}
-        command = [sys.executable, "-m", "agents.couriers", "--channel", self.channel.value]
+        command = [sys.executable, "-m", "agents", "worker", "couriers", "--channel", self.channel.value, "-n", "0"]
         child = ChildProcess("courier", command, log=self.folder / f"courier-{self._runs}.log", cwd=ROOT, env=env)
         self._cleanup.callback(child.stop)
         return child

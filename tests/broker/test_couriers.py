@@ -364,8 +364,8 @@ def test_webhooks_are_signed_and_repeated_when_the_endpoint_asks(world: MakeWorl
     endpoints = tmp_path / "endpoints.toml"
     endpoints.write_text(
         f'[acme.default]\nurl = "http://127.0.0.1:{port}/hook"\nsecret_file = "{secret}"\n'
-        f'[acme.wrong]\nurl = "http://127.0.0.1:{port}/hook"\nsecret = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"\n'
-        '[acme.inside]\nurl = "https://169.254.169.254/latest"\nsecret = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"\n'
+        f'[wrong.default]\nurl = "http://127.0.0.1:{port}/hook"\nsecret = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"\n'
+        '[inside.default]\nurl = "https://169.254.169.254/latest"\nsecret = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"\n'
     )
     w.courier(webhook_endpoints=str(endpoints), webhook_allow_loopback="true")
     # This seed answers 503 first, then takes the call without an answer, then behaves.
@@ -375,13 +375,13 @@ def test_webhooks_are_signed_and_repeated_when_the_endpoint_asks(world: MakeWorl
     others = ((6, "wrong"), (7, "inside"), (8, "nowhere"))
     w.write(
         deliver(2, Channel.WEBHOOK),
-        *(deliver(n, Channel.WEBHOOK, recipient=Recipient(endpoint=name)) for n, name in others),
+        *(deliver(n, Channel.WEBHOOK, tenant=tenant) for n, tenant in others),
     )
     told = {r["intervention"]: r for r in w.receipts(5)}
     assert told["iv-2"]["status"] == "delivered"
     assert told["iv-6"]["error"] == "rejected: HTTP 401"
     assert "not a public address" in told["iv-7"]["error"]
-    assert "no endpoint acme/nowhere" in told["iv-8"]["error"]
+    assert "no endpoint nowhere.default" in told["iv-8"]["error"]
     lines = [json.loads(line) for line in taken.read_text().splitlines()]
     assert [(line["id"], line["verified"], line["status"]) for line in lines if line["id"] == "iv-1"] == [
         ("iv-1", True, 503), ("iv-1", True, 0), ("iv-1", True, 204),

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from agents.broker import probe
-from agents.table import Changelog, StateUnreadableError
+from agents.table import Changelog
 from agents.writer import BATCH_BYTES, Out, RecordTooLargeError, Writer, WriterFailedError, partition_for
+from schemas.errors import StateUnreadable
 from tests.broker.faults import Log
 from tests.brokers import Broker, Topics
 
@@ -105,7 +106,7 @@ def test_a_record_that_cannot_be_applied_stops_the_recovery_and_is_named(broker:
     async def check() -> None:
         async with _table(broker, topic) as (table, _):
             await table.write({0: [Out(topic, 0, b"good", b"1"), Out(topic, 0, b"bad", b"?")]})
-            with pytest.raises(StateUnreadableError, match=rf"{topic}\[0\] offset 1: .*version 99"):
+            with pytest.raises(StateUnreadable, match=rf"{topic}\[0\] offset 1: .*version 99"):
                 await table.recover(0, apply)
 
     _run(check)

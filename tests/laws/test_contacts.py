@@ -35,7 +35,7 @@ class Known:
     contacts: list[tuple[datetime, str]] = field(default_factory=list)
 
 
-def deliveries(log: list[Message]) -> Iterator[tuple[tuple[str, str], dict[str, Any], Known]]:
+def deliveries(log: list[Message]) -> Iterator[tuple[tuple[str, str], dict[str, Any], Known]]:  # noqa: C901 - a table
     """Each command to deliver, with what was known of its lead when it was given."""
     known: dict[tuple[str, str], Known] = defaultdict(Known)
     for m, outputs in trace(log, ENV):

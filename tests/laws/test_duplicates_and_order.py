@@ -36,23 +36,20 @@ def test_duplicates_change_nothing(log: list[Message], picks: list[tuple[int, in
 
 
 def _with_duplicates(log: list[Message], picks: list[tuple[int, int]]) -> list[Message]:
-    """Each pick sends one message once more, right after one of the lead's next 11 (not over an erasure or 4 weeks)."""
+    """Each pick sends a message again, after one of the lead's next 11; not of leads that may have been forgotten."""
     extra: list[Message] = []
+    about_leads = [m for m in log if _type(m) not in {None, "tick", "activate"}]
     for pick, distance in picks:
-        i = pick % len(log)
-        i = next(j for j, m in enumerate(log) if m.value == log[i].value)  # it may be a duplicate itself
-        key = log[i].key
-        if _type(log[i]) in {None, "tick", "activate", "erase_lead"}:
+        chosen = about_leads[pick % len(about_leads)]
+        first = next(m for m in about_leads if m.value == chosen.value)  # the chosen one may be a duplicate itself
+        after = [m for m in about_leads if m.key == first.key and m.offset >= first.offset][:distance][-1]
+        if {"erase_lead", "lead_closed"} & {
+            _type(m) for m in about_leads if m.key == first.key and m.offset <= after.offset
+        }:
             continue
-        after = [m for m in log[i:] if m.key == key][:distance]
-        weeks = (after[-1].timestamp_ms - log[i].timestamp_ms) / (7 * 86_400_000)
-        if (
-            "erase_lead" in {_type(m) for m in after} or weeks > 4
-        ):  # a closed lead is forgotten after 30 days, ids and all
-            continue
-        used = sum(m.offset // SPACING == after[-1].offset // SPACING for m in extra)
-        if used < SPACING - 1 and len({m.offset for m in extra if m.key == key}) < RING - distance:
-            extra.append(log[i]._replace(offset=after[-1].offset + 1 + used, timestamp_ms=after[-1].timestamp_ms))
+        used = sum(m.offset // SPACING == after.offset // SPACING for m in extra)
+        if used < SPACING - 1:
+            extra.append(first._replace(offset=after.offset + 1 + used, timestamp_ms=after.timestamp_ms))
     return sorted([*log, *extra])
 
 

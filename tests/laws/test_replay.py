@@ -40,11 +40,11 @@ def test_a_crash_anywhere_leads_to_the_same_end(log: list[Message], rounds: list
         produced |= _seen(fold(partition, log[start : start + size], ENV).outputs)
         leads, last = partition.changes()
         if written is not None:
-            changelog.update(change for i, change in enumerate(leads) if written >> (i % 16) & 1)
+            kept = [(k, v) for i, (k, v) in enumerate(leads) if v is not None and written >> (i % 16) & 1]
+            changelog.update(kept)
             partition, start = _restored(changelog, order=written), max(start - back, 0)
             continue
-        changelog.update(leads)
-        for key, value in last:
+        for key, value in (*leads, *last):
             if value is None:
                 changelog.pop(key, None)
             else:

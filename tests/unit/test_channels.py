@@ -173,7 +173,7 @@ def test_a_name_that_leads_inside_is_refused_when_it_is_resolved() -> None:
 def test_a_webhook_to_such_a_name_is_rejected_for_good() -> None:
     async def run() -> Answer:
         secret = SecretStr("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-        channel = WebhookChannel({"acme/default": Endpoint("https://localhost/h", secret)})
+        channel = WebhookChannel({"acme": Endpoint("https://localhost/h", secret)})
         try:
             return await channel.send(deliver(channel=Channel.WEBHOOK), {})
         finally:
@@ -215,6 +215,7 @@ def test_retry_after(header: str | None, wait: timedelta | None) -> None:
     [
         ("[acme.default]\nurl = 'https://example.com'\n", "either secret or secret_file"),
         ("[acme.default]\nurl = 'https://example.com'\nsecret = 'x'\ncolour = 1\n", "colour"),
+        ("[acme.other]\nurl = 'https://example.com'\nsecret = 'x'\n", "'default'"),
         ("[acme.default\n", "acme"),
     ],
 )

@@ -1,0 +1,55 @@
+"""Signs of life: they stop the playbook, credit interventions, and may end the episode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas import events as e
+from schemas.decisions import Rule
+from schemas.outcomes import Outcome
+from schemas.units import DeliveryStatus
+from streams import outbox
+from streams.track import apply_receipt, may_take_credit, window_ends
+
+if TYPE_CHECKING:
+    from streams.record import Intervention
+    from streams.rules import Case
+    from streams.vocabulary import Meaning
+
+
+def on_activity(case: Case, event: e.Activity, known: Meaning, at: float) -> None:
+    """What an activity at this time (epoch seconds) means for what is open. `case.signs` holds it already."""
+    record, rules = case.record, case.policy.episodes
+    if isinstance(event, e.MessageReceived) and event.in_reply_to is not None:
+        _answered(case, event.in_reply_to)
+    if not known.key or (record.closed and at < record.closed_at):
+        return
+    name = event.kind if isinstance(event, e.Custom) else event.type
+    converts = name in rules.converting
+    if at >= case.signs["last_key"]:  # an older one, told late, says nothing of how the lead is now
+        record.closed, record.gone = "", False
+    for intervention in record.open_interventions():
+        if intervention.at <= at <= window_ends(intervention, rules.attribution_days) and may_take_credit(intervention):
+            _credit(case, intervention, Outcome.CONVERTED if converts else Outcome.RE_ENGAGED, final=converts)
+    episode = record.episode
+    if episode is None or at < episode.opened:
+        return
+    case.drop_planned(Rule.RECOVERED, f"the lead came back: {name}", only_playbook=not converts)
+    case.withdraw(None, Rule.RECOVERED, f"the lead came back: {name}")
+    if converts:
+        told = getattr(event, "amount_cents", None) is not None
+        outbox.close_episode(case, episode, "converted", known.cents if told else None)
+
+
+def _answered(case: Case, intervention: str) -> None:
+    """The lead names what it answers. Ids that are not ours (or forgotten) say nothing; what was held out was never sent."""
+    found = next((i for i in case.record.interventions if i.id == intervention and not i.held_out), None)
+    if found is not None and apply_receipt(found, DeliveryStatus.RESPONDED):
+        outbox.tracked(case, found)
+
+
+def _credit(case: Case, intervention: Intervention, outcome: Outcome, *, final: bool) -> None:
+    if intervention.outcome is outcome and not final:
+        return
+    intervention.outcome, intervention.final = outcome, final
+    outbox.tracked(case, intervention)
