@@ -203,7 +203,8 @@ def receipt(entry: LedgerEntry, sent_status: DeliveryStatus) -> Receipt:
     """What the lead agent is told about a finished command; the same bytes whenever it is told again.
 
     `error` starts with one of `rejected:`, `exhausted:` (status failed: another channel may be tried), `expired:` (status
-    failed: too late for any channel), `withdrawn:` (status failed: not sent, as ordered) or `in_doubt:` (status sending: it may have arrived).
+    failed: too late for any channel), `withdrawn:` (status failed: not sent, as ordered) or `in_doubt:` (status sending:
+    it may have arrived).
 
     Args:
         entry: A terminal one.

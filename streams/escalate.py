@@ -34,7 +34,9 @@ def escalate_by_itself(case: Case, reason: str) -> None:
     if held_out(case.policy.holdout, case.tenant, case.lead):
         _decide(case, Verdict.HELD, Rule.HOLDOUT, "held-out leads are not escalated", None)
     elif case.record.last_escalation and case.now < cooling:
-        _decide(case, Verdict.HELD, Rule.ESCALATION_COOLDOWN, f"escalated less than {rules.cooldown_hours:g} h ago", None)
+        _decide(
+            case, Verdict.HELD, Rule.ESCALATION_COOLDOWN, f"escalated less than {rules.cooldown_hours:g} h ago", None
+        )
     elif (value := _value_of(case)) < rules.least_value_cents:
         detail = f"worth {value / 100:,.2f}; escalated by itself from {rules.least_value_cents / 100:,.2f}"
         _decide(case, Verdict.HELD, Rule.BELOW_VALUE, detail, None)
@@ -92,7 +94,11 @@ def _open(case: Case, reason: str, rule: Rule) -> None:
 
 
 def _publish(
-    case: Case, opened: OpenEscalation, status: Literal["open", "acknowledged", "resolved"], by: str | None = None, outcome: str | None = None
+    case: Case,
+    opened: OpenEscalation,
+    status: Literal["open", "acknowledged", "resolved"],
+    by: str | None = None,
+    outcome: str | None = None,
 ) -> None:
     level = level_of(case.probability, case.policy.stages.enter)
     effects = case.desk.scorer.effects(case.x[None, :])[0]
@@ -115,7 +121,12 @@ def _publish(
             value_cents=case.record.profile.value_cents,
             history=tuple(
                 PastIntervention(
-                    intervention=i.id, at=instant(i.at), channel=i.channel, step=i.step, status=i.status, outcome=i.outcome
+                    intervention=i.id,
+                    at=instant(i.at),
+                    channel=i.channel,
+                    step=i.step,
+                    status=i.status,
+                    outcome=i.outcome,
                 )
                 for i in reversed(case.record.interventions[-10:])
             ),
@@ -138,7 +149,9 @@ def _decide(case: Case, verdict: Verdict, rule: Rule, detail: str, escalation: s
     case.emit(
         topics.DECISIONS,
         Decided(
-            id=derive("dec", case.tenant, case.lead, case.policy.name, number, "escalate", case.assessment_id, case.cause),
+            id=derive(
+                "dec", case.tenant, case.lead, case.policy.name, number, "escalate", case.assessment_id, case.cause
+            ),
             tenant=case.tenant,
             lead=case.lead,
             at=case.at,

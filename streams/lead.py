@@ -21,7 +21,7 @@ from streams.sweep import fold_tick
 from streams.validate import check_control, check_home, parse
 from streams.vocabulary import meaning
 
-__all__ = ["EPOCH_BITS", "Folded", "Message", "Out", "Partition", "dead_letter", "fold"]
+__all__ = ["EPOCH_BITS", "FITS", "Folded", "Message", "Out", "Partition", "dead_letter", "fold"]
 
 ABOUT_THE_PAST = (e.Receipt, e.AcknowledgeEscalation, e.ResolveEscalation, e.CancelInterventions)
 """About a lead that is not known (erased, forgotten) these say nothing, and leave nothing."""

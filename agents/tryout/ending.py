@@ -118,23 +118,30 @@ def _stages(console: Console, plan: Plan, results: Results, truth: Truth) -> Non
             f"{len(known):,}",
             "-" if share is None else f"{share:.1%}",
         )
-    base = base_rate(plan, truth, min(plan.cutoff, last))
-    table.add_row("[dim]all live leads[/]", "", f"{base[0]:,}", f"{base[0]:,}", f"{base[1]:.1%}" if base[0] else "-")
+    cut = min(plan.cutoff, last)
+    for name, alive_days in (
+        (f"[dim]alive in the {days:g} days before[/]", days),
+        ("[dim]all live leads[/]", label.eligible_days),
+    ):
+        n, quiet = base_rate(plan, truth, cut, alive_days)
+        table.add_row(name, "", f"{n:,}", f"{n:,}", f"{quiet:.1%}" if n else "-")
     console.print()
     console.print(table)
     began = datetime.fromtimestamp(min(plan.cutoff, last), UTC)
-    console.print(f"[dim]Base rate: leads alive on {began:%Y-%m-%d}, when the live part began.[/]")
+    console.print(
+        f"[dim]Base rates: leads on {began:%Y-%m-%d}, when the live part began. A lead counts at its first entry.[/]"
+    )
 
 
-def base_rate(plan: Plan, truth: Truth, at: float) -> tuple[int, float]:
-    """Leads alive at a time, and the share of them that then really went quiet."""
+def base_rate(plan: Plan, truth: Truth, at: float, alive_days: float | None) -> tuple[int, float]:
+    """Leads with a sign of life in so many days before a time (None: ever), and the share that then really went quiet."""
     label = plan.mapping.label
     days = label.gap_days + label.horizon_days
     outcomes = label.closed_as if label.churn == "closed" else None
     alive = []
     for lead in truth.leads():
         last = truth.last_life(lead, at)
-        fresh = last is not None and (label.eligible_days is None or last >= at - label.eligible_days * DAY)
+        fresh = last is not None and (alive_days is None or last >= at - alive_days * DAY)
         if fresh and truth.is_open(lead, at):
             alive.append(lead)
     quiet = sum(truth.quiet_after(lead, at, days, outcomes) for lead in alive)

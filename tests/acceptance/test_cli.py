@@ -93,11 +93,9 @@ def test_no_broker_ends_with_69_and_names_the_setting() -> None:
     for done in together(
         (("topics", "check"), nowhere),
         (("worker", "lead", "--processes", "0"), nowhere),
-        (("worker", "couriers", "--channel", "email", "--processes", "0"), nowhere),
         (("dlq", "list"), nowhere),
         (("ledger", "list"), nowhere),
         (("lead", "show", "acme", "L1"), nowhere),
-        (("policy", "watch"), nowhere),
     ):
         assert done.code == 69, done
         assert "LEADKEEPER_BOOTSTRAP" in done.err

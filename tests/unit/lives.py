@@ -29,10 +29,10 @@ class Life:
         self.told: list[dict[str, Any]] = []
         self.tell(0, "profile_updated", **{"name": "Ann", "email": "ann@harbour-homes.com", **profile})
 
-    def tell(self, day: float, kind: str, *, happened: float | None = None, **fields: Any) -> list[dict[str, Any]]:
+    def tell(self, day: float, event: str, /, *, happened: float | None = None, **fields: Any) -> list[dict[str, Any]]:
         """Something arrives on a day (and happened on another); what it led to."""
         at = START + timedelta(days=day)
-        body = {"id": f"e{self.count}", "type": kind, "tenant": "acme", "lead": self.lead, **fields}
+        body = {"id": f"e{self.count}", "type": event, "tenant": "acme", "lead": self.lead, **fields}
         return self._fold(at, body | {"at": (at if happened is None else START + timedelta(days=happened)).isoformat()})
 
     def ticks(self, first: int, last: int) -> None:

@@ -37,7 +37,12 @@ def test_an_older_profile_only_fills_what_is_unknown() -> None:
     life.tell(5, "profile_updated", email="new@harbour-homes.com", owner="kim")
     life.tell(6, "profile_updated", happened=3, email="old@harbour-homes.com", owner=None, manager="lee")
     profile = life.record.profile
-    assert (profile.email, profile.owner, profile.manager, profile.name) == ("new@harbour-homes.com", "kim", "lee", "Ann")
+    assert (profile.email, profile.owner, profile.manager, profile.name) == (
+        "new@harbour-homes.com",
+        "kim",
+        "lee",
+        "Ann",
+    )
     life.tell(7, "profile_updated", owner=None)
     assert life.record.profile.owner is None
 
