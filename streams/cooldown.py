@@ -10,7 +10,9 @@ from streams.record import Contact
 HOUR = 3600.0
 
 
-def cooling(contacts: Sequence[Contact], channel: Channel, now: float, hours: float, channel_hours: float) -> Refusal | None:
+def cooling(
+    contacts: Sequence[Contact], channel: Channel, now: float, hours: float, channel_hours: float
+) -> Refusal | None:
     """A refusal until the longer of the two rests is over, or None."""
     last = max((c.at for c in contacts), default=None)
     last_same = max((c.at for c in contacts if c.channel == channel), default=None)

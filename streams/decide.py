@@ -70,7 +70,9 @@ def judge(planned: Planned, subject: Subject, policy: Policy, now: float) -> Jud
     if objection.until is None:
         return Judgement(Verdict.HELD, objection.rule, objection.detail)
     if objection.until > planned.expires:
-        return Judgement(Verdict.HELD, objection.rule, f"{objection.detail}; that lifts only after the step has expired")
+        return Judgement(
+            Verdict.HELD, objection.rule, f"{objection.detail}; that lifts only after the step has expired"
+        )
     return Judgement(Verdict.DEFERRED, objection.rule, objection.detail, objection.until)
 
 

@@ -23,7 +23,9 @@ def reasons_of(effects: Floats, x: Floats) -> tuple[Reason, ...]:
     raising = [i for i in order[::-1] if effects[i] >= SMALLEST_EFFECT][:RAISING]
     protecting = [i for i in order if effects[i] <= -SMALLEST_EFFECT][:PROTECTING]
     return tuple(
-        Reason(family=FAMILIES[i], text=in_words(FAMILIES[i], x, raises=effects[i] > 0), effect=round(float(effects[i]), 3))
+        Reason(
+            family=FAMILIES[i], text=in_words(FAMILIES[i], x, raises=effects[i] > 0), effect=round(float(effects[i]), 3)
+        )
         for i in (*raising, *protecting)
     )
 

@@ -81,7 +81,9 @@ def _activate(partition: Partition, order: e.Activate, offset: int) -> None:
     if (state.policy, state.model) != before:
         table = partition.table
         rows = np.fromiter(table.index.values(), np.int64, len(table.index))
-        rows = rows[table.rows["guard"][rows] < offset]  # the others have been through this, and maybe through a tick since
+        rows = rows[
+            table.rows["guard"][rows] < offset
+        ]  # the others have been through this, and maybe through a tick since
         table.rows["guard"][rows] = offset
         table.due[rows] = np.minimum(table.due[rows], state.now)
         partition.touch_all(rows)
@@ -97,15 +99,16 @@ def _accept(partition: Partition, message: Message, env: Env) -> tuple[e.LeadEve
     return body, at
 
 
-FITS = 900_000
-"""Bytes of a value that fit beside key and headers into a record of 1 MiB; compressed senders can get more past the broker."""
+FITS = 1_046_000
+"""Bytes of key and value that fit beside the headers into a record of 1 MiB; compressed senders get more past the broker."""
 KEY_FITS = 65_536
 
 
 def dead_letter(partition: int, message: Message, rejected: Rejected) -> Out:
     """The record as it came, with what is wrong in its headers. What could not be written again is cut, and says so."""
-    value, key = message.value, message.key
-    cut = len(value) if value is not None and len(value) > FITS else 0
+    key, value = message.key and message.key[:KEY_FITS], message.value
+    room = FITS - len(key or b"")
+    cut = len(value) if value is not None and len(value) > room else 0
     offset = message.offset & ((1 << EPOCH_BITS) - 1)
     letter = DeadLetter(
         id=derive("dlq", EVENTS.name, partition, message.offset),
@@ -119,4 +122,4 @@ def dead_letter(partition: int, message: Message, rejected: Rejected) -> Out:
         timestamp_ms=message.timestamp_ms,
         cut_from=cut,
     )
-    return Out(EVENTS_DLQ.name, key and key[:KEY_FITS], value[:FITS] if cut and value else value, letter.headers())
+    return Out(EVENTS_DLQ.name, key, value[:room] if cut and value else value, letter.headers())

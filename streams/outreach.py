@@ -136,7 +136,9 @@ def _plan_fallback(case: Case, planned: Planned, step: Step) -> None:
     tried = set(order[: order.index(planned.channel) + 1]) if planned.channel in order else set(order)
     channel = fallback_of(step, tried)
     if channel is not None:
-        case.add_steps([Planned(planned.stage, planned.step, channel, case.now, planned.expires, planned.deferrals, planned.by)])
+        case.add_steps(
+            [Planned(planned.stage, planned.step, channel, case.now, planned.expires, planned.deferrals, planned.by)]
+        )
 
 
 def _variables(case: Case, planned: Planned, step: Step) -> dict[str, str | int | float | bool | None]:

@@ -186,7 +186,9 @@ class Policy(Section):
             for step in self.playbooks.of(stage).steps:
                 for channel in (step.channel, *step.fallback):
                     if channel not in self.channels:
-                        raise ValueError(f"playbooks.{stage}.{step.name} uses {channel}, which [channels] does not describe")
+                        raise ValueError(
+                            f"playbooks.{stage}.{step.name} uses {channel}, which [channels] does not describe"
+                        )
         return self
 
     @model_validator(mode="after")

@@ -17,9 +17,7 @@ PRECISION = 1800.0
 """A crossing is found to within half an hour."""
 
 
-def next_looks(
-    silent_since: Floats, now: float, stages: Ints, stage_at: Callable[[Ints, Floats], Ints]
-) -> Floats:
+def next_looks(silent_since: Floats, now: float, stages: Ints, stage_at: Callable[[Ints, Floats], Ints]) -> Floats:
     """For each lead the time of its next look (epoch seconds, after `now`).
 
     Args:
@@ -32,7 +30,9 @@ def next_looks(
     low, high = np.full(len(stages), now), now + ahead
     everyone = np.arange(len(stages))
     crossing = everyone[stage_at(everyone, high) > stages] if len(stages) else everyone
-    while len(crossing := crossing[high[crossing] - low[crossing] > PRECISION]):  # each lead by itself, whoever else is due
+    while len(
+        crossing := crossing[high[crossing] - low[crossing] > PRECISION]
+    ):  # each lead by itself, whoever else is due
         middle = (low[crossing] + high[crossing]) / 2
         crossed = stage_at(crossing, middle) > stages[crossing]
         high[crossing[crossed]] = middle[crossed]

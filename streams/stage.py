@@ -22,7 +22,13 @@ class Move(NamedTuple):
 
 
 def next_stage(
-    current: int, since: float, probability: float, now: float, enter: tuple[float, float, float], hysteresis: float, dwell: float
+    current: int,
+    since: float,
+    probability: float,
+    now: float,
+    enter: tuple[float, float, float],
+    hysteresis: float,
+    dwell: float,
 ) -> Move:
     """Where the lead stands now.
 

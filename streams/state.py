@@ -61,7 +61,9 @@ def decode_lead(value: bytes) -> tuple[np.void, bytes | None]:
     except msgspec.DecodeError as error:
         raise StateUnreadable(f"not a state record: {error}") from error
     if version != VERSION or len(row) > ROW.itemsize:
-        raise StateUnreadable(f"state version {version} with a row of {len(row)} bytes; this build reads {VERSION}, {ROW.itemsize}")
+        raise StateUnreadable(
+            f"state version {version} with a row of {len(row)} bytes; this build reads {VERSION}, {ROW.itemsize}"
+        )
     return np.frombuffer(row.ljust(ROW.itemsize, b"\0"), ROW)[0], record
 
 

@@ -13,13 +13,11 @@ from streams.env import EVERYONE, Env
 from streams.features import DAY, Bools, Floats, Ints, Rows
 from streams.partition import Folded, Partition
 from streams.policy import Policy
+from streams.record import WATCHED
 from streams.rules import Case
 from streams.silence import next_looks
 from streams.stage import felt
 from streams.vector import COLUMN, vectors
-
-WATCHED = 1
-"""Bit of `flags`: the lead's record has something that time may change."""
 
 
 class Limits(NamedTuple):

@@ -29,11 +29,17 @@ def parse(key: bytes | None, value: bytes | None, timestamp_ms: int) -> tuple[Le
         raise Rejected(RejectReason.NULL_KEY, "key", "the record has no key", "send `tenant:lead` as the key")
     if value is None:
         raise Rejected(
-            RejectReason.NULL_VALUE, "value", "the record has no value", "send an event; to forget a lead send erase_lead"
+            RejectReason.NULL_VALUE,
+            "value",
+            "the record has no value",
+            "send an event; to forget a lead send erase_lead",
         )
     if len(value) > MAX_BYTES:
         raise Rejected(
-            RejectReason.TOO_LARGE, "value", f"{len(value)} bytes", f"send at most {MAX_BYTES} bytes; put large content elsewhere"
+            RejectReason.TOO_LARGE,
+            "value",
+            f"{len(value)} bytes",
+            f"send at most {MAX_BYTES} bytes; put large content elsewhere",
         )
     try:
         event = EVENT.validate_json(value)
@@ -43,10 +49,15 @@ def parse(key: bytes | None, value: bytes | None, timestamp_ms: int) -> tuple[Le
     seconds = timestamp_ms / 1000.0 if timestamp_ms > 0 else at  # -1: the record has no timestamp
     if at > seconds + FUTURE_SECONDS or at > LATEST:
         raise Rejected(
-            RejectReason.IN_FUTURE, "at", "is over a day after the broker had the record", "check the sender's clock and its zone"
+            RejectReason.IN_FUTURE,
+            "at",
+            "is over a day after the broker had the record",
+            "check the sender's clock and its zone",
         )
     if at < EARLIEST:
-        raise Rejected(RejectReason.ANCIENT, "at", "is before 1990", "check the sender's clock: 1970 is a time that was never set")
+        raise Rejected(
+            RejectReason.ANCIENT, "at", "is before 1990", "check the sender's clock: 1970 is a time that was never set"
+        )
     if not isinstance(event, Tick | Activate):
         _check_key(key, event.tenant, event.lead)
     return event, min(at, seconds + SKEW_SECONDS)
@@ -65,13 +76,19 @@ def check_control(event: Tick | Activate, partition: int, policies: Collection[s
     """Raise Rejected when a tick or an activation is for another partition, or activates what is not there."""
     if event.partition != partition:
         raise Rejected(
-            RejectReason.WRONG_PARTITION, "partition", f"came on partition {partition}", "send it to the partition it names"
+            RejectReason.WRONG_PARTITION,
+            "partition",
+            f"came on partition {partition}",
+            "send it to the partition it names",
         )
     if isinstance(event, Activate):
         for field, version, known in (("policy", event.policy, policies), ("model", event.model, models)):
             if version is not None and version not in known:
                 raise Rejected(
-                    RejectReason.INVALID_VALUE, field, "no such version is loaded", "put it where the worker looks, then activate again"
+                    RejectReason.INVALID_VALUE,
+                    field,
+                    "no such version is loaded",
+                    "put it where the worker looks, then activate again",
                 )
 
 
@@ -81,7 +98,10 @@ def _check_key(key: bytes, tenant: str, lead: str) -> None:
     key_tenant = key.partition(b":")[0]
     field = "lead" if key_tenant == tenant.encode() else "tenant"
     raise Rejected(
-        RejectReason.KEY_MISMATCH, field, "key and body name different leads", "send `tenant:lead` of the body as the key"
+        RejectReason.KEY_MISMATCH,
+        field,
+        "key and body name different leads",
+        "send `tenant:lead` of the body as the key",
     )
 
 
@@ -117,17 +137,23 @@ def reject(value: bytes, error: ValidationError) -> Rejected:
     if kind in _JSON:
         return _broken_json(value, first)
     if kind in _NOT_OBJECT and not field:
-        return Rejected(RejectReason.NOT_AN_OBJECT, "value", "the JSON is not an object", "send one JSON object per record")
+        return Rejected(
+            RejectReason.NOT_AN_OBJECT, "value", "the JSON is not an object", "send one JSON object per record"
+        )
     if kind == "union_tag_not_found":
         return Rejected(RejectReason.MISSING_FIELD, "type", "is missing", "say which kind of event it is")
     if kind == "union_tag_invalid":
-        return Rejected(RejectReason.UNKNOWN_TYPE, "type", "is not a known type", "see schemas/events.py, or use custom with a kind")
+        return Rejected(
+            RejectReason.UNKNOWN_TYPE, "type", "is not a known type", "see schemas/events.py, or use custom with a kind"
+        )
     if field == "v":
         return Rejected(RejectReason.UNKNOWN_VERSION, "v", first["msg"], "send version 1, as a number")
     if kind == "missing":
         return Rejected(RejectReason.MISSING_FIELD, field, "is missing", f"add {field}")
     if field == "email" and kind == "value_error":  # the library's words repeat parts of the address
-        return Rejected(RejectReason.INVALID_VALUE, field, "is not a valid e-mail address", "send name@domain, or null to clear it")
+        return Rejected(
+            RejectReason.INVALID_VALUE, field, "is not a valid e-mail address", "send name@domain, or null to clear it"
+        )
     reason = RejectReason.WRONG_TYPE if kind.endswith("_type") else RejectReason.INVALID_VALUE
     return Rejected(reason, field, first["msg"].removeprefix("Value error, "), _REMEDY.get(kind, _SEE))
 
@@ -137,7 +163,9 @@ def _broken_json(value: bytes, first: Any) -> Rejected:
         value.decode()
     except UnicodeDecodeError as error:
         return Rejected(RejectReason.NOT_UTF8, "value", f"byte {error.start} is not UTF-8", "encode as UTF-8")
-    return Rejected(RejectReason.NOT_JSON, "value", first["msg"].removeprefix("Invalid JSON: "), "send one JSON object per record")
+    return Rejected(
+        RejectReason.NOT_JSON, "value", first["msg"].removeprefix("Invalid JSON: "), "send one JSON object per record"
+    )
 
 
 def _field(loc: tuple[int | str, ...]) -> str:

@@ -24,7 +24,7 @@ def test_bad_input_ends_as_one_dead_letter(bad: Bad) -> None:
     """With typed reason, field and remedy; the original bytes; the source position; and without repeating values."""
     partition = Partition(0)
     done = fold(partition, [Message(5, MS, bad.key, bad.value)], ENV)
-    kept = bad.value and bad.value[:FITS]  # what could not be written again is cut, and says so
+    kept = bad.value and bad.value[: FITS - len(bad.key or b"")]  # what could not be written again is cut, and says so
     assert [(o.topic, o.key, o.value) for o in done.outputs] == [(EVENTS_DLQ.name, bad.key, kept)]
     assert done.rejected == [5]
     letter = DeadLetter.from_headers(done.outputs[0].headers or [])
@@ -96,3 +96,11 @@ def test_a_record_without_a_timestamp_is_judged_by_its_own_time() -> None:
     """Brokers give -1 where a very old producer set no timestamp."""
     done = fold(Partition(0), [Message(0, -1, b"acme:L1", raw())], ENV)
     assert done.rejected == []
+
+
+def test_what_no_batch_could_hold_is_cut_and_says_so() -> None:
+    """A compressed sender gets 3 MB past the broker; the dead letter fits into 1 MiB and names the full size."""
+    done = fold(Partition(0), [Message(0, MS, b"k" * 100_000, b"x" * 3_000_000)], ENV)
+    (out,) = done.outputs
+    assert len(out.key or b"") + len(out.value or b"") < 1_047_000
+    assert DeadLetter.from_headers(out.headers or []).cut_from == 3_000_000
