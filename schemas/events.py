@@ -223,7 +223,7 @@ class Tick(Incoming):
 class Activate(Incoming):
     """From here on, this partition is judged by another policy or model version, or starts or stops acting.
 
-    In the inbox, so that the log alone reproduces every decision; the content of the versions is on `policies`.
+    In the inbox, so that a replay of the log, with the policy and model files it names, comes to every decision again.
     """
 
     v: Literal[1] = 1
