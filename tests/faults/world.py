@@ -25,12 +25,10 @@ class World:
         done: What was done to whom.
     """
 
-    def __init__(
-        self, folder: Path, bootstrap: str, prefix: str, session_s: float, lead_command: list[str] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, bootstrap: str, prefix: str, session_s: float) -> None:
         """Nothing starts yet."""
         self._folder, self._bootstrap, self._prefix, self.session_s = folder, bootstrap, prefix, session_s
-        lead = lead_command or ["-m", "agents", "worker", "lead", "--processes", "0"]
+        lead = ["-m", "agents", "worker", "lead", "--processes", "0"]
         couriers = ["-m", "agents", "worker", "couriers", "--processes", "0", "--channel"]
         self._commands = {
             "lead-1": lead,
