@@ -75,7 +75,9 @@ class HealthServer:
 
     async def _ready(self, _: web.Request) -> web.Response:
         stats = self._lane.stats
-        ready = stats.generations > 0 and not stats.paused
+        if not stats.generations:
+            return web.json_response({"ready": False, "partitions": 0, "paused": []}, status=503)
+        ready = not stats.paused
         paused = sorted(f"{tp.topic}[{tp.partition}]" for tp in stats.paused)
         body = {"ready": ready, "partitions": len(self._lane.owned()), "paused": paused, **self._progress()}
         return web.json_response(body, status=200 if ready else 503)

@@ -158,7 +158,7 @@ class Changelog:
             # Not ours: a former owner's last write landed in between. Stay in front of it; it is read next time.
             self._behind.add(partition)
             self.stats.foreign_writes += 1
-            logger.warning("%s[%d]: somebody else wrote offsets %d..%d", self.topic, partition, known, base_offset - 1)
+            logger.info("%s[%d]: somebody else wrote offsets %d..%d", self.topic, partition, known, base_offset - 1)
 
     async def _read(
         self, reader: AIOKafkaConsumer, ends: dict[TopicPartition, int], apply_for: Callable[[int], Apply]

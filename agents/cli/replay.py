@@ -95,7 +95,7 @@ def replay(
 def demo(keep: Keep = False) -> None:
     """See the whole product work on a real purchase log: CDNOW, 69,659 purchases of 23,570 customers, 1997 to 1998.
 
-    Takes about two minutes. It trains on 1997, streams 1998 and leaves nothing running.
+    Takes two minutes on an idle machine. It trains on 1997, streams 1998 and leaves nothing running.
     """
     console = out
     try:

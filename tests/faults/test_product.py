@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from redis.asyncio import Redis
 
 from agents.channels.in_app import read as read_in_app
@@ -17,7 +18,6 @@ from agents.writer import Writer
 from schemas import topics
 from schemas.ledger import LedgerState
 from streams.state import PARTITION_KEY, decode_partition
-from tests.broker.faults import Log
 from tests.brokers import Broker
 from tests.faults.traffic import traffic
 from tests.faults.verdict import Verdict, judge, oracle
@@ -33,57 +33,68 @@ ENDED = {s.value for s in LedgerState} - {LedgerState.CLAIMED, LedgerState.RETRY
 
 
 class Logs:
-    """Every topic of the run, read as it grows."""
+    """Every topic of the run, read as it grows by one reader without a group."""
 
     def __init__(self, bootstrap: str, prefix: str) -> None:
-        written = [*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ]
-        self._named = {
-            t.name: Log(bootstrap, prefix + t.name, PARTITIONS)
-            for t in (topics.EVENTS, topics.STATE, topics.LEDGER, *written)
-        }
-        self._written = [t.name for t in written]
+        self._bootstrap, self._prefix = bootstrap, prefix
+        self._written = [t.name for t in (*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ)]
+        names = [topics.EVENTS.name, topics.STATE.name, topics.LEDGER.name, *self._written]
+        self.records: dict[str, list[ConsumerRecord]] = {name: [] for name in names}
 
     async def __aenter__(self) -> Self:
-        for log in self._named.values():
-            await log.__aenter__()
+        self._reader = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=40,
+            request_timeout_ms=120_000,
+        )
+        await self._reader.start()
+        tps = [TopicPartition(self._prefix + name, n) for name in self.records for n in range(PARTITIONS)]
+        self._reader.assign(tps)
+        await self._reader.seek_to_beginning(*tps)
         return self
 
-    async def __aexit__(self, *args: object) -> None:
-        for log in self._named.values():
-            await log.__aexit__(*args)
+    async def __aexit__(self, *_: object) -> None:
+        await self._reader.stop()
 
-    def __getitem__(self, topic: topics.Topic) -> Log:
-        return self._named[topic.name]
+    def __getitem__(self, topic: topics.Topic) -> list[ConsumerRecord]:
+        return self.records[topic.name]
+
+    async def _read(self) -> int:
+        """Read what is there; returns how many records were new."""
+        new = 0
+        while fetched := await self._reader.getmany(timeout_ms=300):
+            for tp, batch in fetched.items():
+                self.records[tp.topic.removeprefix(self._prefix)].extend(batch)
+                new += len(batch)
+        return new
 
     @property
-    def outputs(self) -> list[object]:
+    def outputs(self) -> list[ConsumerRecord]:
         """Everything the lead agents wrote."""
-        return [r for name in self._written for r in self._named[name].records]
+        return [r for name in self._written for r in self.records[name]]
 
     async def settled(self) -> bool:
-        """Everything in the inbox is applied, and every command with a courier has ended."""
-        new = 0
-        for log in self._named.values():
-            while read := await log.read(50):
-                new += read
-        if new:
-            return False  # what came last may have led to something in a log that was read before it
+        """Everything in the inbox is applied, every command with a courier has ended, and nothing moved for a moment."""
+        if await self._read():
+            return False  # what came last may have led to something that was not read before it
         ends = Counter(dict.fromkeys(range(PARTITIONS), -1))
-        for record in self[topics.EVENTS].records:
+        for record in self[topics.EVENTS]:
             ends[record.partition] = max(ends[record.partition], record.offset)
         applied = dict.fromkeys(range(PARTITIONS), -1)
-        for record in self[topics.STATE].records:
+        for record in self[topics.STATE]:
             if record.key == PARTITION_KEY:
                 applied[record.partition] = max(applied[record.partition], decode_partition(record.value).applied)
         return all(applied[n] >= ends[n] for n in applied) and not self.unfinished()
 
     def ledger(self) -> dict[str, dict[str, object]]:
         """Newest entry of each command."""
-        return {r.key.decode(): json.loads(r.value) for r in self[topics.LEDGER].records if r.value}
+        return {r.key.decode(): json.loads(r.value) for r in self[topics.LEDGER] if r.value}
 
     def commands(self, channel: str) -> set[str]:
         """Ids of the commands of a channel."""
-        found = (json.loads(r.value) for r in self._named[f"interventions.{channel}"].records)
+        found = (json.loads(r.value) for r in self.records[f"interventions.{channel}"])
         return {body["id"] for body in found if body["type"] == "deliver_intervention"}
 
     def unfinished(self) -> set[str]:
@@ -170,9 +181,9 @@ async def _run(broker: Broker, folder: Path, run: Run) -> tuple[bool, Verdict]:
                 except AssertionError:
                     settled = False
                 in_app = await in_app_ids(world.redis_url)
-            truth = oracle(logs[topics.EVENTS].records, PARTITIONS)
-            verdict = judge(truth, logs.outputs, logs[topics.STATE].records, prefix)
-            records = len(logs[topics.EVENTS].records)
+            truth = oracle(logs[topics.EVENTS], PARTITIONS)
+            verdict = judge(truth, logs.outputs, logs[topics.STATE], prefix)
+            records = len(logs[topics.EVENTS])
             print(f"{records} records; {', '.join(world.done)}; exits {dict(world.exits)}; settled {settled}")  # noqa: T201
             print(verdict)  # noqa: T201
             if settled and verdict.clean:
