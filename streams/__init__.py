@@ -25,10 +25,12 @@ How they are put together:
     lead          the fold: messages in, outputs and changed state out. Start reading here
     stretch       events between two ticks, in three strokes: features, risk, rules
     sweep         a tick: the leads whose time has come
+    limits, publish    which leads need no rule, in columns; and what is said of them all the same
     rules         all rules, applied to one lead at one moment (a case)
     life          what a case does with signs of life
     hear          what a case does with messages that are no activity
     outbox        what a case concluded, as messages
+    assess        what an assessment says
     partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
     env           what the fold is handed besides the log

@@ -10,7 +10,7 @@ from schemas.decisions import Decided, Rule, Verdict
 from schemas.escalations import LeadEscalated, PastIntervention
 from schemas.units import Priority
 from streams.explain import reasons_of
-from streams.health import band_of
+from streams.health import BANDS
 from streams.holdout import held_out
 from streams.ids import derive
 from streams.outbox import instant
@@ -115,7 +115,7 @@ def _publish(
             urgency=URGENCY[level],
             probability=case.probability,
             stage=ORDER[case.stage],
-            time_to_churn=band_of(level),
+            time_to_churn=BANDS[level],
             reasons=reasons_of(effects, case.x),
             name=case.record.profile.name,
             value_cents=case.record.profile.value_cents,

@@ -114,7 +114,7 @@ class Batch:
 
     def __init__(
         self,
-        rows: Sequence[int],
+        rows: Sequence[int] | Ints,
         times: Sequence[float],
         families: Sequence[int],
         keys: Sequence[bool],

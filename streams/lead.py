@@ -5,7 +5,7 @@ activations and erasures end, since what follows depends on them. Where the log 
 the result, to the byte.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,14 +16,15 @@ from schemas.topics import EVENTS, EVENTS_DLQ
 from streams.env import Env
 from streams.ids import derive
 from streams.partition import EPOCH_BITS, Folded, Message, Out, Partition
+from streams.policy import Policy
 from streams.stretch import Event, fold_stretch
 from streams.sweep import fold_tick
 from streams.validate import check_control, check_home, parse
-from streams.vocabulary import meaning
+from streams.vocabulary import Kind, meaning
 
 __all__ = ["EPOCH_BITS", "FITS", "Folded", "Message", "Out", "Partition", "dead_letter", "fold"]
 
-ABOUT_THE_PAST = (e.Receipt, e.AcknowledgeEscalation, e.ResolveEscalation, e.CancelInterventions)
+ABOUT_THE_PAST = frozenset({e.Receipt, e.AcknowledgeEscalation, e.ResolveEscalation, e.CancelInterventions})
 """About a lead that is not known (erased, forgotten) these say nothing, and leave nothing."""
 
 
@@ -34,9 +35,10 @@ def fold(partition: Partition, messages: Sequence[Message], env: Env) -> Folded:
     lead is made durable again, as the changelog might lack it.
     """
     done = Folded()
-    stretch: list[Event] = []
+    gathering = Gathering(partition, env)
+    state = partition.state
     for message in messages:
-        if message.offset <= partition.state.applied:
+        if message.offset <= state.applied:
             done.tally["skipped", "applied"] += 1
             continue
         try:
@@ -45,30 +47,57 @@ def fold(partition: Partition, messages: Sequence[Message], env: Env) -> Folded:
             done.outputs.append(dead_letter(partition.number, message, rejected))
             done.rejected.append(message.offset)
             done.tally["rejected", rejected.reason] += 1
-            partition.state.applied = message.offset
+            state.applied = message.offset
             continue
-        partition.state.now = max(partition.state.now, at)
-        done.tally["events", body.type] += 1
-        if isinstance(body, e.Tick | e.Activate):
-            fold_stretch(partition, stretch, env, done)
-            stretch = []
-            if isinstance(body, e.Tick):
+        state.now = max(state.now, at)
+        if e.is_control(body):
+            done.tally["events", body.type] += 1
+            gathering.fold(done)
+            if type(body) is e.Tick:
                 fold_tick(partition, message.offset, body.id, env, done)
-            else:
+            elif type(body) is e.Activate:
                 _activate(partition, body, message.offset)
-        elif isinstance(body, ABOUT_THE_PAST) and message.key not in partition.table.index:
+        elif type(body) in ABOUT_THE_PAST and message.key not in partition.table.index:
             done.tally["unknown_lead", body.type] += 1
         else:
-            policy = env.policy(partition.state.policy, body.tenant)
-            known = meaning(body, policy.kinds) if isinstance(body, e.Activity) else None
-            row = partition.table.row_of(message.key or b"")
-            stretch.append(Event(message.offset, partition.state.now, at, row, body, known))
-            if isinstance(body, e.EraseLead):
-                fold_stretch(partition, stretch, env, done)
-                stretch = []
-        partition.state.applied = message.offset
-    fold_stretch(partition, stretch, env, done)
+            gathering.add(message, body, at)
+            if type(body) is e.EraseLead:
+                gathering.fold(done)
+        state.applied = message.offset
+    gathering.fold(done)
     return done
+
+
+class Gathering:
+    """Messages about leads on their way into the next stretch."""
+
+    def __init__(self, partition: Partition, env: Env) -> None:
+        """Nothing yet."""
+        self._partition, self._env = partition, env
+        self._empty()
+
+    def _empty(self) -> None:
+        self._stretch: list[Event] = []
+        self._policies: list[Policy] = []
+        self._known: dict[str, tuple[int, Mapping[str, Kind]]] = {}
+
+    def add(self, message: Message, body: e.AboutLead, at: float) -> None:
+        """One more, which came at the partition's stream time and happened `at`."""
+        partition = self._partition
+        known = self._known.get(body.tenant)
+        if known is None:
+            policy = self._env.policy(partition.state.policy, body.tenant)
+            known = self._known[body.tenant] = len(self._policies), policy.kinds
+            self._policies.append(policy)
+        which, kinds = known
+        row = partition.table.row_of(message.key or b"")
+        told = meaning(body, kinds) if e.is_activity(body) else None
+        self._stretch.append(Event(message.offset, partition.state.now, at, row, body, told, which))
+
+    def fold(self, done: Folded) -> None:
+        """Fold what was gathered."""
+        fold_stretch(self._partition, self._stretch, self._policies, self._env, done)
+        self._empty()
 
 
 def _activate(partition: Partition, order: e.Activate, offset: int) -> None:
@@ -92,7 +121,7 @@ def _activate(partition: Partition, order: e.Activate, offset: int) -> None:
 def _accept(partition: Partition, message: Message, env: Env) -> tuple[e.LeadEvent, float]:
     """The event and its time; Rejected when it cannot be used here."""
     body, at = parse(message.key, message.value, message.timestamp_ms)
-    if isinstance(body, e.Tick | e.Activate):
+    if e.is_control(body):
         check_control(body, partition.number, env.policies, env.scorers)
     elif env.home and message.key not in partition.table.index:
         check_home(message.key or b"", partition.number, env.home)

@@ -6,19 +6,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from schemas import topics
-from schemas.assessments import LeadAssessed
 from schemas.decisions import Decided, Verdict
 from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
-from schemas.units import Level
+from streams.assess import NOTHING, Judge, Notes, assessment, change
 from streams.explain import reasons_of
-from streams.health import band_of, confidence_of, health_of
 from streams.ids import derive
 from streams.playbook import step_of, template_of
 from streams.record import Planned
 from streams.risk import level_of
 from streams.stage import ORDER, skipped
 from streams.track import may_take_credit, outcome_without_life, success_score
-from streams.vector import COLUMN
 
 if TYPE_CHECKING:
     from streams.decide import Judgement
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from streams.record import Episode, Intervention
     from streams.rules import Case
 
-LEVELS = (Level.LOW, Level.MEDIUM, Level.HIGH, Level.CRITICAL)
 END_OUTCOME = {"re_engaged": Outcome.RE_ENGAGED, "converted": Outcome.CONVERTED, "churned": Outcome.CHURNED}
 SAVED = frozenset({"re_engaged", "converted"})
 
@@ -38,39 +34,30 @@ def instant(seconds: float) -> datetime:
 
 def assessed(case: Case, probability: float, before: int) -> None:
     """Publish a fresh probability, and the stage the lead is in now; `before` is the stage it came from."""
-    rows, x = case.desk.table.rows, case.x
-    rows["seq"][case.row] += 1
+    rows, scorer, policy = case.desk.table.rows, case.desk.scorer, case.policy
     seq = int(rows["seq"][case.row])
-    risen = case.stage > before
-    level = level_of(probability, case.policy.stages.enter)
-    # Exact reasons cost half a millisecond: told when a stage is entered and somebody may act on it.
-    effects = case.desk.scorer.effects(x[None, :])[0] if risen and case.desk.acting else None
-    case.emit(
-        topics.ASSESSMENTS,
-        LeadAssessed(
-            id=case.assessment_id,
-            tenant=case.tenant,
-            lead=case.lead,
-            at=case.at,
-            seq=seq,
-            cause=case.cause,
-            probability=probability,
-            change=0.0 if seq == 1 else round(probability - case.probability, 6),
-            level=LEVELS[level],
-            stage=ORDER[case.stage],
-            previous_stage=ORDER[before],
-            skipped=skipped(before, case.stage),
-            time_to_churn=band_of(level),
-            confidence=confidence_of(x, probability),
-            health=health_of(x),
-            reasons=() if effects is None else reasons_of(effects, x),
-            recommended=tuple(s.action for s in case.policy.playbooks.of(ORDER[case.stage]).steps) if risen else (),
-            silent_days=round(float(x[COLUMN["silent_days"]]), 3),
-            method=case.desk.scorer.method,
-            model_version=case.desk.scorer.version,
-            policy_version=case.policy.version,
-        ),
+    rows["seq"][case.row] = seq + 1
+    notes = NOTHING
+    if case.stage > before:
+        # Exact reasons cost half a millisecond: told when a stage is entered and somebody may act on it.
+        reasons = reasons_of(scorer.effects(case.x[None, :])[0], case.x) if case.desk.acting else ()
+        notes = Notes(
+            skipped(before, case.stage),
+            [reason.model_dump() for reason in reasons],
+            tuple(step.action for step in policy.playbooks.of(ORDER[case.stage]).steps),
+        )
+    value = assessment(
+        *(case.tenant, case.lead, case.born, seq + 1, case.now, case.cause),
+        probability,
+        float(change(probability, case.probability, seq)),
+        level_of(probability, policy.stages.enter),
+        case.stage,
+        before,
+        case.measured(probability),
+        Judge(scorer.method, scorer.version, policy.version),
+        notes,
     )
+    case.put(topics.ASSESSMENTS, value)
     rows["published"][case.row] = probability
     case.desk.tally["assessed", ORDER[case.stage]] += 1
     if case.stage != before:

@@ -17,21 +17,22 @@ from schemas.decisions import Rule, Verdict
 from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus, Outgoing
 from streams import outbox
+from streams.assess import Finding, assessment_id, measures
 from streams.decide import Judgement
 from streams.desk import Desk
 from streams.episode import ending, ends_at
 from streams.escalate import escalate_by_itself
 from streams.features import DAY, Floats
 from streams.holdout import held_out
-from streams.ids import derive, fingerprint
+from streams.ids import fingerprint
 from streams.outreach import run_due_steps
 from streams.partition import Out
 from streams.playbook import plan
 from streams.record import WATCHED, Episode, LeadRecord, Planned
-from streams.stage import ORDER, felt, next_stage
+from streams.stage import ORDER, next_stage
 from streams.state import decode_record, encode_record
 from streams.track import RANK, forget_old, outcome_without_life, window_ends
-from streams.vector import COLUMN, vectors
+from streams.vector import vectors
 
 CRITICAL = 3
 MOST_ORDERED = 50
@@ -58,6 +59,7 @@ class Case:
         data = desk.records.get(row)
         self.record: LeadRecord = LeadRecord() if data is None else decode_record(data)
         self._x: Floats | None = None
+        self._measured: Sequence[float] | None = None
         self._look_again: float | None = None
         if not self.born:
             desk.table.rows["born"][row] = fingerprint(cause)
@@ -74,6 +76,12 @@ class Case:
             rows = np.array([self.signs], self.desk.table.rows.dtype)
             self._x = vectors(rows, np.array([self.now if rows["events"][0] else 0.0]))[0]
         return self._x
+
+    def measured(self, probability: float) -> Sequence[float]:
+        """The row of `measures` for the lead now."""
+        if self._measured is None:
+            self._measured = measures(self.x[None, :], np.array([probability]))[0].tolist()
+        return self._measured
 
     @property
     def stage(self) -> int:
@@ -98,13 +106,15 @@ class Case:
     @property
     def assessment_id(self) -> str:
         """Id of the last published assessment."""
-        return derive("asm", self.tenant, self.lead, self.born, int(self.desk.table.rows["seq"][self.row]))
+        return assessment_id(self.tenant, self.lead, self.born, int(self.desk.table.rows["seq"][self.row]))
 
     def emit(self, topic: topics.Topic, message: Outgoing) -> None:
         """Put a message about this lead into the outputs."""
-        self.desk.outputs.append(
-            Out(topic.name, f"{self.tenant}:{self.lead}".encode(), message.model_dump_json().encode())
-        )
+        self.put(topic, message.model_dump_json().encode())
+
+    def put(self, topic: topics.Topic, value: bytes) -> None:
+        """The same for a message that is in bytes already."""
+        self.desk.outputs.append(Out(topic.name, f"{self.tenant}:{self.lead}".encode(), value))
 
     # -- risk and stage ---------------------------------------------------------------------------------------------
 
@@ -131,18 +141,17 @@ class Case:
         if self.desk.table.rows["seq"][self.row] == 0:
             outbox.assessed(self, float(self.desk.scorer.score(self.x[None, :])[0]), self.stage)
 
-    def assess(self, x: Floats, probability: float) -> None:
+    def assess(self, found: Finding) -> None:
         """Take a fresh probability in: move the stage, publish what changed, and let things follow from it."""
-        self._x = x
+        self._x, self._measured, probability = found.x, found.measured, found.probability
         if not self.is_live():
             return
         rows, stages = self.desk.table.rows, self.policy.stages
         before = self.stage
-        now_felt = float(felt(probability, x[COLUMN["silent_days"]], stages.grace_days))
         move = next_stage(
             before,
             float(rows["since"][self.row]),
-            now_felt,
+            found.felt,
             self.now,
             stages.enter,
             stages.hysteresis,

@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.errors import Rejected, RejectReason
-from schemas.events import EVENT, Activate, LeadEvent, Tick
+from schemas.events import EVENT, Activate, LeadEvent, Tick, is_control
 
 MAX_BYTES = 262_144
+_validate = EVENT.validate_json
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC).timestamp()
 LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 """Even where the record's own timestamp, which a producer may set, says so: times are kept in 32 bits (until 2106)."""
@@ -25,29 +26,42 @@ def parse(key: bytes | None, value: bytes | None, timestamp_ms: int) -> tuple[Le
     Raises:
         Rejected: naming the field and the remedy.
     """
+    if key is None or value is None or len(value) > MAX_BYTES:
+        raise _unusable(key, value)
+    try:
+        event = _validate(value)
+    except ValidationError as error:
+        raise reject(value, error) from None
+    at = event.at.timestamp()
+    seconds = timestamp_ms / 1000.0 if timestamp_ms > 0 else at  # -1: the record has no timestamp
+    if at > seconds + SKEW_SECONDS or at < EARLIEST or at > LATEST:
+        at = _skewed(at, seconds)
+    if not is_control(event) and key != f"{event.tenant}:{event.lead}".encode():
+        raise _mismatch(key, event.tenant)
+    return event, at
+
+
+def _unusable(key: bytes | None, value: bytes | None) -> Rejected:
     if key is None:
-        raise Rejected(RejectReason.NULL_KEY, "key", "the record has no key", "send `tenant:lead` as the key")
+        return Rejected(RejectReason.NULL_KEY, "key", "the record has no key", "send `tenant:lead` as the key")
     if value is None:
-        raise Rejected(
+        return Rejected(
             RejectReason.NULL_VALUE,
             "value",
             "the record has no value",
             "send an event; to forget a lead send erase_lead",
         )
-    if len(value) > MAX_BYTES:
-        raise Rejected(
-            RejectReason.TOO_LARGE,
-            "value",
-            f"{len(value)} bytes",
-            f"send at most {MAX_BYTES} bytes; put large content elsewhere",
-        )
-    try:
-        event = EVENT.validate_json(value)
-    except ValidationError as error:
-        raise reject(value, error) from None
-    at = event.at.timestamp()
-    seconds = timestamp_ms / 1000.0 if timestamp_ms > 0 else at  # -1: the record has no timestamp
-    if at > seconds + FUTURE_SECONDS or at > LATEST:
+    return Rejected(
+        RejectReason.TOO_LARGE,
+        "value",
+        f"{len(value)} bytes",
+        f"send at most {MAX_BYTES} bytes; put large content elsewhere",
+    )
+
+
+def _skewed(at: float, broker: float) -> float:
+    """The time that counts for an event whose clock is off; Rejected when that is no skew any more."""
+    if at > broker + FUTURE_SECONDS or at > LATEST:
         raise Rejected(
             RejectReason.IN_FUTURE,
             "at",
@@ -58,9 +72,7 @@ def parse(key: bytes | None, value: bytes | None, timestamp_ms: int) -> tuple[Le
         raise Rejected(
             RejectReason.ANCIENT, "at", "is before 1990", "check the sender's clock: 1970 is a time that was never set"
         )
-    if not isinstance(event, Tick | Activate):
-        _check_key(key, event.tenant, event.lead)
-    return event, min(at, seconds + SKEW_SECONDS)
+    return min(at, broker + SKEW_SECONDS)
 
 
 def check_home(key: bytes, partition: int, home: Callable[[bytes], int]) -> None:
@@ -92,12 +104,10 @@ def check_control(event: Tick | Activate, partition: int, policies: Collection[s
                 )
 
 
-def _check_key(key: bytes, tenant: str, lead: str) -> None:
-    if key == f"{tenant}:{lead}".encode():
-        return
+def _mismatch(key: bytes, tenant: str) -> Rejected:
     key_tenant = key.partition(b":")[0]
     field = "lead" if key_tenant == tenant.encode() else "tenant"
-    raise Rejected(
+    return Rejected(
         RejectReason.KEY_MISMATCH,
         field,
         "key and body name different leads",

@@ -69,20 +69,30 @@ BUILT_IN: Mapping[str, Kind] = {
 CONNECTED = Kind(Family.REPLY, key=True)
 UNANSWERED = Kind(Family.UNANSWERED, key=False)
 UNKNOWN_CUSTOM = Kind(Family.OTHER, key=False)
+_SAYS_MORE = {
+    "purchase_completed", "refund_issued", "subscription_started", "subscription_renewed", "survey_answered",
+    "review_posted",
+}  # fmt: skip
+_PLAIN = {name: Meaning(int(k.family), k.key, 0, NO_MOOD) for name, k in BUILT_IN.items() if name not in _SAYS_MORE}
+"""Most events mean the same every time; looking it up costs a fifth of working it out."""
 
 
 def meaning(event: e.Activity, custom: Mapping[str, Kind]) -> Meaning:
     """What an activity event means under a tenant's vocabulary. Total: every activity has a meaning."""
-    kind = custom.get(event.type) or BUILT_IN.get(event.type)
+    name = event.type
+    plain = _PLAIN.get(name)
+    if plain is not None and name not in custom:
+        return plain
+    kind = custom.get(name) or BUILT_IN.get(name)
     cents, mood = 0, NO_MOOD
     match event:
-        case e.CallCompleted():
-            kind = kind or (CONNECTED if event.outcome == "connected" else UNANSWERED)
+        case e.PurchaseCompleted():
+            cents = event.amount_cents
         case e.Custom():
             kind = custom.get(event.kind, UNKNOWN_CUSTOM)
             cents = event.amount_cents or 0
-        case e.PurchaseCompleted():
-            cents = event.amount_cents
+        case e.CallCompleted():
+            kind = kind or (CONNECTED if event.outcome == "connected" else UNANSWERED)
         case e.RefundIssued():
             cents = -event.amount_cents
         case e.SubscriptionStarted() | e.SubscriptionRenewed():

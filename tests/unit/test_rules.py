@@ -19,7 +19,7 @@ from streams.decide import Subject, judge
 from streams.episode import ending, ends_at
 from streams.explain import in_words, reasons_of
 from streams.features import DAY
-from streams.health import band_of, confidence_of, health_of
+from streams.health import BANDS, PARTS, confidence, health
 from streams.holdout import held_out
 from streams.ids import bucket, derive, fingerprint
 from streams.playbook import fallback_of, plan, step_of, template_of
@@ -372,11 +372,9 @@ def test_what_is_said_of_an_intervention_without_a_sign_of_life_and_what_is_kept
 def test_levels_bands_and_confidence() -> None:
     """Levels by threshold reached; a band for each level; the seed's formula for confidence."""
     assert [level_of(p, (0.3, 0.6, 0.8)) for p in (0.29, 0.3, 0.6, 0.8, 1.0)] == [0, 1, 2, 3, 3]
-    assert [band_of(level) for level in range(4)] == [">30", "14-30", "7-14", "<7"]
-    x = _x(key_events=5)
-    assert confidence_of(x, 0.5) == 0.6
-    assert confidence_of(x, 1.0) == 1.0
-    assert confidence_of(_x(key_events=0), 0.75) == 0.2
+    assert BANDS == (">30", "14-30", "7-14", "<7")
+    known, unknown = _x(key_events=5), _x(key_events=0)
+    assert confidence(np.stack([known, known, unknown]), np.array([0.5, 1.0, 0.75])).tolist() == [0.6, 1.0, 0.2]
 
 
 def _x(**values: float) -> Any:
@@ -390,17 +388,22 @@ def _x(**values: float) -> Any:
 
 def test_health_has_parts_and_what_is_unknown_is_absent() -> None:
     """Engagement halves with every two usual gaps; the rest are shares; overall is the mean of what is known."""
-    bare = health_of(_x(silent_days=14.0))
-    assert (bare.overall, bare.engagement, bare.satisfaction, bare.payment, bare.responsiveness) == (
-        50.0,
-        50.0,
-        None,
-        None,
-        None,
-    )
-    full = health_of(_x(silence_ratio=2.0, mood=0.8, payment_trouble_share=0.25, unanswered_share=0.5))
-    assert (full.engagement, full.satisfaction, full.payment, full.responsiveness) == (50.0, 80.0, 75.0, 50.0)
-    assert full.overall == 63.8
+    bare = _x(silent_days=14.0)
+    full = _x(silence_ratio=2.0, mood=0.8, payment_trouble_share=0.25, unanswered_share=0.5)
+    found = [dict(zip(PARTS, row, strict=True)) for row in health(np.stack([bare, full])).tolist()]
+    assert {part for part, value in found[0].items() if value != value} == {  # noqa: PLR0124 - NaN
+        "satisfaction",
+        "payment",
+        "responsiveness",
+    }
+    assert (found[0]["overall"], found[0]["engagement"]) == (50.0, 50.0)
+    assert found[1] == {
+        "overall": 63.8,
+        "engagement": 50.0,
+        "satisfaction": 80.0,
+        "payment": 75.0,
+        "responsiveness": 50.0,
+    }
 
 
 def test_reasons_are_in_words_with_the_leads_own_numbers() -> None:
@@ -439,8 +442,8 @@ def test_ids_never_change() -> None:
 
 
 GOLDEN: dict[str, Any] = {
-    "int": "int-2ylhiv2xbwn7k4p6qj4aaous",
-    "x": "x-5rn4aibborzwrchrgierk2jq",
+    "int": "int-d6167457570d9bf571fe8278003a92",
+    "x": "x-ec5bc0202174736888f13209156930",
     "bucket": 2361,
     "fingerprint": 292540415853092123,
 }

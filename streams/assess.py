@@ -1,0 +1,136 @@
+"""What an assessment says, as the bytes that are published.
+
+Almost every event can lead to one, so it is written straight from numbers: `schemas.assessments.LeadAssessed` describes
+it, and contract tests hold the two together.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from schemas.assessments import Health, LeadAssessed
+from schemas.units import Level
+from streams.features import Floats, Ints
+from streams.health import BANDS, confidence, health
+from streams.ids import derive
+from streams.stage import ORDER
+from streams.vector import COLUMN
+
+STAGES = tuple(str(stage) for stage in ORDER)
+LEVELS = tuple(str(level) for level in (Level.LOW, Level.MEDIUM, Level.HIGH, Level.CRITICAL))
+_SILENT = COLUMN["silent_days"]
+_encode = msgspec.json.Encoder().encode
+# The field order of the contract; positional, since names cost as much again as the rest.
+_Assessment = msgspec.defstruct("Assessment", list(LeadAssessed.model_fields))
+_Health = msgspec.defstruct("Health", list(Health.model_fields))
+
+
+class Judge(NamedTuple):
+    """Who said so."""
+
+    method: str
+    model: str
+    policy: str
+
+
+class Finding(NamedTuple):
+    """What was found of one lead: vector, probability, what of it its stage goes by (`stage.felt`), a row of `measures`."""
+
+    x: Floats
+    probability: float
+    felt: float
+    measured: Sequence[float]
+
+
+class Notes(NamedTuple):
+    """What is told only when a lead rises to a stage."""
+
+    skipped: tuple[str, ...] = ()
+    reasons: Sequence[dict[str, Any]] = ()
+    recommended: tuple[str, ...] = ()
+
+
+NOTHING = Notes()
+
+
+def assessment_id(tenant: str, lead: str, born: int, seq: int) -> str:
+    """Id of a lead's assessment; `born` tells apart two lives of an erased lead."""
+    return derive("asm", tenant, lead, born, seq)
+
+
+def measures(x: Floats, p: Floats) -> Floats:
+    """Per row: confidence, health and its parts (`health.PARTS`), silent days. NaN: not known."""
+    silent = np.round(x[:, _SILENT], 3)
+    return np.concatenate([confidence(x, p)[:, None], health(x), silent[:, None]], axis=1)
+
+
+def change(p: Floats | float, published: Floats | float, seq: Ints | int) -> Floats:
+    """Against the last published assessment; 0 for the first (`seq` counts those before this one)."""
+    return np.where(seq == 0, 0.0, np.round(p - published, 6))
+
+
+def assessment(
+    tenant: str,
+    lead: str,
+    born: int,
+    seq: int,
+    now: float,
+    cause: str,
+    probability: float,
+    changed: float,
+    level: int,
+    stage: int,
+    before: int,
+    measured: Sequence[float],
+    judge: Judge,
+    notes: Notes = NOTHING,
+) -> bytes:
+    """One assessment.
+
+    Args:
+        tenant: of the lead.
+        lead: its id there.
+        born: see `assessment_id`.
+        seq: 1 for the first of the lead.
+        now: stream time, epoch seconds.
+        cause: id of the message that led to it.
+        probability: 0 to 1.
+        changed: as `change` gives it.
+        level: index into `LEVELS`.
+        stage: index into `ORDER`: where the lead is now.
+        before: where it was.
+        measured: a row of `measures`.
+        judge: method and versions.
+        notes: for a rise.
+    """
+    certain, overall, engagement, satisfaction, payment, responsiveness, silent = measured
+    return _encode(
+        _Assessment(
+            1,
+            "lead_assessed",
+            assessment_id(tenant, lead, born, seq),
+            tenant,
+            lead,
+            datetime.fromtimestamp(now, UTC),
+            seq,
+            cause,
+            probability,
+            changed,
+            LEVELS[level],
+            STAGES[stage],
+            STAGES[before],
+            notes.skipped,
+            BANDS[level],
+            certain,
+            _Health(overall, engagement, satisfaction, payment, responsiveness),  # what is NaN becomes null
+            notes.reasons,
+            notes.recommended,
+            silent,
+            judge.method,
+            judge.model,
+            judge.policy,
+        )
+    )
