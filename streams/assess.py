@@ -68,8 +68,8 @@ def measures(x: Floats, p: Floats) -> Floats:
 
 
 def change(p: Floats | float, published: Floats | float, seq: Ints | int) -> Floats:
-    """Against the last published assessment; 0 for the first (`seq` counts those before this one)."""
-    return np.where(seq == 0, 0.0, np.round(p - published, 6))
+    """Against the last published assessment, to 6 decimals; 0 for the first (`seq` counts those before this one)."""
+    return (seq != 0) * np.rint((p - published) * 1e6) / 1e6 + 0.0  # never -0
 
 
 def assessment(

@@ -92,7 +92,7 @@ class Gathering:
         which, kinds = known
         row = partition.table.row_of(message.key or b"")
         told = meaning(body, kinds) if e.is_activity(body) else None
-        self._stretch.append(Event(message.offset, partition.state.now, at, row, body, told, which))
+        self._stretch.append((message.offset, partition.state.now, at, row, body, told, which))
 
     def fold(self, done: Folded) -> None:
         """Fold what was gathered."""

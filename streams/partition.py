@@ -92,8 +92,9 @@ class Partition:
         rows = np.fromiter(self._touched, np.int64, len(self._touched))
         rows.sort()
         self.table.rows["due"][rows] = self.table.due[rows]
-        values = durable.encode_leads(self.table.rows[rows], [self.records.get(r) for r in rows.tolist()])
-        keys = [self.table.keys[r] or b"" for r in rows.tolist()]
+        touched = rows.tolist()
+        values = durable.encode_leads(self.table.rows[rows], [self.records.get(r) for r in touched])
+        keys = [self.table.keys[r] or b"" for r in touched]
         gone: list[tuple[bytes, bytes | None]] = [(k, None) for k in sorted(self._erased - set(keys))]
         faded: list[tuple[bytes, bytes | None]] = [(k, None) for k in sorted(self._faded - set(keys))]
         marker = (durable.PARTITION_KEY, durable.encode_partition(self.state))

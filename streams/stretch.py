@@ -34,16 +34,20 @@ SAYS_NOTHING = Meaning(family=0, key=False, cents=0, mood=NO_MOOD)
 """Of messages that are no activity: of them only the id is noted, so that a duplicate is recognised."""
 
 
-class Event(NamedTuple):
-    """A valid message about a lead. `now`: stream time; `at`: its own; `meaning`: of activity only; `policy`: its index."""
+Event = tuple[int, float, float, int, e.AboutLead, Meaning | None, int]
+"""A valid message about a lead: offset, stream time, its own time, row, body, meaning (of activity only), index of its policy."""
 
-    offset: int
-    now: float
-    at: float
-    row: int
-    body: e.AboutLead
-    meaning: Meaning | None
-    policy: int
+
+class Columns(NamedTuple):
+    """The same for all messages of a stretch, one entry each."""
+
+    offsets: Sequence[int]
+    now: Sequence[float]
+    at: Sequence[float]
+    rows: Sequence[int]
+    bodies: Sequence[e.AboutLead]
+    meanings: Sequence[Meaning | None]
+    policies: Sequence[int]
 
 
 class Strokes(NamedTuple):
@@ -66,72 +70,72 @@ def fold_stretch(
     partition: Partition, stretch: Sequence[Event], policies: Sequence[Policy], env: Env, done: Folded
 ) -> None:
     """Apply a stretch. An erasure, if any, is its last message."""
-    for name, n in Counter([event.body.type for event in stretch]).items():
-        done.tally["events", name] += n
-    fresh = _unseen(partition, stretch, done)
-    if not fresh:
+    if not stretch:
         return
-    limits = limits_of(policies, np.array([event.policy for event in fresh]))
+    columns = Columns(*zip(*stretch, strict=True))
+    for name, n in Counter([body.type for body in columns.bodies]).items():
+        done.tally["events", name] += n
+    fresh = _unseen(partition, columns, done)
+    if fresh is None:
+        return
+    limits = limits_of(policies, np.array(fresh.policies))
     found = _features_and_risk(partition, fresh, limits, env)
     if not found.new.all():
         done.tally["duplicates",] += sum(
-            not new and type(fresh[i].body) is not e.EraseLead for i, new in enumerate(found.new)
+            not new and type(body) is not e.EraseLead for new, body in zip(found.new, fresh.bodies, strict=True)
         )
     loud = _loud(partition, fresh, found, limits)
     quiet = found.active.copy()
     quiet[loud] = False
     told = _quiet(partition, fresh, found, limits, policies, quiet, env, done)
     for i in loud:
-        event = fresh[i]
-        erasing = type(event.body) is e.EraseLead
+        erasing = type(fresh.bodies[i]) is e.EraseLead
         if not (found.new[i] or erasing):
             continue
         while told and told[-1][0] < i:
             done.outputs.append(told.pop()[1])
-        _apply(partition, event, i, found, env, done)
+        _apply(partition, fresh, i, found, env, done)
         if erasing:
-            partition.forget(event.row)
+            partition.forget(fresh.rows[i])
     done.outputs.extend(out for _, out in reversed(told))
 
 
-def _unseen(partition: Partition, stretch: Sequence[Event], done: Folded) -> Sequence[Event]:
+def _unseen(partition: Partition, stretch: Columns, done: Folded) -> Columns | None:
     """Those that the guards of their leads have not seen; the others' leads are made durable again."""
-    if not stretch:
-        return stretch
-    guards, rows = partition.table.rows["guard"], np.array([event.row for event in stretch])
+    guards, rows, offsets = partition.table.rows["guard"], np.array(stretch.rows), np.array(stretch.offsets)
     partition.touch_all(rows)
-    offsets = np.array([event.offset for event in stretch])
     unseen = offsets > guards[rows]
     guards[rows[unseen]] = offsets[unseen]  # of a lead's several, the last one stays
     if unseen.all():
         return stretch
     done.tally["skipped", "guard"] += int((~unseen).sum())
-    return [stretch[i] for i in np.flatnonzero(unseen).tolist()]
+    left = [event for event, new in zip(zip(*stretch, strict=True), unseen, strict=True) if new]
+    return Columns(*zip(*left, strict=True)) if left else None
 
 
-def _apply(partition: Partition, event: Event, i: int, found: Strokes, env: Env, done: Folded) -> None:
+def _apply(partition: Partition, fresh: Columns, i: int, found: Strokes, env: Env, done: Folded) -> None:
     """The rules for one message."""
-    body, meaning = event.body, event.meaning
-    desk = desk_of(partition, body.tenant, env, done, event.now)
-    case = Case(desk, event.row, body.tenant, body.lead, body.id, found.after[i])
+    body, meaning = fresh.bodies[i], fresh.meanings[i]
+    desk = desk_of(partition, body.tenant, env, done, fresh.now[i])
+    case = Case(desk, fresh.rows[i], body.tenant, body.lead, body.id, found.after[i])
     if type(body) is e.EraseLead:
         erase(case)
         return
     if meaning is not None and e.is_activity(body):
-        on_activity(case, body, meaning, event.at)
+        on_activity(case, body, meaning, fresh.at[i])
         case.assess(Finding(found.x[i], float(found.p[i]), float(found.felt[i]), found.measured[i]))
     else:
-        hear(case, body, event.at)
+        hear(case, body, fresh.at[i])
     case.finish()
 
 
-def _features_and_risk(partition: Partition, fresh: Sequence[Event], limits: Limits, env: Env) -> Strokes:
+def _features_and_risk(partition: Partition, fresh: Columns, limits: Limits, env: Env) -> Strokes:
     """First and second stroke: fold in waves, keep row and vector after each message, predict all at once."""
-    _, now, at, rows, bodies, meanings, _ = zip(*fresh, strict=True)
-    families, keys, cents, moods = zip(*[meaning or SAYS_NOTHING for meaning in meanings], strict=True)
-    prints = [fingerprint(body.id) for body in bodies]
-    batch = Batch(rows, at, families, keys, cents, moods, prints, [meaning is not None for meaning in meanings])
-    table, n, times = partition.table, len(fresh), np.array(now)
+    families, keys, cents, moods = zip(*[meaning or SAYS_NOTHING for meaning in fresh.meanings], strict=True)
+    prints = [fingerprint(body.id) for body in fresh.bodies]
+    counts = [meaning is not None for meaning in fresh.meanings]
+    batch = Batch(fresh.rows, fresh.at, families, keys, cents, moods, prints, counts)
+    table, n, times = partition.table, len(counts), np.array(fresh.now)
     after = np.empty(n, table.rows.dtype)
     new = np.zeros(n, np.bool_)
     in_waves = waves(batch.rows)
@@ -148,18 +152,19 @@ def _features_and_risk(partition: Partition, fresh: Sequence[Event], limits: Lim
     return Strokes(in_waves, batch.rows, after, new, batch.fingerprints, active, times, x, p, felt, measured)
 
 
-def _loud(partition: Partition, fresh: Sequence[Event], found: Strokes, limits: Limits) -> list[int]:
+def _loud(partition: Partition, fresh: Columns, found: Strokes, limits: Limits) -> list[int]:
     """Messages of leads for which any message of the stretch may change stage or an open matter; in order.
 
     Judged by the state before the stretch: a lead that is not among them cannot have changed in between.
     """
-    rows = {event.row for event in fresh if event.meaning is None or _answers(event.body)}
+    told = zip(fresh.rows, fresh.bodies, fresh.meanings, strict=True)
+    rows = {row for row, body, meaning in told if meaning is None or _answers(body)}
     where = np.flatnonzero(found.active)
     if len(where):
         held = partition.table.rows[found.rows[where]]
         moves = limits.at(where).stage_moves(held, found.felt[where]) | ((held["flags"] & WATCHED) > 0)
         rows.update(found.rows[where[moves]].tolist())
-    return [i for i, event in enumerate(fresh) if event.row in rows] if rows else []
+    return [i for i, row in enumerate(fresh.rows) if row in rows] if rows else []
 
 
 def _answers(body: e.AboutLead) -> bool:
@@ -168,7 +173,7 @@ def _answers(body: e.AboutLead) -> bool:
 
 def _quiet(
     partition: Partition,
-    fresh: Sequence[Event],
+    fresh: Columns,
     found: Strokes,
     limits: Limits,
     policies: Sequence[Policy],
@@ -189,12 +194,12 @@ def _quiet(
         _begin(table.rows["born"], rows, found.prints[here])
         looked = Looked(
             rows,
-            [fresh[i].body.id for i in positions],
+            [fresh.bodies[i].id for i in positions],
             found.now[here],
             found.p[here],
             [found.measured[i] for i in positions],
             limits.at(here),
-            [judges[fresh[i].policy] for i in positions],
+            [judges[fresh.policies[i]] for i in positions],
         )
         told += [(positions[i], out) for i, out in publish(table, looked, done.tally)]
     told.sort(reverse=True)

@@ -10,7 +10,7 @@ from schemas.errors import Rejected, RejectReason
 from schemas.events import EVENT, Activate, LeadEvent, Tick, is_control
 
 MAX_BYTES = 262_144
-_validate = EVENT.validate_json
+_validate = EVENT.validator.validate_json
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC).timestamp()
 LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 """Even where the record's own timestamp, which a producer may set, says so: times are kept in 32 bits (until 2106)."""
