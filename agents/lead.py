@@ -20,7 +20,7 @@ from agents.safety import ExitCode, die, retry
 from agents.serve import HealthServer
 from agents.settings import LeadSettings
 from agents.table import Changelog
-from agents.writer import Out, Writer, partition_for
+from agents.writer import Out, Record, Writer, partition_for
 from schemas import topics
 from schemas.errors import StateUnreadable, Unavailable
 from schemas.events import Tick
@@ -45,6 +45,9 @@ class LeadJob:
         """`partitions`: of the inbox, and so of every topic."""
         self._settings = settings
         self._prefix = settings.topic_prefix
+        self._names = {
+            topic.name: self._prefix + topic.name for topic in (*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ)
+        }
         self._library = Library(settings, home=partial(partition_for, partitions=partitions))
         self._leads: dict[int, Partition] = {}
         self._breakers: dict[int, DlqBreaker] = {}
@@ -105,27 +108,28 @@ class LeadJob:
         for tp, batch in round_.batches.items():
             self._library.prepare(tp.partition, (record.value for record in batch))
         size = sum(map(len, round_.batches.values()))
-        outputs: list[Out] = []
+        outputs: list[Record] = []
         folded: list[Folded] = []
+        names = self._names
         for tp, batch in round_.batches.items():
+            number = tp.partition
             for result in await self._fold(tp, batch, heavy=size > HEAVY):
                 folded.append(result)
-                outputs.extend(
-                    Out(self._prefix + out.topic, tp.partition, out.key, out.value, None, out.headers)
-                    for out in result.outputs
-                )
+                outputs += [
+                    (names[topic], number, key, value, None, head) for topic, key, value, head in result.outputs
+                ]
         await self._writer.produce(outputs)
         if not lane.still_owner(round_):
             return
-        leads: dict[int, list[Out]] = {}
-        last: dict[int, list[Out]] = {}
+        leads: dict[int, list[Record]] = {}
+        last: dict[int, list[Record]] = {}
         topic = self._changelog.topic
         for number in {tp.partition for tp in round_.batches}:
             changed, closing = self._leads[number].changes()
-            leads[number] = [Out(topic, number, key, value) for key, value in changed]
-            last[number] = [Out(topic, number, key, value) for key, value in closing]
+            leads[number] = [(topic, number, key, value, None, None) for key, value in changed]
+            last[number] = [(topic, number, key, value, None, None) for key, value in closing]
         await self._changelog.write(leads, last)
-        self._count(round_, folded, outputs)
+        self._count(round_, folded)
 
     async def _fold(self, tp: TopicPartition, batch: list[ConsumerRecord], *, heavy: bool) -> list[Folded]:
         partition, breaker = self._leads[tp.partition], self._breakers[tp.partition]
@@ -142,8 +146,7 @@ class LeadJob:
             metrics.FOLD_SECONDS.observe(time.perf_counter() - began)
             results.append(result)
             rejected = set(result.rejected)
-            tripped = [breaker.add(m.offset in rejected) for m in messages]
-            if tripped[-1]:
+            if breaker.add_all([m.offset in rejected for m in messages] if rejected else [False] * len(messages)):
                 self._trip(tp, piece[-1].offset + 1, result)
                 break
         return results
@@ -193,12 +196,12 @@ class LeadJob:
                     f"recreated or truncated. If that was on purpose, start with LEADKEEPER_EPOCH={self._settings.epoch + 1}",
                 )
 
-    def _count(self, round_: Round, folded: list[Folded], outputs: list[Out]) -> None:
+    def _count(self, round_: Round, folded: list[Folded]) -> None:
+        before = self._sent.total()
         for result in folded:
             count_tally(result.tally)
             self._sent.update({key[3]: n for key, n in result.tally.items() if key[:2] == ("decided", "sent")})
-        prefix = self._prefix + "interventions."
-        if any(out.topic.startswith(prefix) for out in outputs):
+        if self._sent.total() > before:
             now = time.time()
             live = self._settings.clock == "wall"
             for batch in round_.batches.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 
 class DlqBreaker:
@@ -46,4 +47,14 @@ class DlqBreaker:
         full = len(self._last) == self._window
         if self._in_a_row >= self._run or (full and self._rejected > self._tolerated):
             self.tripped = True
+        return self.tripped
+
+    def add_all(self, rejected: Sequence[bool]) -> bool:
+        """Count records in order; at once where nothing was rejected, as is usual."""
+        if self._rejected or any(rejected):
+            for one in rejected:
+                self.add(one)
+        else:
+            self._last.extend(rejected)
+            self._in_a_row = 0
         return self.tripped

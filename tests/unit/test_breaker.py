@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from streams.breaker import DlqBreaker
@@ -52,3 +54,18 @@ def test_it_stays_tripped() -> None:
 def test_nonsense_is_refused_by_name(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         DlqBreaker(**wrong)  # type: ignore[arg-type]  # that is the point
+
+
+def test_many_at_once_are_counted_like_one_by_one() -> None:
+    """Whatever the pieces, and whether anything in them was rejected."""
+    for seed in range(20):
+        chance = random.Random(seed)
+        share = chance.choice([0.0, 0.02, 0.06, 0.5])
+        records = [chance.random() < share for _ in range(400)]
+        one, many = DlqBreaker(window=100, run=9), DlqBreaker(window=100, run=9)
+        at = 0
+        while at < len(records):
+            size = chance.randint(1, 60)
+            piece = records[at : at + size]
+            assert many.add_all(piece) is [one.add(record) for record in piece][-1]
+            at += size
