@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format kafka clean
+.PHONY: help venv demo test bench check format kafka clean
 
 help: ## this list
 	@echo "Leadkeeper notices in time that a lead is about to go quiet, and does the right thing about it."
@@ -27,6 +27,9 @@ demo: .venv/.runtime ## see it work: a real broker, a real Redis, leads going qu
 test: .venv/.dev ## run the tests (ARGS="-k name"; LEADKEEPER_TEST_BROKER=embedded|jars|docker|env)
 	@$(PY) -m pytest -q $(ARGS)
 
+bench: .venv/.dev .venv-bench/.done ## measure it beside its peers (ARGS="count --repeat 3 --events 3000000 --broker jars|embedded")
+	@$(PY) -m tests.bench $(ARGS)
+
 check: .venv/.dev ## format, lint, types, and that the generated schemas match the code
 	@$(PY) -m ruff format --check --quiet || { echo "Not formatted: run 'make format'."; exit 1; }
 	@$(PY) -m ruff check --quiet
@@ -41,7 +44,7 @@ kafka: .venv/.runtime ## Apache Kafka in the foreground, no Docker (PORT=9092, A
 	@$(PY) -m deploy.kafka.run --port $(PORT) $(ARGS)
 
 clean: ## remove .venv and all caches in this folder
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.runtime: deploy/venv.sh deploy/constraints.txt deploy/requirements.txt deploy/requirements-tryout.txt
@@ -49,3 +52,6 @@ clean: ## remove .venv and all caches in this folder
 
 .venv/.dev: .venv/.runtime deploy/requirements-dev.txt
 	@PYTHON='$(PYTHON)' deploy/venv.sh dev
+
+.venv-bench/.done: tests/bench/requirements.txt tests/bench/constraints.txt
+	@PYTHON='$(PYTHON)' deploy/venv.sh bench

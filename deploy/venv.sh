@@ -1,5 +1,6 @@
 #!/bin/sh
 # Sets up .venv for `make`: `venv.sh runtime` for what runs, `venv.sh dev` for what tests and checks on top of it.
+# `venv.sh bench` makes .venv-bench, with the peers that `make bench` compares with.
 # Says nothing when all goes well, but what takes long. Leaves .venv/.runtime or .venv/.dev as a stamp.
 set -eu
 cd "$(dirname "$0")/.."
@@ -53,8 +54,16 @@ dev)
     echo "Installing what tests and checks need into .venv ..."
     install -r deploy/requirements-dev.txt
     ;;
+bench)
+    echo "Installing the peers to measure against into .venv-bench ..."
+    "$PYTHON" -m venv .venv-bench
+    # A peer that cannot be had here is passed over, and `make bench` says so.
+    .venv-bench/bin/python -m pip --disable-pip-version-check --no-input install --quiet --only-binary :all: \
+        -c tests/bench/constraints.txt -r tests/bench/requirements.txt </dev/null && touch .venv-bench/.done || true
+    exit 0
+    ;;
 *)
-    echo "usage: deploy/venv.sh runtime|dev" >&2
+    echo "usage: deploy/venv.sh runtime|dev|bench" >&2
     exit 64
     ;;
 esac

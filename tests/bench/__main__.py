@@ -1,0 +1,75 @@
+"""`make bench ARGS="…"`: run some benches, print the table, write the JSON."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tests.bench import count
+from tests.bench.figures import Bench, Figure
+from tests.bench.machine import heading
+from tests.bench.report import gather, show, write
+from tests.brokers import BrokerChoice
+from tests.worlds import ROOT
+
+BENCHES: dict[str, Callable[[Bench], Iterator[Figure]]] = {"count": count.run}
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help=f"which: {', '.join(BENCHES)}; none = all")] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="times that each figure is taken")] = 3,
+    events: Annotated[int, typer.Option(min=1_000, help="events in the big logs")] = 3_000_000,
+    broker: Annotated[str, typer.Option(help="env, docker, jars or embedded; default: the first that is here")] = "",
+    only: Annotated[
+        list[str] | None, typer.Option(help="only this engine, by its printed name; may be repeated")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="the JSON file; default: .leadkeeper/bench/<time>/figures.json")
+    ] = None,
+) -> None:
+    """Measure, each beside its peers in the same run. Exit codes: 0 done, 1 some figure is void, 64 no such bench."""
+    chosen = names or list(BENCHES)
+    if unknown := [name for name in chosen if name not in BENCHES]:
+        typer.echo(f"no such bench: {', '.join(unknown)}; there are {', '.join(BENCHES)}", err=True)
+        raise typer.Exit(64)
+    folder = ROOT / ".leadkeeper/bench" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    folder.mkdir(parents=True)
+    path = out or folder / "figures.json"
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, 120)
+    choice = BrokerChoice(broker)
+    with ExitStack() as cleanup:
+        running = choice.start(cleanup)
+        about = heading(running, choice.reasons(), "make bench ARGS=" + shlex.quote(shlex.join(sys.argv[1:])))
+        asked = Bench(running, folder, repeat=repeat, events=events, only=tuple(only or ()))
+        figures: list[Figure] = []
+        for name in chosen:
+            for figure in BENCHES[name](asked):
+                console.print(f"  {_line(figure)}", soft_wrap=True, highlight=False)
+                figures.append(figure)
+                write(path, about, gather(figures))  # what was measured stays, whatever comes after
+    lines = gather(figures)
+    show(console, about, lines)
+    console.print(f"written to {path}", soft_wrap=True)
+    raise typer.Exit(int(any(void for line in lines for void in line.voids if not void.startswith("skipped"))))
+
+
+def _line(figure: Figure) -> str:
+    told = figure.void or f"{figure.value:,.2f} {figure.unit}"
+    return " ".join(filter(None, [figure.bench, figure.case, figure.subject, figure.metric, told]))
+
+
+if __name__ == "__main__":
+    app()
