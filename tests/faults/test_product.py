@@ -4,7 +4,8 @@ import asyncio
 import json
 import random
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -29,6 +30,7 @@ EVENTS = 20_000
 LEADS = 400
 SEED = 20_260_302
 KILLS, PAUSES = 6, 2
+DROPS = f"drop-fetches:{SEED}"
 ENDED = {s.value for s in LedgerState} - {LedgerState.CLAIMED, LedgerState.RETRY_AT, LedgerState.IN_DOUBT}
 
 
@@ -75,8 +77,8 @@ class Logs:
         """Everything the lead agents wrote."""
         return [r for name in self._written for r in self.records[name]]
 
-    async def settled(self) -> bool:
-        """Everything in the inbox is applied, every command with a courier has ended, and nothing moved for a moment."""
+    async def settled(self, channels: Iterable[str]) -> bool:
+        """Everything in the inbox is applied, every command of these channels has ended, nothing moved for a moment."""
         if await self._read():
             return False  # what came last may have led to something that was not read before it
         ends = Counter(dict.fromkeys(range(PARTITIONS), -1))
@@ -86,7 +88,7 @@ class Logs:
         for record in self[topics.STATE]:
             if record.key == PARTITION_KEY:
                 applied[record.partition] = max(applied[record.partition], decode_partition(record.value).applied)
-        return all(applied[n] >= ends[n] for n in applied) and not self.unfinished()
+        return all(applied[n] >= ends[n] for n in applied) and not self.unfinished(channels)
 
     def ledger(self) -> dict[str, dict[str, object]]:
         """Newest entry of each command."""
@@ -97,10 +99,10 @@ class Logs:
         found = (json.loads(r.value) for r in self.records[f"interventions.{channel}"])
         return {body["id"] for body in found if body["type"] == "deliver_intervention"}
 
-    def unfinished(self) -> set[str]:
-        """Commands of served channels that have not ended."""
+    def unfinished(self, channels: Iterable[str]) -> set[str]:
+        """Commands of these channels that have not ended."""
         ledger = self.ledger()
-        wanted = self.commands("email") | self.commands("in_app")
+        wanted = set().union(*map(self.commands, channels))
         return {i for i in wanted if ledger.get(i, {}).get("state") not in ENDED}
 
 
@@ -147,16 +149,42 @@ class Run:
     events: int = EVENTS
     seconds: float = 45.0
     faults: tuple[str, ...] = ("kill",) * KILLS + ("pause",) * PAUSES + ("redis",)
+    troubles: tuple[str, ...] = (DROPS,)
+    couriers: tuple[str, ...] = ("email", "in_app")
     patience_s: float = 240.0
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_doubled(broker: Broker, tmp_path: Path) -> None:
-    """Two lead agents and two couriers under six kills, two pauses and a lost Redis leave what the oracle leaves."""
+    """Six kills, two pauses, a lost Redis, and fetched records that get lost: what is left is what the oracle leaves."""
     settled, verdict = asyncio.run(_run(broker, tmp_path, Run()))
     assert settled, "not everything was applied, or some command never ended"
     assert verdict.clean, verdict
+
+
+SHORT = Run(events=6_000, seconds=10.0, faults=(), troubles=(), couriers=(), patience_s=60.0)
+STOCK = "stock-consumer"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_fausts_own_consumer_does_the_job_as_long_as_nothing_goes_wrong(broker: Broker, tmp_path: Path) -> None:
+    """The control: it is the faults that tell lane and stock consumer apart, not the way the stock one is used."""
+    settled, verdict = asyncio.run(_run(broker, tmp_path, replace(SHORT, troubles=(STOCK,))))
+    assert settled
+    assert verdict.clean, verdict
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_fausts_own_consumer_loses_what_the_lane_fetches_again(broker: Broker, tmp_path: Path) -> None:
+    """The short fault test is red without the lane: the same lost fetches, the same kills, and records are gone for good."""
+    run = replace(SHORT, troubles=(STOCK, DROPS), faults=("kill",) * 2)
+    settled, verdict = asyncio.run(_run(broker, tmp_path, run))
+    assert settled, "judged before everything was applied, a record that is only late would look lost"
+    assert verdict.missing, verdict
+    assert verdict.wrong_states, verdict
 
 
 async def _run(broker: Broker, folder: Path, run: Run) -> tuple[bool, Verdict]:
@@ -166,12 +194,14 @@ async def _run(broker: Broker, folder: Path, run: Run) -> tuple[bool, Verdict]:
     await writer.start()
     try:
         async with Logs(broker.bootstrap, prefix) as logs:
-            with World(folder, broker.bootstrap, prefix, broker.session_timeout) as world:
+            with World(
+                folder, broker.bootstrap, prefix, broker.session_timeout, troubles=run.troubles, couriers=run.couriers
+            ) as world:
                 await feed(writer, prefix, world, run)
 
                 async def ended() -> bool:
                     world.replace_dead()
-                    return await logs.settled()
+                    return await logs.settled(run.couriers)
 
                 try:
                     await eventually_async(
@@ -184,9 +214,12 @@ async def _run(broker: Broker, folder: Path, run: Run) -> tuple[bool, Verdict]:
             truth = oracle(logs[topics.EVENTS], PARTITIONS)
             verdict = judge(truth, logs.outputs, logs[topics.STATE], prefix)
             records = len(logs[topics.EVENTS])
-            print(f"{records} records; {', '.join(world.done)}; exits {dict(world.exits)}; settled {settled}")  # noqa: T201
+            dropped = world.dropped()
+            done = ", ".join([*world.done, f"{dropped} fetched and dropped"])
+            print(f"{records} records; {done}; exits {dict(world.exits)}; settled {settled}")  # noqa: T201
             print(verdict)  # noqa: T201
-            if settled and verdict.clean:
+            assert bool(dropped) == (DROPS in run.troubles)
+            if settled and verdict.clean and run.couriers:
                 _check_provider_calls(logs, world.mails(), in_app)
             return settled, verdict
     finally:

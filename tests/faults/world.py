@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from agents.child import LOOPBACK, ChildProcess, free_port
 from agents.embedded import wheel_binary
+from tests.faults.drops import SAID
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = ROOT / "deploy/policies/real_estate.toml"
@@ -25,17 +27,23 @@ class World:
         done: What was done to whom.
     """
 
-    def __init__(self, folder: Path, bootstrap: str, prefix: str, session_s: float) -> None:
-        """Nothing starts yet."""
+    def __init__(
+        self,
+        folder: Path,
+        bootstrap: str,
+        prefix: str,
+        session_s: float,
+        *,
+        troubles: Sequence[str] = (),
+        couriers: Sequence[str] = ("email", "in_app"),
+    ) -> None:
+        """Nothing starts yet. `troubles`: what is wrong inside the lead agents (`tests.faults.troubled`)."""
         self._folder, self._bootstrap, self._prefix, self.session_s = folder, bootstrap, prefix, session_s
-        lead = ["-m", "agents", "worker", "lead", "--processes", "0"]
-        couriers = ["-m", "agents", "worker", "couriers", "--processes", "0", "--channel"]
-        self._commands = {
-            "lead-1": lead,
-            "lead-2": lead,
-            "email": [*couriers, "email"],
-            "in_app": [*couriers, "in_app"],
-        }
+        program = ["-m", "tests.faults.troubled", *(f"--trouble={t}" for t in troubles), "--"]
+        lead = [*program, "worker", "lead", "--processes", "0"]
+        self._commands = {"lead-1": lead, "lead-2": lead}
+        for channel in couriers:
+            self._commands[channel] = ["-m", "agents", "worker", "couriers", "--processes", "0", "--channel", channel]
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._redis_port = free_port()
         self.redis_url = f"redis://{LOOPBACK}:{self._redis_port}/0"
@@ -132,6 +140,11 @@ class World:
         """Take Redis away."""
         self.redis.kill()
         self.done.append("stop redis")
+
+    def dropped(self) -> int:
+        """Records that the lead agents fetched and lost on the way."""
+        lines = (self._folder / "workers.log").read_text(errors="replace").splitlines()
+        return sum(int(line.rpartition(": ")[2]) for line in lines if SAID in line)
 
     def mails(self) -> Counter[str]:
         """Mails by intervention id."""
