@@ -8,13 +8,11 @@ import sys
 from collections.abc import Callable
 
 from agents.cli import main
+from tests.chaos.failpoints import FAILPOINTS
+from tests.chaos.mutants import MUTANTS
 from tests.faults.drops import drop_fetches
-from tests.faults.stock import stock_consumer
 
-TROUBLES: dict[str, Callable[[str], None]] = {
-    "drop-fetches": drop_fetches,
-    "stock-consumer": stock_consumer,
-}
+TROUBLES: dict[str, Callable[[str], None]] = {"drop-fetches": drop_fetches, **FAILPOINTS, **MUTANTS}
 """What can be wrong. Each takes what stands behind the colon."""
 
 

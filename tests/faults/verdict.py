@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from aiokafka import ConsumerRecord
 
@@ -16,6 +17,9 @@ from streams.partition import Message
 from streams.replay import Replayed, replay
 from streams.risk import RuleScorer
 from tests.faults.world import POLICY
+
+if TYPE_CHECKING:
+    from tests.faults.logs import Logs
 
 BARRIER = b"\x00barrier"
 
@@ -39,6 +43,43 @@ class Verdict:
     def clean(self) -> bool:
         """Nothing lost, nothing doubled under another id, no state wrong."""
         return not (self.missing or self.alien or self.changed or self.wrong_states)
+
+
+@dataclass
+class Calls:
+    """What reached the providers and should not have, or should have and did not."""
+
+    lost: set[str]
+    """Sent, says the ledger, but the provider knows nothing of it."""
+    doubled: set[str]
+    """Reached the provider more often than once, or more than twice when the ledger says that it was in doubt."""
+    strange: set[str]
+    """Reached the provider without any command."""
+    seen: int
+    """Different messages at the providers."""
+
+    @property
+    def clean(self) -> bool:
+        """Each command once, each repetition accounted for."""
+        return not (self.lost or self.doubled or self.strange)
+
+
+def judge_calls(logs: "Logs", seen: Mapping[str, Counter[str]], channels: Iterable[str]) -> Calls:
+    """Compare what the providers keep with ledger and commands.
+
+    In-app messages live in Redis, which a fault may have emptied: those may be gone, but none may be there twice.
+    """
+    sent = {i for i, entry in logs.ledger.items() if entry["state"] == "sent"}
+    doubted = {i for i, entry in logs.ledger.items() if entry["in_doubt_resends"]}
+    calls = Calls(set(), set(), set(), 0)
+    for channel in channels:
+        found, commands = seen[channel], logs.commands.get(channel, set())
+        twice = doubted if channel == "email" else set()
+        calls.lost |= {i for i in sent & commands if not found[i]} if channel == "email" else set()
+        calls.doubled |= {i for i, n in found.items() if n > (2 if i in twice else 1)}
+        calls.strange |= found.keys() - commands
+        calls.seen += len(found)
+    return calls
 
 
 def oracle(log: Iterable[ConsumerRecord], partitions: int) -> Replayed:

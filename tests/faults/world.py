@@ -2,49 +2,50 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from agents.child import LOOPBACK, ChildProcess, free_port
 from agents.embedded import wheel_binary
+from tests.brokers import Broker
 from tests.faults.drops import SAID
+
+if TYPE_CHECKING:
+    from tests.faults.run import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = ROOT / "deploy/policies/real_estate.toml"
 
 
+RESTART_S = 2.0
+"""A worker that ended by itself is started again so long after its last start."""
+
+
 class World:
-    """What runs during one fault test.
+    """What runs during one run.
 
     Attributes:
+        session_s: Session timeout of the group members, seconds.
         exits: How often each (worker, exit status) was seen; negative = ended by that signal.
         done: What was done to whom.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        bootstrap: str,
-        prefix: str,
-        session_s: float,
-        *,
-        troubles: Sequence[str] = (),
-        couriers: Sequence[str] = ("email", "in_app"),
-    ) -> None:
-        """Nothing starts yet. `troubles`: what is wrong inside the lead agents (`tests.faults.troubled`)."""
-        self._folder, self._bootstrap, self._prefix, self.session_s = folder, bootstrap, prefix, session_s
-        program = ["-m", "tests.faults.troubled", *(f"--trouble={t}" for t in troubles), "--"]
-        lead = [*program, "worker", "lead", "--processes", "0"]
-        self._commands = {"lead-1": lead, "lead-2": lead}
-        for channel in couriers:
-            self._commands[channel] = ["-m", "agents", "worker", "couriers", "--processes", "0", "--channel", channel]
+    def __init__(self, folder: Path, broker: Broker, prefix: str, run: "Run") -> None:
+        """Nothing starts yet."""
+        self._folder, self._broker, self._prefix, self._run = folder, broker, prefix, run
+        self.session_s = broker.session_timeout
+        lead = ["worker", "lead", "--processes", "0"]
+        self._commands = {f"lead-{n + 1}": lead for n in range(run.lead_agents)}
+        for channel in run.couriers:
+            self._commands[channel] = ["worker", "couriers", "--processes", "0", "--channel", channel]
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._leaving: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self._started: dict[str, float] = {}
         self._redis_port = free_port()
         self.redis_url = f"redis://{LOOPBACK}:{self._redis_port}/0"
         self.exits: Counter[tuple[str, int]] = Counter()
@@ -54,18 +55,19 @@ class World:
         self._log = (self._folder / "workers.log").open("ab")
         self.start_redis()
         log = self._folder / "mailbox.log"
-        self._mailbox = ChildProcess(
-            "mailbox", [sys.executable, "-m", "deploy.providers.mailbox", str(self._folder / "mail")], log=log, cwd=ROOT
-        )
+        program = [sys.executable, "-m", "deploy.providers.mailbox", str(self._folder / "mail")]
+        faults = ["--fail", self._run.mail_faults, "--seed", str(self._run.seed)]
+        self._mailbox = ChildProcess("mailbox", [*program, *faults], log=log, cwd=ROOT)
         self._mailbox.wait_ready(lambda: '"port"' in log.read_text(), 30)
         self._smtp = json.loads(log.read_text().splitlines()[0])["port"]
         self.replace_dead()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers.values():
+        ending = [*self._leaving, *self._workers.items()]
+        for _name, worker in ending:
             worker.terminate()
-        for name, worker in self._workers.items():
+        for name, worker in ending:
             try:
                 self.exits[name, worker.wait(30)] += 1
             except subprocess.TimeoutExpired:
@@ -93,17 +95,25 @@ class World:
 
     def replace_dead(self) -> None:
         """Start a process for each that is not there."""
-        for name, command in self._commands.items():
+        for name in self._commands:
             worker = self._workers.get(name)
-            if worker is not None and (status := worker.poll()) is None:
-                continue
-            if worker is not None and status is not None:
+            if worker is None:
+                self._workers[name] = self._spawn(name)
+            elif (status := worker.poll()) is not None and (
+                status < 0 or time.monotonic() > self._started[name] + RESTART_S
+            ):
                 self.exits[name, status] += 1
-            self._workers[name] = self._spawn(command)
+                self._workers[name] = self._spawn(name)
 
-    def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
+        books = [self._run.troubles] if name in self._started else [self._run.troubles, self._run.once]
+        self._started[name] = time.monotonic()
+        troubles = [
+            f"--trouble={t}" for book in books for who, some in book.items() if name.startswith(who) for t in some
+        ]
+        command = ["-m", "tests.faults.troubled", *troubles, "--", *self._commands[name]]
         settings = {
-            "LEADKEEPER_BOOTSTRAP": self._bootstrap,
+            "LEADKEEPER_BOOTSTRAP": self._broker.bootstrap,
             "LEADKEEPER_TOPIC_PREFIX": self._prefix,
             "LEADKEEPER_REDIS_URL": self.redis_url,
             "LEADKEEPER_POLICY": str(POLICY),
@@ -112,39 +122,65 @@ class World:
             "LEADKEEPER_SMTP_FINAL": "true",
             "LEADKEEPER_LOG_LEVEL": "warning",
             "OMP_NUM_THREADS": "1",
+            **self._run.settings,
         }
         return subprocess.Popen(
             [sys.executable, *command], stdout=self._log, stderr=self._log, cwd=ROOT, env={**os.environ, **settings}
         )
 
-    def kill(self, chance: random.Random) -> None:
-        """Kill -9 one worker; a new one takes its place."""
-        name = chance.choice(sorted(self._workers))
+    def workers(self, beginning: str = "") -> list[str]:
+        """Names of the workers that should run."""
+        return sorted(name for name in self._commands if name.startswith(beginning))
+
+    def kill(self, name: str) -> None:
+        """Kill -9; a new one takes its place."""
         self._workers[name].kill()
         self._workers[name].wait()
         self.done.append(f"kill {name}")
         self.replace_dead()
 
-    def pause(self, chance: random.Random) -> str:
-        """Stop a lead agent in its tracks; returns which."""
-        name = chance.choice(["lead-1", "lead-2"])
+    def pause(self, name: str) -> None:
+        """Stop it in its tracks."""
         self._workers[name].send_signal(signal.SIGSTOP)
         self.done.append(f"pause {name}")
-        return name
 
     def wake(self, name: str) -> None:
         """Let it go on."""
         self._workers[name].send_signal(signal.SIGCONT)
+
+    def wake_all(self) -> None:
+        """Let go on whoever stands still."""
+        for name in self._workers:
+            self.wake(name)
+
+    def scale(self, count: int) -> None:
+        """Have so many lead agents; those too many are asked to stop."""
+        lead = self._commands["lead-1"]
+        for n in range(1, count + 1):
+            self._commands[f"lead-{n}"] = lead
+        for name in self.workers("lead-")[count:]:
+            del self._commands[name]
+            worker = self._workers.pop(name)
+            worker.terminate()
+            self._leaving.append((name, worker))
+        self.done.append(f"scale to {count}")
+        self.replace_dead()
 
     def stop_redis(self) -> None:
         """Take Redis away."""
         self.redis.kill()
         self.done.append("stop redis")
 
+    def _said(self) -> list[str]:
+        return (self._folder / "workers.log").read_text(errors="replace").splitlines()
+
     def dropped(self) -> int:
         """Records that the lead agents fetched and lost on the way."""
-        lines = (self._folder / "workers.log").read_text(errors="replace").splitlines()
-        return sum(int(line.rpartition(": ")[2]) for line in lines if SAID in line)
+        return sum(int(line.rpartition(": ")[2]) for line in self._said() if SAID in line)
+
+    def failed_at(self) -> list[str]:
+        """What workers did to themselves (`tests.chaos.failpoints`)."""
+        return [line for line in self._said() if line.startswith("failpoint ")]
 
     def mails(self) -> Counter[str]:
         """Mails by intervention id."""
