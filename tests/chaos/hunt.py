@@ -27,7 +27,7 @@ SMALL = Run(events=6_000, seconds=12.0, couriers=(), patience_s=60.0)
 AMNESIA = replace(
     SMALL,
     couriers=("email",),
-    once={"email": ("amnesia-at:after_provider_call:5",)},
+    lives={"email": ("amnesia-at:after_provider_call:5",)},
     settings={"LEADKEEPER_DOUBT_PAUSE_S": "1"},
     patience_s=90.0,
 )
@@ -43,20 +43,20 @@ class Scenario:
 
 LOST_FETCHES = Scenario("fetched records get lost", replace(SMALL, troubles={"lead-": (f"drop-fetches:{SEED}",)}))
 CRASH_AFTER_STATE = Scenario(
-    "crash after a state was written", replace(SMALL, once={"lead-": ("fail-at:after_state:20",)})
+    "crash after a state was written", replace(SMALL, lives={"lead-": ("fail-at:after_state:20",)})
 )
 MANY_AGAIN = Scenario(
     "crash, and 5 s of records come again",
     replace(
-        SMALL, leads=20, once={"lead-": ("fail-at:after_state:20",)}, settings={"LEADKEEPER_COMMIT_INTERVAL_S": "5"}
+        SMALL, leads=20, lives={"lead-": ("fail-at:after_state:20",)}, settings={"LEADKEEPER_COMMIT_INTERVAL_S": "5"}
     ),
 )  # fmt: skip
 STUCK_CHANGELOG = Scenario(
-    "the changelog is stuck, then a crash", replace(SMALL, once={"lead-": ("hang-at:before_state:20",)})
+    "the changelog is stuck, then a crash", replace(SMALL, lives={"lead-": ("hang-at:before_state:20",)})
 )
 ZOMBIE = Scenario(
     "paused between outputs and state, wakes up later",
-    replace(SMALL, seconds=25.0, once={"lead-1": ("stop-at:after_output:20",)}, wake_at_end=True),
+    replace(SMALL, seconds=25.0, lives={"lead-1": ("stop-at:after_output:20",)}, wake_at_end=True),
 )
 WORST_MOMENT = Scenario("crash after a provider call, Redis empty", AMNESIA)
 

@@ -4,6 +4,10 @@ import random
 from collections.abc import Callable
 from functools import partial
 
+import redis
+
+from agents.child import LOOPBACK
+from tests.chaos.proxy import order
 from tests.faults.world import World
 
 Undo = tuple[float, Callable[[], None]]
@@ -40,11 +44,30 @@ def stop_redis(world: World, _: random.Random) -> Undo:
     return 4.0, world.start_redis
 
 
-FAULTS: dict[str, Fault] = {
-    "kill": kill,
-    "kill-lead": kill_lead,
-    "pause": pause,
-    "scale": scale_up,
-    "redis-stop": stop_redis,
-}
-"""By the name under which a run asks for them."""
+def flush_redis(world: World, _: random.Random) -> None:
+    """Redis forgets everything while it serves."""
+    with redis.Redis.from_url(world.redis_url) as client:
+        client.flushall()
+    world.done.append("flush redis")
+
+
+def read_only_redis(world: World, _: random.Random) -> Undo:
+    """Redis answers, but takes no writes: it was made the replica of a master that is not there."""
+    return 8.0, _set_redis(world, "replica of nobody", ("REPLICAOF", LOOPBACK, "1"), ("REPLICAOF", "NO", "ONE"))
+
+
+def slow_redis(world: World, _: random.Random) -> Undo:
+    """Every word to and from Redis takes 2 s; needs `Run.redis_proxy`."""
+    order(world.redis_control, "slow 2")
+    world.done.append("slow redis")
+    return 8.0, partial(order, world.redis_control, "open")
+
+
+def _set_redis(world: World, what: str, now: tuple[str, ...], later: tuple[str, ...]) -> Callable[[], None]:
+    def tell(words: tuple[str, ...]) -> None:
+        with redis.Redis.from_url(world.redis_url) as client:
+            client.execute_command(*words)
+
+    tell(now)
+    world.done.append(what)
+    return partial(tell, later)

@@ -11,12 +11,13 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from agents.channels.in_app import read as read_in_app
+from agents.library import load_policy
 from agents.topics import create
 from agents.writer import Writer
 from schemas import topics
 from tests.brokers import Broker
 from tests.faults.logs import Logs
-from tests.faults.nemesis import FAULTS, Fault
+from tests.faults.nemesis import Fault
 from tests.faults.traffic import traffic
 from tests.faults.verdict import Calls, Verdict, judge, judge_calls, oracle
 from tests.faults.world import World
@@ -34,14 +35,17 @@ class Run:
         events: Records in the inbox, about.
         leads: Among so many leads.
         seconds: The traffic is spread over.
-        faults: Names of `tests.faults.nemesis`; they strike in a seeded order at seeded moments.
+        faults: Of `tests.faults.nemesis`; they strike in a seeded order at seeded moments.
         troubles: What is wrong inside workers, all their life, by the beginning of their names (`tests.faults.troubled`).
-        once: The same, for their first life only.
+        lives: One trouble for each life of a worker, the first for the first; after the last it lives without.
         lead_agents: How many at first.
         couriers: Channels served.
         patience_s: Longest wait for everything to be applied and delivered.
         settings: Environment of all workers.
+        workers_at: Where the workers find the broker, if not where the test does (a proxy).
+        redis_proxy: Whether the workers reach Redis through a proxy, which faults may slow down.
         mail_faults: What the mail server does wrong (`deploy.providers.mailbox --fail`).
+        webhook_faults: What the webhook receiver does wrong.
         wake_at_end: Whether workers that stopped themselves in their tracks wake up when the traffic has ended.
         seed: Decides all that is left to chance.
     """
@@ -49,14 +53,17 @@ class Run:
     events: int = 20_000
     leads: int = 400
     seconds: float = 45.0
-    faults: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
     troubles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    once: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lead_agents: int = 2
     couriers: tuple[str, ...] = ("email", "in_app")
     patience_s: float = 240.0
     settings: Mapping[str, str] = field(default_factory=dict)
+    workers_at: str = ""
+    redis_proxy: bool = False
     mail_faults: str = ""
+    webhook_faults: str = ""
     wake_at_end: bool = False
     seed: int = SEED
 
@@ -112,11 +119,13 @@ async def play(broker: Broker, folder: Path, run: Run) -> Outcome:
                 except AssertionError:
                     settled = False
                 in_app = await _in_app_ids(world.redis_url, run.leads)
-            truth = await asyncio.to_thread(oracle, logs[topics.EVENTS], PARTITIONS)
+                policy = load_policy(world.policy)
+                seen = {"email": world.mails(), "in_app": in_app, "webhook": world.webhooks()}
+            truth = await asyncio.to_thread(oracle, logs[topics.EVENTS], PARTITIONS, policy)
             return Outcome(
                 settled,
                 judge(truth, logs.outputs, logs[topics.STATE], prefix),
-                judge_calls(logs, {"email": world.mails(), "in_app": in_app}, run.couriers),
+                judge_calls(logs, seen, run.couriers),
                 len(logs[topics.EVENTS]),
                 [*world.done, *world.failed_at()],
                 world.exits,
@@ -131,7 +140,7 @@ async def _feed(writer: Writer, prefix: str, world: World, run: Run) -> None:
     """Send the traffic over some seconds while the faults strike, at moments that the seed chooses."""
     chance = random.Random(run.seed)
     pieces = list(traffic(prefix, PARTITIONS, events=run.events, leads=run.leads, seed=run.seed))
-    faults: list[Fault] = [FAULTS[name] for name in run.faults]
+    faults = list(run.faults)
     chance.shuffle(faults)
     when = dict(zip(sorted(chance.sample(range(5, len(pieces) - 5), len(faults))), faults, strict=True))
     loop = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.brokers import Broker
+from tests.faults.nemesis import kill, kill_lead, pause, stop_redis
 from tests.faults.run import SEED, Outcome, Run, play
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
@@ -25,7 +26,7 @@ def _play(broker: Broker, folder: Path, run: Run) -> Outcome:
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_doubled(broker: Broker, tmp_path: Path) -> None:
     """Six kills, two pauses, a lost Redis and lost fetches leave what the oracle leaves; each mail went out once."""
-    faults = ("kill",) * 6 + ("pause",) * 2 + ("redis-stop",)
+    faults = (kill,) * 6 + (pause,) * 2 + (stop_redis,)
     outcome = _play(broker, tmp_path, Run(faults=faults, troubles={"lead-": (DROPS,)}))
     assert outcome.settled, "not everything was applied, or some command never ended"
     assert outcome.verdict.clean
@@ -46,7 +47,7 @@ def test_fausts_own_consumer_does_the_job_as_long_as_nothing_goes_wrong(broker: 
 def test_fausts_own_consumer_loses_what_the_lane_fetches_again(broker: Broker, tmp_path: Path) -> None:
     """The short fault test is red without the lane: the same lost fetches, kills too, and records are gone for good."""
     trouble = {"lead-": (STOCK, DROPS)}
-    run = Run(events=6_000, seconds=10.0, couriers=(), troubles=trouble, faults=("kill-lead",) * 2, patience_s=60.0)
+    run = Run(events=6_000, seconds=10.0, couriers=(), troubles=trouble, faults=(kill_lead,) * 2, patience_s=60.0)
     outcome = _play(broker, tmp_path, run)
     assert outcome.settled, "judged before everything was applied, a record that is only late would look lost"
     assert outcome.verdict.missing

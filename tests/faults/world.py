@@ -1,5 +1,6 @@
 """The whole product as processes: lead agents, couriers, a Redis that can be stopped, a mailbox. Each dead one is replaced."""
 
+import base64
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from agents.child import LOOPBACK, ChildProcess, free_port
 from agents.embedded import wheel_binary
@@ -30,6 +31,7 @@ class World:
     """What runs during one run.
 
     Attributes:
+        prefix: Before the topics of this run.
         session_s: Session timeout of the group members, seconds.
         exits: How often each (worker, exit status) was seen; negative = ended by that signal.
         done: What was done to whom.
@@ -37,16 +39,20 @@ class World:
 
     def __init__(self, folder: Path, broker: Broker, prefix: str, run: "Run") -> None:
         """Nothing starts yet."""
-        self._folder, self._broker, self._prefix, self._run = folder, broker, prefix, run
+        self._folder, self._broker, self.prefix, self._run = folder, broker, prefix, run
         self.session_s = broker.session_timeout
         lead = ["worker", "lead", "--processes", "0"]
         self._commands = {f"lead-{n + 1}": lead for n in range(run.lead_agents)}
         for channel in run.couriers:
             self._commands[channel] = ["worker", "couriers", "--processes", "0", "--channel", channel]
+        self._lives: Counter[str] = Counter()
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._leaving: list[tuple[str, subprocess.Popen[bytes]]] = []
         self._started: dict[str, float] = {}
-        self._redis_port = free_port()
+        self._servers: list[ChildProcess] = []
+        self._mail, self._hooks = folder / "mail", folder / "hooks.jsonl"
+        self._redis_port = self._redis_door = free_port()
+        self.redis_control = 0
         self.redis_url = f"redis://{LOOPBACK}:{self._redis_port}/0"
         self.exits: Counter[tuple[str, int]] = Counter()
         self.done: list[str] = []
@@ -54,12 +60,17 @@ class World:
     def __enter__(self) -> Self:
         self._log = (self._folder / "workers.log").open("ab")
         self.start_redis()
-        log = self._folder / "mailbox.log"
-        program = [sys.executable, "-m", "deploy.providers.mailbox", str(self._folder / "mail")]
-        faults = ["--fail", self._run.mail_faults, "--seed", str(self._run.seed)]
-        self._mailbox = ChildProcess("mailbox", [*program, *faults], log=log, cwd=ROOT)
-        self._mailbox.wait_ready(lambda: '"port"' in log.read_text(), 30)
-        self._smtp = json.loads(log.read_text().splitlines()[0])["port"]
+        if self._run.redis_proxy:
+            ports = self._serve("redis-proxy", "tests.chaos.proxy", f"{LOOPBACK}:{self._redis_port}")
+            self._redis_door, self.redis_control = ports["port"], ports["control"]
+        seed = ["--seed", str(self._run.seed)]
+        mail = self._serve(
+            "mailbox", "deploy.providers.mailbox", str(self._mail), "--fail", self._run.mail_faults, *seed
+        )
+        self._settings = {"LEADKEEPER_SMTP_PORT": str(mail["port"]), "LEADKEEPER_SMTP_FINAL": "true"}
+        self.policy = POLICY
+        if "webhook" in self._run.couriers:
+            self._serve_webhooks(seed)
         self.replace_dead()
         return self
 
@@ -73,9 +84,34 @@ class World:
             except subprocess.TimeoutExpired:
                 worker.kill()
                 self.exits[name, worker.wait()] += 1
-        self._mailbox.stop()
+        for server in self._servers:
+            server.stop()
         self.redis.stop()
         self._log.close()
+
+    def _serve(self, name: str, module: str, *arguments: str) -> dict[str, int]:
+        """Start a server of ours; returns what it says about its ports."""
+        log = self._folder / f"{name}.log"
+        server = ChildProcess(name, [sys.executable, "-m", module, *arguments], log=log, cwd=ROOT)
+        self._servers.append(server)
+        server.wait_ready(lambda: '"port"' in log.read_text(), 30)
+        ports: dict[str, int] = json.loads(log.read_text().splitlines()[0])
+        return ports
+
+    def _serve_webhooks(self, seed: list[str]) -> None:
+        """A receiver, and a policy whose alerts to staff go there."""
+        secret = self._folder / "secret"
+        secret.write_text("whsec_" + base64.b64encode(b"a secret of this run only").decode())
+        fail = ["--fail", self._run.webhook_faults]
+        ports = self._serve(
+            "webhooks", "deploy.providers.webhook_sink", str(self._hooks), "--secret-file", str(secret), *fail, *seed
+        )
+        endpoints = self._folder / "endpoints.toml"
+        endpoints.write_text(f'[acme.default]\nurl = "http://{LOOPBACK}:{ports["port"]}/"\nsecret_file = "{secret}"\n')
+        self._settings["LEADKEEPER_WEBHOOK_ENDPOINTS"] = str(endpoints)
+        self._settings["LEADKEEPER_WEBHOOK_ALLOW_LOOPBACK"] = "true"
+        self.policy = self._folder / POLICY.name
+        self.policy.write_text(POLICY.read_text().replace('channel = "agent_alert"', 'channel = "webhook"'))
 
     def start_redis(self) -> None:
         """Start Redis, empty or after a stop: it keeps nothing, like one that lost its memory."""
@@ -106,22 +142,22 @@ class World:
                 self._workers[name] = self._spawn(name)
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
-        books = [self._run.troubles] if name in self._started else [self._run.troubles, self._run.once]
+        life = self._lives[name]
+        self._lives[name] += 1
         self._started[name] = time.monotonic()
-        troubles = [
-            f"--trouble={t}" for book in books for who, some in book.items() if name.startswith(who) for t in some
-        ]
+        mine = [t for who, some in self._run.troubles.items() if name.startswith(who) for t in some]
+        mine += [t for who, some in self._run.lives.items() if name.startswith(who) for t in some[life : life + 1]]
+        troubles = [f"--trouble={trouble}" for trouble in mine]
         command = ["-m", "tests.faults.troubled", *troubles, "--", *self._commands[name]]
         settings = {
-            "LEADKEEPER_BOOTSTRAP": self._broker.bootstrap,
-            "LEADKEEPER_TOPIC_PREFIX": self._prefix,
-            "LEADKEEPER_REDIS_URL": self.redis_url,
-            "LEADKEEPER_POLICY": str(POLICY),
+            "LEADKEEPER_BOOTSTRAP": self._run.workers_at or self._broker.bootstrap,
+            "LEADKEEPER_TOPIC_PREFIX": self.prefix,
+            "LEADKEEPER_REDIS_URL": f"redis://{LOOPBACK}:{self._redis_door}/0",
+            "LEADKEEPER_POLICY": str(self.policy),
             "LEADKEEPER_CLOCK": "event",
-            "LEADKEEPER_SMTP_PORT": str(self._smtp),
-            "LEADKEEPER_SMTP_FINAL": "true",
             "LEADKEEPER_LOG_LEVEL": "warning",
             "OMP_NUM_THREADS": "1",
+            **self._settings,
             **self._run.settings,
         }
         return subprocess.Popen(
@@ -184,6 +220,12 @@ class World:
 
     def mails(self) -> Counter[str]:
         """Mails by intervention id."""
-        index = self._folder / "mail" / "index.jsonl"
-        lines = index.read_text().splitlines() if index.exists() else []
-        return Counter(json.loads(line)["message_id"].strip("<>").partition("@")[0] for line in lines)
+        return Counter(line["message_id"].strip("<>").partition("@")[0] for line in _lines(self._mail / "index.jsonl"))
+
+    def webhooks(self) -> Counter[str]:
+        """Webhooks that were taken, with or without an answer, by intervention id."""
+        return Counter(line["id"] for line in _lines(self._hooks) if line["status"] in (0, 204))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
