@@ -43,7 +43,7 @@ class Scenario:
 
 LOST_FETCHES = Scenario("fetched records get lost", replace(SMALL, troubles={"lead-": (f"drop-fetches:{SEED}",)}))
 CRASH_AFTER_STATE = Scenario(
-    "crash after a state was written", replace(SMALL, lives={"lead-": ("fail-at:after_state:20",)})
+    "crashes after a state was written", replace(SMALL, lives={"lead-": ("fail-at:after_state:8",) * 4})
 )
 MANY_AGAIN = Scenario(
     "crash, and 5 s of records come again",
@@ -104,7 +104,8 @@ def main() -> int:
                     "clean" if struck(outcome) else "the fault never struck"
                 )
                 console.print(f"real code, {scenario.fault}: {real[scenario.fault]}")
-            wrong = what_is_wrong(_play(broker, folder, mutant, with_mutant(scenario.run, mutant)))
+            outcome = _play(broker, folder, mutant, with_mutant(scenario.run, mutant))
+            wrong = what_is_wrong(outcome) if struck(outcome) else ""
             console.print(f"{mutant}, {scenario.fault}: {wrong or 'SURVIVED'}")
             table.add_row(mutant, scenario.fault, real[scenario.fault], wrong or "SURVIVED")
             bad += real[scenario.fault] != "clean" or not wrong

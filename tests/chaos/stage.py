@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from agents.child import LOOPBACK, ChildProcess, free_port
+from agents.topics import configs_of
 from deploy.kafka.run import ApacheKafka
 from schemas import topics
 from tests.brokers import Broker
@@ -86,11 +87,14 @@ class Stage:
         return fault
 
     async def _replicas(self, names: list[str], count: int) -> None:
+        # What is not named in an order to alter goes back to its default, so all settings are sent again.
+        before = await configs_of(self.broker.bootstrap, names)
         admin = AIOKafkaAdminClient(bootstrap_servers=self.broker.bootstrap)
         await admin.start()
         try:
-            wanted = {"min.insync.replicas": str(count)}
-            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, wanted) for name in names])
+            change = {"min.insync.replicas": str(count)}
+            orders = [ConfigResource(ConfigResourceType.TOPIC, n, {**before[n], **change}) for n in names]
+            await admin.alter_configs(orders)
         finally:
             await admin.close()
 

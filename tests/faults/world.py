@@ -168,6 +168,10 @@ class World:
         """Names of the workers that should run."""
         return sorted(name for name in self._commands if name.startswith(beginning))
 
+    def pids(self) -> dict[str, int]:
+        """Process ids by worker."""
+        return {name: worker.pid for name, worker in self._workers.items()}
+
     def kill(self, name: str) -> None:
         """Kill -9; a new one takes its place."""
         self._workers[name].kill()
