@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test bench check format kafka clean
+.PHONY: help venv demo test bench chaos mutants soak check format kafka clean
 
 help: ## this list
 	@echo "Leadkeeper notices in time that a lead is about to go quiet, and does the right thing about it."
@@ -29,6 +29,15 @@ test: .venv/.dev ## run the tests (ARGS="-k name"; LEADKEEPER_TEST_BROKER=embedd
 
 bench: .venv/.dev .venv-bench/.done ## measure it beside its peers (ARGS="count --repeat 3 --events 3000000 --broker jars|embedded")
 	@$(PY) -m tests.bench $(ARGS)
+
+chaos: .venv/.dev ## every fault there is, on Apache Kafka, for two hours (ARGS="--scale 0.1 --only pauses"); needs Java and Maven
+	@$(PY) -m tests.chaos.storm $(ARGS)
+
+mutants: .venv/.dev ## take out one safeguard after another and see which fault catches it (ARGS="--only lease-off")
+	@$(PY) -m tests.chaos.hunt $(ARGS)
+
+soak: .venv/.dev ## steady load for 30 minutes: flat memory, flat latency (ARGS="--minutes 5")
+	@$(PY) -m tests.chaos.soak $(ARGS)
 
 check: .venv/.dev ## format, lint, types, and that the generated schemas match the code
 	@$(PY) -m ruff format --check --quiet || { echo "Not formatted: run 'make format'."; exit 1; }

@@ -41,14 +41,17 @@ class ApacheKafka:
     Args:
         port: Port for clients; a free one when 0.
         data: Directory for the log, kept afterwards and used again if it holds one; temporary when None.
+        behind: For clients that come through a proxy: the port to listen on for it, and the proxy's own port, which is
+            what they are told to connect to.
 
     Attributes:
         bootstrap: ``host:port`` for clients; the same after ``restart``.
     """
 
-    def __init__(self, *, port: int = 0, data: Path | None = None) -> None:
+    def __init__(self, *, port: int = 0, data: Path | None = None, behind: tuple[int, int] | None = None) -> None:
         """Remember what is wanted; nothing starts yet."""
         self.bootstrap = ""
+        self._behind = behind
         self._port = port
         self._named_data = data
         self._data = data
@@ -123,6 +126,8 @@ class ApacheKafka:
             port = self._port or free_port()
             config = data / "server.properties"
             settings = node_settings(port, free_port(), str(data / "log"))
+            if self._behind is not None:
+                _listen_behind_a_proxy(settings, *self._behind)
             config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
             if not (data / "log" / "meta.properties").exists():
                 _format_storage(java, jars, config)
@@ -176,6 +181,12 @@ def node_settings(port: int, controller_port: int, log_dir: str, listen: str = L
         "num.network.threads": "2",
         "num.io.threads": "4",
     }
+
+
+def _listen_behind_a_proxy(settings: dict[str, str], port: int, proxy_port: int) -> None:
+    settings["listeners"] += f",PROXIED://{LOOPBACK}:{port}"
+    settings["advertised.listeners"] += f",PROXIED://{LOOPBACK}:{proxy_port}"
+    settings["listener.security.protocol.map"] += ",PROXIED:PLAINTEXT"
 
 
 def fetch_jars() -> Path:

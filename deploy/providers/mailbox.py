@@ -12,13 +12,14 @@ import argparse
 import asyncio
 import contextlib
 import json
-import random
 import signal
 import sys
 from email import message_from_bytes, policy
 from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from deploy.providers.faults import Faults, shares_among
 
 LOOPBACK = "127.0.0.1"
 FAULTS = ("drop", "hang", "later", "never")
@@ -28,17 +29,16 @@ MAX_BYTES = 10 * 1024 * 1024
 class Mailbox:
     """Keeps mails, and fails as often as told."""
 
-    def __init__(self, folder: Path, shares: dict[str, float], seed: int) -> None:
+    def __init__(self, folder: Path, faults: Faults) -> None:
         """Go on numbering where an earlier run in the same folder stopped."""
         self._folder = folder
-        self._shares = shares
-        self._chance = random.Random(seed)
+        self._faults = faults
         folder.mkdir(parents=True, exist_ok=True)
         self._count = len(list(folder.glob("*.eml")))
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802, ARG002 - aiosmtpd's name
         """Take or refuse one mail."""
-        fault = self._draw()
+        fault = self._faults.draw()
         if fault == "later":
             return "451 4.7.1 try again later"
         if fault == "never":
@@ -66,18 +66,10 @@ class Mailbox:
         with (self._folder / "index.jsonl").open("a") as index:
             index.write(json.dumps(line) + "\n")
 
-    def _draw(self) -> str | None:
-        drawn = self._chance.random()
-        for fault, share in self._shares.items():
-            if drawn < share:
-                return fault
-            drawn -= share
-        return None
 
-
-async def serve(folder: Path, port: int, shares: dict[str, float], seed: int) -> None:
+async def serve(folder: Path, port: int, faults: Faults) -> None:
     """Serve until SIGTERM or SIGINT."""
-    mailbox = Mailbox(folder, shares, seed)
+    mailbox = Mailbox(folder, faults)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
@@ -93,29 +85,16 @@ async def serve(folder: Path, port: int, shares: dict[str, float], seed: int) ->
     server.close()
 
 
-def shares_of(text: str) -> dict[str, float]:
-    """Read `drop=0.1,later=0.05`."""
-    shares = {}
-    for each in filter(None, text.split(",")):
-        name, _, share = each.partition("=")
-        if name not in FAULTS or not 0 <= float(share) <= 1:
-            raise argparse.ArgumentTypeError(
-                f"{each}: use one of {', '.join(FAULTS)} and a share from 0 to 1, like drop=0.1"
-            )
-        shares[name] = float(share)
-    return shares
-
-
 def main() -> None:
     """Read the arguments and serve."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--fail", type=shares_of, default={}, help="for example drop=0.1,later=0.05")
+    parser.add_argument("--fail", type=shares_among(FAULTS), default={}, help="for example drop=0.1,later=0.05")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same faults")
     given = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(given.folder, given.port, given.fail, given.seed))
+        asyncio.run(serve(given.folder, given.port, Faults(given.fail, given.seed)))
 
 
 if __name__ == "__main__":

@@ -1,43 +1,58 @@
 """The whole product as processes: lead agents, couriers, a Redis that can be stopped, a mailbox. Each dead one is replaced."""
 
+import base64
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from agents.child import LOOPBACK, ChildProcess, free_port
 from agents.embedded import wheel_binary
+from tests.brokers import Broker
+from tests.faults.drops import SAID
+
+if TYPE_CHECKING:
+    from tests.faults.run import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = ROOT / "deploy/policies/real_estate.toml"
 
 
+RESTART_S = 2.0
+"""A worker that ended by itself is started again so long after its last start."""
+
+
 class World:
-    """What runs during one fault test.
+    """What runs during one run.
 
     Attributes:
+        prefix: Before the topics of this run.
+        session_s: Session timeout of the group members, seconds.
         exits: How often each (worker, exit status) was seen; negative = ended by that signal.
         done: What was done to whom.
     """
 
-    def __init__(self, folder: Path, bootstrap: str, prefix: str, session_s: float) -> None:
+    def __init__(self, folder: Path, broker: Broker, prefix: str, run: "Run") -> None:
         """Nothing starts yet."""
-        self._folder, self._bootstrap, self._prefix, self.session_s = folder, bootstrap, prefix, session_s
-        lead = ["-m", "agents", "worker", "lead", "--processes", "0"]
-        couriers = ["-m", "agents", "worker", "couriers", "--processes", "0", "--channel"]
-        self._commands = {
-            "lead-1": lead,
-            "lead-2": lead,
-            "email": [*couriers, "email"],
-            "in_app": [*couriers, "in_app"],
-        }
+        self._folder, self._broker, self.prefix, self._run = folder, broker, prefix, run
+        self.session_s = broker.session_timeout
+        lead = ["worker", "lead", "--processes", "0"]
+        self._commands = {f"lead-{n + 1}": lead for n in range(run.lead_agents)}
+        for channel in run.couriers:
+            self._commands[channel] = ["worker", "couriers", "--processes", "0", "--channel", channel]
+        self._lives: Counter[str] = Counter()
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
-        self._redis_port = free_port()
+        self._leaving: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self._started: dict[str, float] = {}
+        self._servers: list[ChildProcess] = []
+        self._mail, self._hooks = folder / "mail", folder / "hooks.jsonl"
+        self._redis_port = self._redis_door = free_port()
+        self.redis_control = 0
         self.redis_url = f"redis://{LOOPBACK}:{self._redis_port}/0"
         self.exits: Counter[tuple[str, int]] = Counter()
         self.done: list[str] = []
@@ -45,27 +60,58 @@ class World:
     def __enter__(self) -> Self:
         self._log = (self._folder / "workers.log").open("ab")
         self.start_redis()
-        log = self._folder / "mailbox.log"
-        self._mailbox = ChildProcess(
-            "mailbox", [sys.executable, "-m", "deploy.providers.mailbox", str(self._folder / "mail")], log=log, cwd=ROOT
+        if self._run.redis_proxy:
+            ports = self._serve("redis-proxy", "tests.chaos.proxy", f"{LOOPBACK}:{self._redis_port}")
+            self._redis_door, self.redis_control = ports["port"], ports["control"]
+        seed = ["--seed", str(self._run.seed)]
+        mail = self._serve(
+            "mailbox", "deploy.providers.mailbox", str(self._mail), "--fail", self._run.mail_faults, *seed
         )
-        self._mailbox.wait_ready(lambda: '"port"' in log.read_text(), 30)
-        self._smtp = json.loads(log.read_text().splitlines()[0])["port"]
+        self._settings = {"LEADKEEPER_SMTP_PORT": str(mail["port"]), "LEADKEEPER_SMTP_FINAL": "true"}
+        self.policy = POLICY
+        if "webhook" in self._run.couriers:
+            self._serve_webhooks(seed)
         self.replace_dead()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers.values():
+        ending = [*self._leaving, *self._workers.items()]
+        for _name, worker in ending:
             worker.terminate()
-        for name, worker in self._workers.items():
+        for name, worker in ending:
             try:
                 self.exits[name, worker.wait(30)] += 1
             except subprocess.TimeoutExpired:
                 worker.kill()
                 self.exits[name, worker.wait()] += 1
-        self._mailbox.stop()
+        for server in self._servers:
+            server.stop()
         self.redis.stop()
         self._log.close()
+
+    def _serve(self, name: str, module: str, *arguments: str) -> dict[str, int]:
+        """Start a server of ours; returns what it says about its ports."""
+        log = self._folder / f"{name}.log"
+        server = ChildProcess(name, [sys.executable, "-m", module, *arguments], log=log, cwd=ROOT)
+        self._servers.append(server)
+        server.wait_ready(lambda: '"port"' in log.read_text(), 30)
+        ports: dict[str, int] = json.loads(log.read_text().splitlines()[0])
+        return ports
+
+    def _serve_webhooks(self, seed: list[str]) -> None:
+        """A receiver, and a policy whose alerts to staff go there."""
+        secret = self._folder / "secret"
+        secret.write_text("whsec_" + base64.b64encode(b"a secret of this run only").decode())
+        fail = ["--fail", self._run.webhook_faults]
+        ports = self._serve(
+            "webhooks", "deploy.providers.webhook_sink", str(self._hooks), "--secret-file", str(secret), *fail, *seed
+        )
+        endpoints = self._folder / "endpoints.toml"
+        endpoints.write_text(f'[acme.default]\nurl = "http://{LOOPBACK}:{ports["port"]}/"\nsecret_file = "{secret}"\n')
+        self._settings["LEADKEEPER_WEBHOOK_ENDPOINTS"] = str(endpoints)
+        self._settings["LEADKEEPER_WEBHOOK_ALLOW_LOOPBACK"] = "true"
+        self.policy = self._folder / POLICY.name
+        self.policy.write_text(POLICY.read_text().replace('channel = "agent_alert"', 'channel = "webhook"'))
 
     def start_redis(self) -> None:
         """Start Redis, empty or after a stop: it keeps nothing, like one that lost its memory."""
@@ -85,56 +131,105 @@ class World:
 
     def replace_dead(self) -> None:
         """Start a process for each that is not there."""
-        for name, command in self._commands.items():
+        for name in self._commands:
             worker = self._workers.get(name)
-            if worker is not None and (status := worker.poll()) is None:
-                continue
-            if worker is not None and status is not None:
+            if worker is None:
+                self._workers[name] = self._spawn(name)
+            elif (status := worker.poll()) is not None and (
+                status < 0 or time.monotonic() > self._started[name] + RESTART_S
+            ):
                 self.exits[name, status] += 1
-            self._workers[name] = self._spawn(command)
+                self._workers[name] = self._spawn(name)
 
-    def _spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
+        life = self._lives[name]
+        self._lives[name] += 1
+        self._started[name] = time.monotonic()
+        mine = [t for who, some in self._run.troubles.items() if name.startswith(who) for t in some]
+        mine += [t for who, some in self._run.lives.items() if name.startswith(who) for t in some[life : life + 1]]
+        troubles = [f"--trouble={trouble}" for trouble in mine]
+        command = ["-m", "tests.faults.troubled", *troubles, "--", *self._commands[name]]
         settings = {
-            "LEADKEEPER_BOOTSTRAP": self._bootstrap,
-            "LEADKEEPER_TOPIC_PREFIX": self._prefix,
-            "LEADKEEPER_REDIS_URL": self.redis_url,
-            "LEADKEEPER_POLICY": str(POLICY),
+            "LEADKEEPER_BOOTSTRAP": self._run.workers_at or self._broker.bootstrap,
+            "LEADKEEPER_TOPIC_PREFIX": self.prefix,
+            "LEADKEEPER_REDIS_URL": f"redis://{LOOPBACK}:{self._redis_door}/0",
+            "LEADKEEPER_POLICY": str(self.policy),
             "LEADKEEPER_CLOCK": "event",
-            "LEADKEEPER_SMTP_PORT": str(self._smtp),
-            "LEADKEEPER_SMTP_FINAL": "true",
             "LEADKEEPER_LOG_LEVEL": "warning",
             "OMP_NUM_THREADS": "1",
+            **self._settings,
+            **self._run.settings,
         }
         return subprocess.Popen(
             [sys.executable, *command], stdout=self._log, stderr=self._log, cwd=ROOT, env={**os.environ, **settings}
         )
 
-    def kill(self, chance: random.Random) -> None:
-        """Kill -9 one worker; a new one takes its place."""
-        name = chance.choice(sorted(self._workers))
+    def workers(self, beginning: str = "") -> list[str]:
+        """Names of the workers that should run."""
+        return sorted(name for name in self._commands if name.startswith(beginning))
+
+    def pids(self) -> dict[str, int]:
+        """Process ids by worker."""
+        return {name: worker.pid for name, worker in self._workers.items()}
+
+    def kill(self, name: str) -> None:
+        """Kill -9; a new one takes its place."""
         self._workers[name].kill()
         self._workers[name].wait()
         self.done.append(f"kill {name}")
         self.replace_dead()
 
-    def pause(self, chance: random.Random) -> str:
-        """Stop a lead agent in its tracks; returns which."""
-        name = chance.choice(["lead-1", "lead-2"])
+    def pause(self, name: str) -> None:
+        """Stop it in its tracks."""
         self._workers[name].send_signal(signal.SIGSTOP)
         self.done.append(f"pause {name}")
-        return name
 
     def wake(self, name: str) -> None:
         """Let it go on."""
         self._workers[name].send_signal(signal.SIGCONT)
+
+    def wake_all(self) -> None:
+        """Let go on whoever stands still."""
+        for name in self._workers:
+            self.wake(name)
+
+    def scale(self, count: int) -> None:
+        """Have so many lead agents; those too many are asked to stop."""
+        lead = self._commands["lead-1"]
+        for n in range(1, count + 1):
+            self._commands[f"lead-{n}"] = lead
+        for name in self.workers("lead-")[count:]:
+            del self._commands[name]
+            worker = self._workers.pop(name)
+            worker.terminate()
+            self._leaving.append((name, worker))
+        self.done.append(f"scale to {count}")
+        self.replace_dead()
 
     def stop_redis(self) -> None:
         """Take Redis away."""
         self.redis.kill()
         self.done.append("stop redis")
 
+    def _said(self) -> list[str]:
+        return (self._folder / "workers.log").read_text(errors="replace").splitlines()
+
+    def dropped(self) -> int:
+        """Records that the lead agents fetched and lost on the way."""
+        return sum(int(line.rpartition(": ")[2]) for line in self._said() if SAID in line)
+
+    def failed_at(self) -> list[str]:
+        """What workers did to themselves (`tests.chaos.failpoints`)."""
+        return [line for line in self._said() if line.startswith("failpoint ")]
+
     def mails(self) -> Counter[str]:
         """Mails by intervention id."""
-        index = self._folder / "mail" / "index.jsonl"
-        lines = index.read_text().splitlines() if index.exists() else []
-        return Counter(json.loads(line)["message_id"].strip("<>").partition("@")[0] for line in lines)
+        return Counter(line["message_id"].strip("<>").partition("@")[0] for line in _lines(self._mail / "index.jsonl"))
+
+    def webhooks(self) -> Counter[str]:
+        """Webhooks that were taken, with or without an answer, by intervention id."""
+        return Counter(line["id"] for line in _lines(self._hooks) if line["status"] in (0, 204))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -1,0 +1,1 @@
+"""The long fault tests: `make chaos`, `make mutants`, `make soak`."""

@@ -1,0 +1,123 @@
+"""`make mutants`: takes out one safeguard after another and shows which fault catches it.
+
+    python -m tests.chaos.hunt [--only NAME]
+
+Each scenario is played with the real code first and must be clean. Ends with 1 if a mutant survives or the real code
+does not come through.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.brokers import FORCE, Broker, BrokerChoice
+from tests.chaos.mutants import MUTANTS
+from tests.chaos.told import what_is_wrong
+from tests.faults.run import SEED, Outcome, Run, play
+
+SMALL = Run(events=6_000, seconds=12.0, couriers=(), patience_s=60.0)
+AMNESIA = replace(
+    SMALL,
+    couriers=("email",),
+    lives={"email": ("amnesia-at:after_provider_call:5",)},
+    settings={"LEADKEEPER_DOUBT_PAUSE_S": "1"},
+    patience_s=90.0,
+)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A fault and the run that has it."""
+
+    fault: str
+    run: Run
+
+
+LOST_FETCHES = Scenario("fetched records get lost", replace(SMALL, troubles={"lead-": (f"drop-fetches:{SEED}",)}))
+CRASH_AFTER_STATE = Scenario(
+    "crashes after a state was written", replace(SMALL, lives={"lead-": ("fail-at:after_state:8",) * 4})
+)
+MANY_AGAIN = Scenario(
+    "crash, and 5 s of records come again",
+    replace(
+        SMALL, leads=20, lives={"lead-": ("fail-at:after_state:20",)}, settings={"LEADKEEPER_COMMIT_INTERVAL_S": "5"}
+    ),
+)  # fmt: skip
+STUCK_CHANGELOG = Scenario(
+    "the changelog is stuck, then a crash", replace(SMALL, lives={"lead-": ("hang-at:before_state:20",)})
+)
+ZOMBIE = Scenario(
+    "paused between outputs and state, wakes up later",
+    replace(SMALL, seconds=25.0, lives={"lead-1": ("stop-at:after_output:20",)}, wake_at_end=True),
+)
+WORST_MOMENT = Scenario("crash after a provider call, Redis empty", AMNESIA)
+
+CATCHES: dict[str, Scenario] = {
+    "stock-consumer": LOST_FETCHES,
+    "no-gap-guard": LOST_FETCHES,
+    "no-changelog-barrier": STUCK_CHANGELOG,
+    "state-before-outputs": CRASH_AFTER_STATE,
+    "no-offset-guard": MANY_AGAIN,
+    "lease-off": ZOMBIE,
+    "no-claimed": WORST_MOMENT,
+    "redis-only-ledger": WORST_MOMENT,
+}
+"""The smallest fault that should catch each mutant."""
+
+
+def with_mutant(run: Run, mutant: str) -> Run:
+    """The same run with a safeguard taken out of every worker, for all its life."""
+    return replace(run, troubles={**run.troubles, "": (mutant,)})
+
+
+def struck(outcome: Outcome) -> bool:
+    """Whether anything went wrong at all."""
+    return bool(outcome.done or outcome.dropped)
+
+
+def main() -> int:
+    """Hunt them all, or those asked for; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=sorted(MUTANTS), action="append", help="may be given several times")
+    wanted = parser.parse_args().only or list(CATCHES)
+    console = Console()
+    table = Table("mutant", "fault", "real code", "what was wrong with the mutant")
+    bad = 0
+    with ExitStack() as cleanup:
+        broker = BrokerChoice(os.environ.get(FORCE, "")).start(cleanup)
+        console.print(f"broker: {broker.kind} at {broker.bootstrap}")
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="leadkeeper-mutants-")))
+        real: dict[str, str] = {}
+        for mutant in wanted:
+            scenario = CATCHES[mutant]
+            if scenario.fault not in real:
+                outcome = _play(broker, folder, f"real-{mutant}", scenario.run)
+                real[scenario.fault] = what_is_wrong(outcome) or (
+                    "clean" if struck(outcome) else "the fault never struck"
+                )
+                console.print(f"real code, {scenario.fault}: {real[scenario.fault]}")
+            outcome = _play(broker, folder, mutant, with_mutant(scenario.run, mutant))
+            wrong = what_is_wrong(outcome) if struck(outcome) else ""
+            console.print(f"{mutant}, {scenario.fault}: {wrong or 'SURVIVED'}")
+            table.add_row(mutant, scenario.fault, real[scenario.fault], wrong or "SURVIVED")
+            bad += real[scenario.fault] != "clean" or not wrong
+    console.print(table)
+    return int(bad > 0)
+
+
+def _play(broker: Broker, folder: Path, name: str, run: Run) -> Outcome:
+    place = folder / name
+    place.mkdir()
+    return asyncio.run(play(broker, place, run))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""`make soak`: steady load for a long time; memory and latency must stay flat and nothing may be left waiting.
+
+    python -m tests.chaos.soak [--minutes 30] [--leads 20000]
+
+First measures how many events per second the lead agent takes on this machine, then sends 30 % of that for the given
+time. Latency is from the moment an event was to be sent to the arrival of its assessment at a consumer, so a stalled
+sender hides nothing. Prints a line for each sixth of the time, and ends with 1 if the last third is worse than the
+middle third by more than the limits below, or if something still waits a minute after the traffic has ended.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median, quantiles
+
+import psutil
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from rich.console import Console
+from rich.table import Table
+
+from agents.topics import create
+from agents.writer import Out, Writer, partition_for
+from schemas import topics
+from tests.brokers import FORCE, Broker, BrokerChoice
+from tests.faults.run import PARTITIONS, Run
+from tests.faults.world import World
+from tests.polling import eventually_async
+
+LOAD = 0.3
+"""Share of what the lead agent can take."""
+STEP_S = 0.02
+PROBE_EVERY = 20
+"""One event in so many is followed on its way."""
+BURST = 40_000
+"""Events that are sent at once to see how fast the lead agent is."""
+PARTS = 6
+GROWS, SLOWS = 0.05, 1.5
+"""Memory may grow by this share from the middle third to the last, and the median latency by this factor."""
+CAUSE = b'"cause":"probe-'
+
+
+@dataclass
+class Watch:
+    """Follows the probes.
+
+    Attributes:
+        due: When each probe that is on its way was to be sent.
+        seconds: Latencies since the last look.
+    """
+
+    due: dict[bytes, float] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+
+    async def run(self, bootstrap: str, topic: str) -> None:
+        """Read assessments until cancelled."""
+        reader = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, fetch_max_wait_ms=40)
+        await reader.start()
+        try:
+            reader.assign([TopicPartition(topic, n) for n in range(PARTITIONS)])
+            while True:
+                fetched = await reader.getmany(timeout_ms=100)
+                now = time.monotonic()
+                for record in (r for batch in fetched.values() for r in batch):
+                    start = record.value.find(CAUSE)
+                    if start >= 0:
+                        name = record.value[start + len(CAUSE) :].partition(b'"')[0]
+                        if (due := self.due.pop(name, None)) is not None:
+                            self.seconds.append(now - due)
+        finally:
+            await reader.stop()
+
+    async def all_back(self) -> bool:
+        """Whether no probe is on its way."""
+        return not self.due
+
+
+class Sender:
+    """Makes events of now for one lead after another."""
+
+    def __init__(self, writer: Writer, topic: str, leads: int, watch: Watch) -> None:
+        self._writer, self._topic, self._leads, self._watch = writer, topic, leads, watch
+        self._serial = 0
+
+    async def send(self, count: int, due: float) -> None:
+        """Send events that were to be sent at `due` (monotonic seconds)."""
+        at = datetime.now(UTC).isoformat()
+        records = []
+        for _ in range(count):
+            self._serial += 1
+            lead = f"lead-{self._serial * 7919 % self._leads}"
+            event = f"e{self._serial}"
+            if self._serial % PROBE_EVERY == 0:
+                event = f"probe-{self._serial}"
+                self._watch.due[str(self._serial).encode()] = due
+            body = f'{{"v":1,"type":"item_viewed","id":"{event}","tenant":"acme","lead":"{lead}","at":"{at}","item":"l-{count}"}}'
+            key = f"acme:{lead}".encode()
+            records.append(Out(self._topic, partition_for(key, PARTITIONS), key, body.encode()))
+        await self._writer.produce(records)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A sixth of the time: what was seen in it."""
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    waiting: int
+    rss_mib: dict[str, float]
+
+
+async def soak(broker: Broker, folder: Path, minutes: float, leads: int, console: Console) -> tuple[list[Part], bool]:
+    """Send and watch; returns the parts, and whether everything came back in the end."""
+    prefix = f"soak-{folder.name}."
+    await create(broker.bootstrap, prefix, PARTITIONS, 1, event_time=False)
+    run = Run(lead_agents=1, settings={"LEADKEEPER_CLOCK": "wall"})
+    writer = Writer(broker.bootstrap, idempotent=broker.idempotence)
+    await writer.start()
+    watch = Watch()
+    sender = Sender(writer, prefix + topics.EVENTS.name, leads, watch)
+    watching = asyncio.create_task(watch.run(broker.bootstrap, prefix + topics.ASSESSMENTS.name))
+    try:
+        with World(folder, broker, prefix, run) as world:
+            rate = await _capacity(sender, watch, leads) * LOAD
+            console.print(f"{rate / LOAD:,.0f} events/s at full speed; from here on {rate:,.0f} events/s")
+            parts = []
+            for number in range(PARTS):
+                parts.append(await _part(sender, watch, world, rate, minutes * 60 / PARTS))
+                console.print(f"part {number + 1} of {PARTS}: {parts[-1]}")
+            ended = True
+            try:
+                await eventually_async(watch.all_back, timeout=60)
+            except AssertionError:
+                ended = False
+            return parts, ended and not any(world.exits.values())
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        await writer.stop()
+
+
+async def _capacity(sender: Sender, watch: Watch, leads: int) -> float:
+    """Events per second of a burst, once the agent has seen every lead."""
+    await sender.send(max(leads, PROBE_EVERY), time.monotonic())
+    await eventually_async(watch.all_back, timeout=120, what="the first assessments")
+    for _ in range(BURST // 2_000):
+        await sender.send(2_000, time.monotonic())
+    began = time.monotonic()
+    waiting = len(watch.due)
+    await eventually_async(watch.all_back, timeout=120, what="the burst")
+    watch.seconds.clear()
+    return max(waiting, 1) * PROBE_EVERY / (time.monotonic() - began)
+
+
+async def _part(sender: Sender, watch: Watch, world: World, rate: float, seconds: float) -> Part:
+    began = time.monotonic()
+    sent = 0
+    while (passed := time.monotonic() - began) < seconds:
+        due = began + sent / rate
+        if (number := int(passed * rate) - sent) > 0:
+            await sender.send(number, due)
+            sent += number
+        world.replace_dead()
+        await asyncio.sleep(STEP_S)  # the pace of the traffic
+    measured, watch.seconds = watch.seconds, []
+    rss = {name: psutil.Process(pid).memory_info().rss / (1 << 20) for name, pid in world.pids().items()}
+    p99 = quantiles(measured, n=100)[98] if len(measured) > 1 else 0.0
+    return Part(sent / seconds, median(measured or [0.0]) * 1000, p99 * 1000, len(watch.due) * PROBE_EVERY, rss)
+
+
+def verdicts(parts: list[Part], *, ended: bool) -> list[str]:
+    """What is not flat."""
+    middle, last = parts[PARTS // 3 : 2 * PARTS // 3], parts[2 * PARTS // 3 :]
+    wrong = [] if ended else ["records still wait, or a worker ended"]
+    for name in parts[-1].rss_mib:
+        before, after = (median(p.rss_mib[name] for p in third) for third in (middle, last))
+        if after > before * (1 + GROWS):
+            wrong.append(f"{name} grew from {before:.0f} to {after:.0f} MiB")
+    before, after = (median(p.p50_ms for p in third) for third in (middle, last))
+    if after > before * SLOWS:
+        wrong.append(f"latency rose from {before:.1f} to {after:.1f} ms")
+    return wrong
+
+
+def main() -> int:
+    """Soak; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--leads", type=int, default=20_000)
+    given = parser.parse_args()
+    console = Console()
+    with ExitStack() as cleanup:
+        broker = BrokerChoice(os.environ.get(FORCE, "")).start(cleanup)
+        console.print(f"broker: {broker.kind} at {broker.bootstrap}")
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="leadkeeper-soak-")))
+        parts, ended = asyncio.run(soak(broker, folder, given.minutes, given.leads, console))
+    names = list(parts[0].rss_mib)
+    table = Table("part", "events/s", "p50", "p99", "waiting", *(f"{name} MiB" for name in names))
+    for number, part in enumerate(parts, 1):
+        figures = (f"{part.rate:,.0f}", f"{part.p50_ms:.1f} ms", f"{part.p99_ms:.1f} ms", f"{part.waiting:,}")
+        table.add_row(str(number), *figures, *(f"{part.rss_mib[name]:.0f}" for name in names))
+    console.print(table)
+    wrong = verdicts(parts, ended=ended)
+    console.print("; ".join(wrong) or "flat")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

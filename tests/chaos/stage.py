@@ -1,0 +1,126 @@
+"""The broker of the long fault tests: Apache Kafka that can be killed, filled up and cut off, with a proxy before it.
+
+It keeps its data over a crash, which the embedded broker does not; so these tests need Java and Maven (`make kafka`).
+"""
+
+import asyncio
+import json
+import random
+import resource
+import sys
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from agents.child import LOOPBACK, ChildProcess, free_port
+from agents.topics import configs_of
+from deploy.kafka.run import ApacheKafka
+from schemas import topics
+from tests.brokers import Broker
+from tests.chaos.proxy import order
+from tests.faults.nemesis import Fault, Undo
+from tests.faults.world import ROOT, World
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A broker and the means to do it harm.
+
+    Attributes:
+        broker: As the test reaches it.
+        proxied: `host:port` of the proxy before it.
+        kafka: The process.
+        control: Where the proxy takes orders.
+    """
+
+    broker: Broker
+    proxied: str
+    kafka: ApacheKafka
+    control: int
+
+    def kill(self, world: World, _: random.Random) -> None:
+        """Kill -9 the broker and start it again on its data."""
+        self.kafka.kill()
+        self.kafka.restart()
+        world.done.append("kill broker")
+
+    def restart(self, world: World, _: random.Random) -> None:
+        """Stop it in good order and start it again."""
+        self.kafka.restart()
+        world.done.append("restart broker")
+
+    def fill_disk(self, world: World, _: random.Random) -> None:
+        """No file may grow any more, as on a full disk; Kafka gives up, and is started again with room."""
+        resource.prlimit(self.kafka.pid, resource.RLIMIT_FSIZE, (0, 0))
+        self.kafka.wait()
+        self.kafka.restart()
+        world.done.append("fill the broker's disk")
+
+    def cut(self, seconds: float) -> Fault:
+        """The workers lose all connections to the broker and get no new ones for some time."""
+        return self._ordered(f"cut for {seconds:g} s", "cut", seconds)
+
+    def slow(self, delay_s: float, seconds: float) -> Fault:
+        """Everything between workers and broker takes its time, both ways."""
+        return self._ordered(f"slow by {delay_s:g} s for {seconds:g} s", f"slow {delay_s}", seconds)
+
+    def resets(self, share: float, seconds: float) -> Fault:
+        """Connections end in the middle, again and again."""
+        return self._ordered(f"{share:.0%} resets for {seconds:g} s", f"resets {share}", seconds)
+
+    def refuse_writes(self, seconds: float) -> Fault:
+        """Reads go on, but what the lead agents want to write is refused: too few replicas in sync."""
+
+        def fault(world: World, _: random.Random) -> Undo:
+            written = [world.prefix + t.name for t in (*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ, topics.STATE)]
+            _run(self._replicas(written, 2))
+            world.done.append(f"writes refused for {seconds:g} s")
+            return seconds, lambda: _run(self._replicas(written, 1))
+
+        return fault
+
+    async def _replicas(self, names: list[str], count: int) -> None:
+        # What is not named in an order to alter goes back to its default, so all settings are sent again.
+        before = await configs_of(self.broker.bootstrap, names)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.broker.bootstrap)
+        await admin.start()
+        try:
+            change = {"min.insync.replicas": str(count)}
+            orders = [ConfigResource(ConfigResourceType.TOPIC, n, {**before[n], **change}) for n in names]
+            await admin.alter_configs(orders)
+        finally:
+            await admin.close()
+
+    def _ordered(self, what: str, text: str, seconds: float) -> Fault:
+        def fault(world: World, _: random.Random) -> Undo:
+            order(self.control, text)
+            world.done.append(what)
+            return seconds, partial(order, self.control, "open")
+
+        return fault
+
+
+def open_stage(cleanup: ExitStack, folder: Path) -> Stage:
+    """Start broker and proxy; `cleanup` stops them."""
+    behind, log = free_port(), folder / "proxy.log"
+    proxy = ChildProcess(
+        "proxy", [sys.executable, "-m", "tests.chaos.proxy", f"{LOOPBACK}:{behind}"], log=log, cwd=ROOT
+    )
+    cleanup.callback(proxy.stop)
+    proxy.wait_ready(lambda: '"port"' in log.read_text(), 30)
+    ports: dict[str, int] = json.loads(log.read_text().splitlines()[0])
+    kafka = cleanup.enter_context(ApacheKafka(data=folder / "kafka", behind=(behind, ports["port"])))
+    return Stage(Broker("jars", kafka.bootstrap), f"{LOOPBACK}:{ports['port']}", kafka, ports["control"])
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """In a loop of its own: faults strike inside the test's."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()

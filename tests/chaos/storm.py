@@ -1,0 +1,140 @@
+"""`make chaos`: every fault of the table, on Apache Kafka, against the sequential oracle.
+
+    python -m tests.chaos.storm [--scale 0.1] [--only kills --only pauses] [--seed 7]
+
+Ends with a table, and with 1 if anything was lost, doubled or wrong. `--scale` makes runs and numbers of faults smaller.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.chaos.stage import Stage, open_stage
+from tests.chaos.told import what_is_wrong
+from tests.faults import nemesis
+from tests.faults.nemesis import Fault
+from tests.faults.run import SEED, Outcome, Run, play
+
+BIG = Run(events=300_000, leads=20_000, seconds=300.0, patience_s=600.0)
+MIDDLE = Run(events=60_000, leads=4_000, seconds=100.0, patience_s=400.0)
+SOON = {"LEADKEEPER_DOUBT_PAUSE_S": "1", "LEADKEEPER_SMTP_TIMEOUT_S": "2"}
+LEAD_MOMENTS = ("before_output", "after_output", "before_state", "after_state", "before_commit", "after_commit")
+COURIER_MOMENTS = ("before_ledger", "after_claim", "after_fence", "after_provider_call", "after_ledger")
+
+
+@dataclass(frozen=True)
+class Storm:
+    """A kind of fault: the run, and the faults that strike in it with how often at full scale."""
+
+    run: Run
+    faults: Callable[[Stage], dict[Fault, int]] = lambda _: {}
+
+
+STORMS: dict[str, Storm] = {
+    "kill -9": Storm(BIG, lambda _: {nemesis.kill: 20}),
+    "failpoints": Storm(
+        replace(
+            MIDDLE,
+            lives={
+                "lead-": tuple(f"fail-at:{moment}:20" for moment in LEAD_MOMENTS),
+                "email": tuple(f"fail-at:{moment}:5" for moment in COURIER_MOMENTS),
+                "in_app": tuple(f"fail-at:{moment}:3" for moment in reversed(COURIER_MOMENTS)),
+            },
+            settings=SOON,
+        )
+    ),
+    "lost fetches": Storm(
+        replace(MIDDLE, troubles={"lead-": (f"drop-fetches:{SEED}",)}), lambda _: {nemesis.kill_lead: 4}
+    ),
+    "pauses": Storm(replace(MIDDLE, seconds=200.0), lambda _: {nemesis.pause: 6}),
+    "rebalances 1-3-1": Storm(replace(MIDDLE, lead_agents=1, seconds=150.0), lambda _: {nemesis.scale_up: 4}),
+    "broker restart": Storm(MIDDLE, lambda stage: {stage.restart: 3}),
+    "broker kill -9": Storm(MIDDLE, lambda stage: {stage.kill: 3}),
+    "broker disk full": Storm(MIDDLE, lambda stage: {stage.fill_disk: 1}),
+    "broker read-only": Storm(MIDDLE, lambda stage: {stage.refuse_writes(10.0): 2, stage.refuse_writes(30.0): 1}),
+    "connections cut": Storm(MIDDLE, lambda stage: {stage.cut(5.0): 2, stage.cut(30.0): 1}),
+    "connections reset": Storm(MIDDLE, lambda stage: {stage.resets(0.01, 20.0): 2}),
+    "slow network": Storm(MIDDLE, lambda stage: {stage.slow(0.2, 20.0): 1, stage.slow(2.0, 20.0): 1}),
+    "Redis": Storm(
+        replace(MIDDLE, redis_proxy=True, settings=SOON),
+        lambda _: {nemesis.stop_redis: 2, nemesis.flush_redis: 2, nemesis.read_only_redis: 1, nemesis.slow_redis: 2},
+    ),
+    "providers": Storm(
+        replace(
+            MIDDLE,
+            couriers=("email", "in_app", "webhook"),
+            mail_faults="drop=0.05,hang=0.01,later=0.05,never=0.02",
+            webhook_faults="drop=0.05,hang=0.01,error=0.05,busy=0.05,never=0.02",
+            settings=SOON,
+        ),
+        lambda _: {nemesis.kill: 4},
+    ),
+}
+"""One row of the table each. All traffic has 1 % garbage, 2 % duplicates, 5 % late by up to a day."""
+
+
+def scaled(run: Run, scale: float) -> Run:
+    """The same run, smaller."""
+    seconds = max(20.0, run.seconds * scale)
+    return replace(
+        run, events=max(6_000, int(run.events * scale)), leads=max(400, int(run.leads * scale)), seconds=seconds
+    )  # fmt: skip
+
+
+def row(name: str, outcome: Outcome) -> tuple[str, ...]:
+    """What the table says of one storm."""
+    verdict, calls = outcome.verdict, outcome.calls
+    return (
+        name,
+        f"{len(outcome.done):,}",
+        f"{outcome.records:,}",
+        f"{verdict.missing.total() + len(calls.lost):,}",
+        f"{verdict.alien.total() + verdict.changed.total() + len(calls.doubled) + len(calls.strange):,}",
+        f"{verdict.wrong_states:,}",
+        f"{verdict.repeats.total():,}",
+        f"{outcome.pause_s:.1f} s",
+        what_is_wrong(outcome) or "clean",
+    )
+
+
+def main() -> int:
+    """Play all storms, or those asked for; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", type=float, default=1.0, help="of traffic and number of faults (default 1)")
+    parser.add_argument("--only", choices=STORMS, action="append", help="may be given several times")
+    parser.add_argument("--seed", type=int, default=SEED)
+    given = parser.parse_args()
+    console = Console()
+    columns = ("faults", "records", "lost", "doubled", "wrong states", "repeats (same id)", "longest pause", "verdict")
+    table = Table("fault", *columns)
+    bad = 0
+    with ExitStack() as cleanup:
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="leadkeeper-chaos-")))
+        stage = open_stage(cleanup, folder)
+        console.print(f"Apache Kafka at {stage.broker.bootstrap}, workers through a proxy, seed {given.seed}")
+        for name in given.only or STORMS:
+            storm = STORMS[name]
+            faults = [f for f, n in storm.faults(stage).items() for _ in range(max(1, round(n * given.scale)))]
+            run = replace(
+                scaled(storm.run, given.scale), seed=given.seed, workers_at=stage.proxied, faults=tuple(faults)
+            )
+            place = folder / name.replace(" ", "-")
+            place.mkdir()
+            outcome = asyncio.run(play(stage.broker, place, run))
+            console.print(name, ", ".join(outcome.done), dict(outcome.exits), what_is_wrong(outcome) or "clean")
+            table.add_row(*row(name, outcome))
+            bad += not outcome.clean
+    console.print(table)
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""One run: the product's processes, seeded traffic, seeded faults, and what came of it beside the sequential oracle."""
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from agents.channels.in_app import read as read_in_app
+from agents.library import load_policy
+from agents.topics import create
+from agents.writer import Writer
+from schemas import topics
+from tests.brokers import Broker
+from tests.faults.logs import Logs
+from tests.faults.nemesis import Fault
+from tests.faults.traffic import traffic
+from tests.faults.verdict import Calls, Verdict, judge, judge_calls, oracle
+from tests.faults.world import World
+from tests.polling import eventually_async
+
+PARTITIONS = 4
+SEED = 20_260_302
+
+
+@dataclass(frozen=True)
+class Run:
+    """How much traffic, which faults.
+
+    Attributes:
+        events: Records in the inbox, about.
+        leads: Among so many leads.
+        seconds: The traffic is spread over.
+        faults: Of `tests.faults.nemesis`; they strike in a seeded order at seeded moments.
+        troubles: What is wrong inside workers, all their life, by the beginning of their names (`tests.faults.troubled`).
+        lives: One trouble for each life of a worker, the first for the first; after the last it lives without.
+        lead_agents: How many at first.
+        couriers: Channels served.
+        patience_s: Longest wait for everything to be applied and delivered.
+        settings: Environment of all workers.
+        workers_at: Where the workers find the broker, if not where the test does (a proxy).
+        redis_proxy: Whether the workers reach Redis through a proxy, which faults may slow down.
+        mail_faults: What the mail server does wrong (`deploy.providers.mailbox --fail`).
+        webhook_faults: What the webhook receiver does wrong.
+        wake_at_end: Whether workers that stopped themselves in their tracks wake up when the traffic has ended.
+        seed: Decides all that is left to chance.
+    """
+
+    events: int = 20_000
+    leads: int = 400
+    seconds: float = 45.0
+    faults: tuple[Fault, ...] = ()
+    troubles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lead_agents: int = 2
+    couriers: tuple[str, ...] = ("email", "in_app")
+    patience_s: float = 240.0
+    settings: Mapping[str, str] = field(default_factory=dict)
+    workers_at: str = ""
+    redis_proxy: bool = False
+    mail_faults: str = ""
+    webhook_faults: str = ""
+    wake_at_end: bool = False
+    seed: int = SEED
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was left at the end.
+
+    Attributes:
+        settled: Everything was applied, every command has ended. Judged before that, what is late would look lost.
+        verdict: Output topics and state against the oracle.
+        calls: What the providers saw against the ledger.
+        records: Records in the inbox.
+        done: What was done to whom.
+        exits: How often each (worker, exit status) was seen.
+        dropped: Records that were fetched and lost on the way.
+        pause_s: Longest time without an assessment on any partition while the traffic ran.
+    """
+
+    settled: bool
+    verdict: Verdict
+    calls: Calls
+    records: int
+    done: list[str]
+    exits: Mapping[tuple[str, int], int]
+    dropped: int
+    pause_s: float
+
+    @property
+    def clean(self) -> bool:
+        """Nothing lost, doubled or wrong."""
+        return self.settled and self.verdict.clean and self.calls.clean
+
+
+async def play(broker: Broker, folder: Path, run: Run) -> Outcome:
+    """Play one run on topics of its own and judge it."""
+    prefix = f"faults-{folder.name}."
+    await create(broker.bootstrap, prefix, PARTITIONS, 1, event_time=True)
+    writer = Writer(broker.bootstrap, idempotent=broker.idempotence)
+    await writer.start()
+    try:
+        async with Logs(broker.bootstrap, prefix, PARTITIONS) as logs:
+            with World(folder, broker, prefix, run) as world:
+                await _feed(writer, prefix, world, run)
+
+                async def ended() -> bool:
+                    world.replace_dead()
+                    return await logs.settled(run.couriers)
+
+                settled = True
+                try:
+                    await eventually_async(ended, timeout=run.patience_s)
+                except AssertionError:
+                    settled = False
+                in_app = await _in_app_ids(world.redis_url, run.leads)
+                policy = load_policy(world.policy)
+                seen = {"email": world.mails(), "in_app": in_app, "webhook": world.webhooks()}
+            truth = await asyncio.to_thread(oracle, logs[topics.EVENTS], PARTITIONS, policy)
+            return Outcome(
+                settled,
+                judge(truth, logs.outputs, logs[topics.STATE], prefix),
+                judge_calls(logs, seen, run.couriers),
+                len(logs[topics.EVENTS]),
+                [*world.done, *world.failed_at()],
+                world.exits,
+                world.dropped(),
+                longest_pause(logs),
+            )
+    finally:
+        await writer.stop()
+
+
+async def _feed(writer: Writer, prefix: str, world: World, run: Run) -> None:
+    """Send the traffic over some seconds while the faults strike, at moments that the seed chooses."""
+    chance = random.Random(run.seed)
+    pieces = list(traffic(prefix, PARTITIONS, events=run.events, leads=run.leads, seed=run.seed))
+    faults = list(run.faults)
+    chance.shuffle(faults)
+    when = dict(zip(sorted(chance.sample(range(5, len(pieces) - 5), len(faults))), faults, strict=True))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    to_undo: list[tuple[float, Callable[[], None]]] = []
+    for i, piece in enumerate(pieces):
+        await writer.produce(piece)
+        world.replace_dead()
+        if (fault := when.get(i)) is not None and (undo := fault(world, chance)) is not None:
+            to_undo.append((loop.time() + undo[0], undo[1]))
+        for over in [each for each in to_undo if each[0] <= loop.time()]:
+            to_undo.remove(over)
+            over[1]()
+        await asyncio.sleep(max(0.0, began + run.seconds * i / len(pieces) - loop.time()))  # the pace of the traffic
+    for at, over_now in sorted(to_undo, key=lambda each: each[0]):
+        await asyncio.sleep(max(0.0, at - loop.time()))  # the rest of it is part of the fault
+        over_now()
+    if run.wake_at_end:
+        world.wake_all()
+
+
+def longest_pause(logs: Logs) -> float:
+    """Seconds without any assessment on a partition between two of them, at worst."""
+    written: defaultdict[int, list[int]] = defaultdict(list)
+    for record in logs[topics.ASSESSMENTS]:
+        written[record.partition].append(record.timestamp)
+    gaps = [b - a for stamps in written.values() for a, b in pairwise(sorted(stamps))]
+    return max(gaps, default=0) / 1000
+
+
+async def _in_app_ids(url: str, leads: int) -> Counter[str]:
+    """In-app messages by intervention id."""
+    async with Redis.from_url(url) as redis:
+        found: Counter[str] = Counter()
+        for n in range(leads):
+            found.update(m["id"] for m in await read_in_app(redis, "acme", f"lead-{n}"))
+        return found
