@@ -17,6 +17,7 @@ from agents.writer import partition_for
 from schemas import topics
 from schemas.dead_letters import DeadLetter
 from schemas.errors import Unavailable
+from schemas.units import Level, Stage
 
 STORY = (
     topics.EVENTS,
@@ -121,6 +122,8 @@ def _told(at: datetime, kind: str, body: dict[str, Any]) -> Entry:  # noqa: PLR0
                 if body["stage"] != body["previous_stage"]
                 else body["stage"]
             )
+            if body["stage"] == Stage.NONE and body["level"] != Level.LOW:
+                moved += " (closed, gone for good, or active too recently to be in a stage)"
             why = "; ".join(r["text"] for r in body["reasons"][:3])
             return Entry(
                 at, "risk", f"{100 * body['probability']:.0f} %  {moved}" + (f"  because {why}" if why else ""), 1
