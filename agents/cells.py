@@ -1,27 +1,46 @@
 """Cells of a row -> values of an event: ids, times, money, texts. What does not fit raises BadCell with its column."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, time, tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agents.mapping import AmountRule, KindRule, TimeRule, places
+from agents.sections import AmountRule, KindRule, TimeRule, places
 from schemas.events import event_classes
 
 Cells = Mapping[str, Any]
 ISO = "iso"
+ENCODING = 'name the encoding of the file in the mapping, like file.encoding = "cp1252", or save it as UTF-8'
+"""What to do about bytes that are not of the file's encoding."""
 _SECONDS_TO_MS = {"epoch_s": 1000, "epoch_ms": 1}
 
 
 class BadCell(Exception):  # noqa: N818 - named like its relatives in schemas/errors.py
-    """A cell that cannot be used: which column, what is wrong, what to do."""
+    """A cell that cannot be used: which column, what is wrong (the same words for each such cell), what to do, what was there."""
 
-    def __init__(self, column: str, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.column, self.message, self.remedy = column, message, remedy
+    def __init__(self, column: str, message: str, remedy: str, detail: str = "") -> None:
+        super().__init__(f"{message}: {detail}" if detail else message)
+        self.column, self.message, self.remedy, self.detail = column, message, remedy, detail
+
+
+def visible(value: str) -> str:
+    """A text that can be printed: bytes that could not be decoded as bytes."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def shown(value: object) -> str:
+    """A cell for people: quoted, at most 60 characters."""
+    told = visible(str(value))
+    return f"'{told[:60]}…'" if len(told) > 60 else f"'{told}'"
+
+
+def decoded(value: str) -> bool:
+    """Whether all bytes of a text were of the file's encoding; the others became surrogates."""
+    return value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def text(value: Any) -> str:
@@ -65,22 +84,28 @@ def clock(rule: TimeRule) -> Callable[[Cells], int]:
                 return _instant(value, zone, hour)
             return int(parse(text(value)))
         except (ValueError, OverflowError) as error:
-            raise BadCell(
-                rule.column, f"is not a time: {error}", f"time.format is {rule.format!r}; correct the row or the format"
-            ) from None
+            told = _REMEDY.get(rule.format, "correct the row, or time.format")
+            raise BadCell(rule.column, str(error), told, shown(text(value))) from None
 
     return at
 
 
+_FORMATS = 'set time.format to a pattern like "%d.%m.%Y %H:%M", or to epoch_s or epoch_ms'
+_REMEDY = {"iso": f"ISO 8601 is like 2026-01-31T09:00:00Z; correct the row, or {_FORMATS}"}
+
+
 def _milliseconds(value: str, form: str, zone: tzinfo, hour: time | None) -> int:
     if not value:
-        raise ValueError("it is empty")
+        raise ValueError("is empty")
     if unit := _SECONDS_TO_MS.get(form):
-        try:
-            return int(Decimal(value) * unit)
-        except InvalidOperation:
-            raise ValueError(f"{value!r} is not a number") from None
-    found = datetime.fromisoformat(value) if form == ISO else datetime.strptime(value, form)  # noqa: DTZ007 - the zone follows
+        if not _PLAIN["."].fullmatch(value) or Decimal(value).adjusted() > _MOST_DIGITS:
+            raise ValueError(f"does not fit time.format {form}")
+        return int(Decimal(value) * unit)
+    try:
+        # The zone follows.
+        found = datetime.fromisoformat(value) if form == ISO else datetime.strptime(value, form)  # noqa: DTZ007
+    except ValueError:
+        raise ValueError("is not a time in ISO 8601" if form == ISO else f"does not fit time.format {form}") from None
     return _instant(found, zone, hour)
 
 
@@ -99,27 +124,71 @@ def money(rule: AmountRule) -> Callable[[Cells], Decimal | None]:
     def cents(cells: Cells) -> Decimal | None:
         if not text(cells[rule.column]):
             return None
-        amount = number(cells[rule.column], rule.column, rule.decimal)
+        amount = number(cells[rule.column], rule.column, rule)
         if rule.times is not None:
-            amount *= number(cells[rule.times], rule.times, rule.decimal)
+            amount *= number(cells[rule.times], rule.times, rule)
         return amount * scale
 
     return cents
 
 
-def number(value: Any, column: str, decimal: str = ".") -> Decimal:
-    """A finite decimal number."""
-    try:
-        found = Decimal(value) if isinstance(value, int) else Decimal(text(value).replace(decimal, "."))
-    except InvalidOperation:
-        raise BadCell(column, f"{text(value)[:40]!r} is not a number", "correct the row, or amount.decimal") from None
-    if not found.is_finite():
-        raise BadCell(column, "is not a finite number", "correct the row")
+_PLAIN = {
+    mark: re.compile(rf"[+-]?(\d+({re.escape(mark)}\d*)?|{re.escape(mark)}\d+)([eE][+-]?\d{{1,3}})?") for mark in ".,"
+}
+_MOST_DIGITS = 15
+"""Before the decimal mark; more is no amount, no count and no time."""
+_SPACES = str.maketrans("\u00a0\u202f\u2019", "  '")
+"""How spreadsheets write the mark between thousands."""
+
+
+def number(value: Any, column: str, rule: AmountRule | None = None) -> Decimal:
+    """A finite decimal number, written as `rule.decimal` and `rule.thousands` say. What is written otherwise is refused, not guessed."""
+    if isinstance(value, (int, Decimal)):
+        return _finite(Decimal(value), column)
+    if isinstance(value, float):
+        return _finite(Decimal(str(value)), column)
+    decimal, thousands = (rule.decimal, rule.thousands) if rule else (".", None)
+    told = text(value)
+    plain = told.translate(_SPACES)
+    if thousands is not None and _grouped(decimal, thousands).fullmatch(plain):
+        plain = plain.replace(thousands, "")
+    if not _PLAIN[decimal].fullmatch(plain):
+        raise BadCell(column, "is not a number", _number_remedy(plain, decimal, thousands), shown(told))
+    return _finite(Decimal(plain.replace(decimal, ".")), column)
+
+
+def _finite(found: Decimal, column: str) -> Decimal:
+    if not found.is_finite() or found.adjusted() > _MOST_DIGITS:
+        raise BadCell(column, "is not a finite number", "correct the row", shown(found))
     return found
 
 
-def fields_of(rule: KindRule) -> Callable[[Cells], dict[str, Any]]:
-    """The rule's `fields` as a function of the row; numbers where the event wants numbers."""
+@lru_cache
+def _grouped(decimal: str, thousands: str) -> re.Pattern[str]:
+    return re.compile(rf"[+-]?\d{{1,3}}({re.escape(thousands)}\d{{3}})+({re.escape(decimal)}\d*)?")
+
+
+def _number_remedy(told: str, decimal: str, thousands: str | None) -> str:
+    """The settings under which it would be a number; both, where a mark may mean either."""
+    alone = [
+        f'amount.decimal = "{mark}"'
+        for mark in ".,"
+        if mark not in {decimal, thousands} and _PLAIN[mark].fullmatch(told)
+    ]
+    grouped = [
+        f'amount.thousands = "{group}"' + ("" if mark == decimal else f' and amount.decimal = "{mark}"')
+        for group in ",. '"
+        for mark in (decimal, ",", ".")
+        if mark != group and (decimal in {mark, group} or mark in told) and _grouped(mark, group).fullmatch(told)
+    ]
+    settings = list(dict.fromkeys([*alone, *grouped]))
+    if not settings:
+        return "correct the row: digits and one decimal mark, no currency"
+    return "if that is how the log writes numbers, set " + ", or ".join(settings)
+
+
+def fields_of(rule: KindRule, written: AmountRule | None = None) -> Callable[[Cells], dict[str, Any]]:
+    """The rule's `fields` as a function of the row; numbers (`written` so) where the event wants numbers."""
     if not rule.event:
         return lambda _: {}
     properties = event_classes()[rule.event].model_json_schema()["properties"]
@@ -134,7 +203,7 @@ def fields_of(rule: KindRule) -> Callable[[Cells], dict[str, Any]]:
             value = template(cells)
             if not value:
                 continue
-            found = number(value, name) if name in numeric else None
+            found = number(value, name, written) if name in numeric else None
             body[name] = (
                 value if found is None else int(found) if name in whole and found == int(found) else float(found)
             )

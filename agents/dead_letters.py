@@ -1,6 +1,6 @@
 """Dead letters for people: list them, look at one, send them on their way again."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import NamedTuple
 
 from aiokafka import ConsumerRecord
@@ -24,14 +24,16 @@ class Found(NamedTuple):
     record: ConsumerRecord
 
 
-async def find(bootstrap: str, prefix: str, wanted: Callable[[Found], bool] = lambda _: True) -> AsyncIterator[Found]:
-    """All dead letters that are wanted, once each (a crash may have written one twice), in order within each topic.
+async def find(
+    bootstrap: str, prefix: str, wanted: Callable[[Found], bool] = lambda _: True, on: Iterable[topics.Topic] = DLQS
+) -> AsyncIterator[Found]:
+    """All dead letters on these topics that are wanted, once each (a crash may have written one twice), in order within each topic.
 
     Raises:
         Unavailable: The topics do not exist.
     """
     seen = set()
-    async for record in read_topics(bootstrap, [prefix + t.name for t in DLQS]):
+    async for record in read_topics(bootstrap, [prefix + t.name for t in on]):
         try:
             found = Found(DeadLetter.from_headers(record.headers), record)
         except (ValidationError, UnicodeDecodeError):

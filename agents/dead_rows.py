@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from agents.eventlog import RejectedRow
+from agents.rejects import RejectedRow
 from agents.writer import Out, partition_for
 from schemas import topics
 from schemas.dead_letters import DeadLetter
@@ -18,7 +18,7 @@ def dead_rows(rows: Iterable[RejectedRow], partitions: int, prefix: str = "") ->
             id=derive("dlq", row.file, row.line, row.field),
             reason=row.reason,
             field=row.field,
-            message=f"line {row.line}: {row.message}",
+            message=row.message,
             remedy=row.remedy,
             topic=row.file,
             partition=0,

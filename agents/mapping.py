@@ -1,144 +1,74 @@
-"""How somebody else's event log is read: a small TOML mapping, checked before the first row.
+"""How somebody else's event log is read: a small TOML mapping, checked before the first row. Unknown keys are refused.
 
-    name = "shop"                     also the tenant, unless `tenant` is given
-    [file]     format, delimiter, header, columns, rename     mostly guessed from the file's name
-    [lead]     id = "{customer_id}"                           a template; `missing = "skip"` for rows about nobody
-    [time]     column, format, zone, hour                     naive times are local to `zone`
-    [amount]   column, times, unit, negative                  money, exact
-    [group]    by, items                                      many rows, one event: lines of an invoice
-    [[kinds]]  when, event, kind, fields, closes, skip        what a row means
-    [profile]  email = "{customer_id}@shop.example", ...      what is known of the lead
-    [vocabulary.<kind>]  family, key                          as in a policy
-    [label]    churn, gap_days, horizon_days, eligible_days   what "went quiet" means, for training
+    name = "shop"         of the mapping; also the tenant, unless `tenant` is given
+    description           a line for people
+    tenant                whose leads these are
+    id = "order_no"       column with an id of the event; left out: the row's number
 
-Unknown keys are refused, with the key, the file and the remedy.
+    [file]                mostly guessed
+      format              csv, whitespace, jsonl or parquet; left out: by the file's name
+      delimiter           of a csv; left out: of `,` `;` tab and `|` the one that gives the columns used here
+      encoding            left out: utf-8; cp1252 for files of older Windows programs
+      header = false      the first line is data; needs `columns`
+      columns             names in order, where there is no header or a wrong one
+      rename              name in the file -> name used in this mapping
+    [lead]
+      id = "C{customer}"  a template: text, and columns in braces
+      missing             reject (as if left out), or skip for rows about nobody
+    [time]
+      column
+      format              iso (as if left out), epoch_s, epoch_ms, or a pattern of strptime like "%d.%m.%Y %H:%M"
+      zone                of times without an offset, like "Europe/Berlin"; left out: UTC
+      hour = "12:00"      when a date without an hour happened
+    [amount]              money of a row, exact
+      column
+      times               a second column to multiply by, like the quantity
+      unit                whole (as if left out) or cents
+      decimal = ","       the decimal mark; left out: the point
+      thousands = "."     the mark between groups of three digits; left out: there is none
+      negative            reject (as if left out), or refund_issued
+    [group]               rows of the same lead and time are one event, like lines of an invoice; amounts are added
+      by                  columns that have to be the same as well
+    [[kinds]]             what a row means; every rule that matches gives its event
+      when                column -> value, or a list of values; left out: every row
+      event               a type of schemas/events.py
+      kind                of a custom event
+      fields              field of the event -> template or value
+      closes              won, lost or churned: the lead is closed
+      skip = true         known, and no event
+    [profile]             what is known of the lead: a field of profile_updated, or `value` (money) -> template. A value that
+                          cannot be used is rejected by itself; the row's event goes through
+    [vocabulary.<kind>]   what a custom kind means, as in a policy
+      family              browse, intent, reply, visit, purchase, trouble, payment, unanswered or other
+      key                 whether it is a sign of life
+    [label]               what "went quiet" means, for training
+      churn               silence (as if left out) or closed
+      closed_as           closings that count, with churn = "closed"
+      gap_days            what it takes to act; nothing in it counts; left out: 0
+      horizon_days        how long it has to be quiet; left out: 30
+      eligible_days       judge only leads with a sign of life within so many days
+      every_days          between two looks at all leads; left out: 7
+
+`decimal` and `thousands` hold for every number of the log, also in `fields` and `profile.value`.
 """
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from agents.sections import COMMON, AmountRule, FileShape, GroupRule, KindRule, LeadRule, TimeRule, places
 from schemas.errors import MappingInvalid
-from schemas.events import Activity, ConsentChanged, LeadMessage, ProfileUpdated, event_classes
+from schemas.events import ProfileUpdated
 from schemas.units import TenantId
 from streams.labels import Label
 from streams.policy import CustomKind, Policy, Section
 from streams.vocabulary import Family, Kind
 
 FOLDER = Path(__file__).resolve().parents[1] / "deploy" / "mappings"
-ALLOWED = {get_args(c.model_fields["type"].annotation)[0] for c in (*get_args(Activity), ConsentChanged)}
-_COMMON = {"type", *LeadMessage.model_fields}
-_PLACE = re.compile(r"\{([^{}]+)\}")
-Format = Literal["csv", "whitespace", "jsonl", "parquet"]
-
-
-class FileShape(Section):
-    """How the file is laid out. What is left out is guessed from the name (.csv, .tsv, .txt, .jsonl, .parquet)."""
-
-    format: Format | None = None
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    header: bool = True
-    columns: tuple[str, ...] = Field(default=(), description="names, where the file has no header")
-    rename: dict[str, str] = Field(default={}, description="name in the file -> name used in this mapping")
-
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        if not self.header and not self.columns:
-            raise ValueError("header = false needs columns = [...]: name them in order")
-        return self
-
-
-class LeadRule(Section):
-    """Which lead a row is about."""
-
-    id: str = Field(description="template, like {customer_id}")
-    missing: Literal["reject", "skip"] = "reject"
-
-
-class TimeRule(Section):
-    """When it happened. A date without an hour happened at `hour`, local time of `zone`."""
-
-    column: str
-    format: str = Field(default="iso", description="iso, epoch_s, epoch_ms, or a strptime pattern like %Y%m%d")
-    zone: str = "UTC"
-    hour: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] | None = None
-
-    @field_validator("zone")
-    @classmethod
-    def _exists(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError("is not an IANA time zone, like America/New_York") from error
-        return value
-
-
-class AmountRule(Section):
-    """Money of a row: `column` x `times`. A negative amount is a mistake unless `negative` says it is a refund."""
-
-    column: str
-    times: str | None = None
-    unit: Literal["whole", "cents"] = "whole"
-    decimal: Literal[".", ","] = "."
-    negative: Literal["reject", "refund_issued"] = "reject"
-
-
-class GroupRule(Section):
-    """Rows of the same lead and time (and of `by`) are one event; their amounts are added."""
-
-    by: tuple[str, ...] = ()
-
-
-class KindRule(Section):
-    """What rows that match `when` mean. Every matching rule gives its event; a row that none matches is reported."""
-
-    when: dict[str, str | tuple[str, ...]] = Field(default={}, description="column -> value, or one of several")
-    event: str | None = None
-    kind: Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,64}$")] | None = None
-    fields: dict[str, str | int | float | bool] = Field(
-        default={}, description="field of the event -> template or value"
-    )
-    closes: Literal["won", "lost", "churned"] | None = None
-    skip: bool = Field(default=False, description="known, and deliberately no event")
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.skip == bool(self.event or self.closes):
-            raise ValueError("give either event (and/or closes) or skip = true")
-        if self.event is None:
-            return self
-        if self.event not in ALLOWED:
-            raise ValueError(f"event {self.event!r} is not one of {', '.join(sorted(ALLOWED))}")
-        if (self.event == "custom") != (self.kind is not None):
-            raise ValueError('kind = "..." belongs to event = "custom", and only there')
-        known = event_classes()[self.event].model_fields
-        if unknown := set(self.fields) - set(known) | set(self.fields) & _COMMON:
-            raise ValueError(f"fields: {self.event} has no {', '.join(sorted(unknown))} to set")
-        needed = {name for name, field in known.items() if field.is_required()} - _COMMON - {"kind", "amount_cents"}
-        if lacking := needed - set(self.fields):
-            raise ValueError(f"fields: {self.event} needs {', '.join(sorted(lacking))}")
-        return self
-
-    @cached_property
-    def conditions(self) -> tuple[tuple[str, frozenset[str]], ...]:
-        """Column -> values that match."""
-        return tuple((c, frozenset([v] if isinstance(v, str) else v)) for c, v in self.when.items())
-
-    @property
-    def needs_amount(self) -> bool:
-        """Whether the event is nothing without an amount."""
-        return self.event in {"purchase_completed", "refund_issued"}
-
-    @cached_property
-    def takes_amount(self) -> bool:
-        """Whether the event has room for the row's amount."""
-        return self.event is not None and "amount_cents" in event_classes()[self.event].model_fields
 
 
 class Layout(Section):
@@ -161,7 +91,7 @@ class Layout(Section):
     @field_validator("profile")
     @classmethod
     def _fields_exist(cls, value: dict[str, str]) -> dict[str, str]:
-        known = {"value", *ProfileUpdated.model_fields} - _COMMON - {"value_cents"}
+        known = {"value", *ProfileUpdated.model_fields} - COMMON - {"value_cents"}
         if unknown := set(value) - known:
             raise ValueError(f"a profile has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
         return value
@@ -194,7 +124,7 @@ class Layout(Section):
         for place, rule in enumerate(self.kinds):
             yield from ((f"kinds.{place}.when", column) for column in rule.when)
             templates |= {f"kinds.{place}.fields.{k}": t for k, t in rule.fields.items() if isinstance(t, str)}
-        yield from ((key, column) for key, template in templates.items() for column in _PLACE.findall(template))
+        yield from ((key, column) for key, template in templates.items() for column in places(template)[1::2])
         yield "time.column", self.time.column
         if self.id:
             yield "id", self.id
@@ -210,11 +140,6 @@ class Layout(Section):
         """The policy, told what this log's kinds mean. The mapping's words win."""
         words = {name: kind.model_dump() for name, kind in {**policy.vocabulary, **self.vocabulary}.items()}
         return Policy.model_validate({**policy.model_dump(), "vocabulary": words})
-
-
-def places(template: str) -> tuple[str, ...]:
-    """Text and column names in turn: `a{b}c` -> ("a", "b", "c")."""
-    return tuple(_PLACE.split(template))
 
 
 def load_mapping(name: str | Path) -> Layout:
@@ -247,9 +172,14 @@ def parse_mapping(raw: Mapping[str, Any], origin: str) -> Layout:
         raise MappingInvalid(f"{origin} is not a valid mapping:\n" + "\n".join(lines)) from None
 
 
+def said(error: Any) -> str:
+    """What pydantic complains of, without its own words for where the sentence came from."""
+    return str(error["msg"]).removeprefix("Value error, ").rstrip(".")
+
+
 def _remedy(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return "unknown key; see the top of agents/mapping.py for those there are"
     if error["type"] == "missing":
         return "is missing"
-    return str(error["msg"])
+    return said(error)

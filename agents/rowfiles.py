@@ -9,29 +9,36 @@ import gzip
 import io
 import json
 import zlib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
-from agents.mapping import FileShape, Format, Layout
+from agents.cells import ENCODING, decoded, visible
+from agents.mapping import Layout
+from agents.sections import FileShape, Format
 from schemas.errors import MappingInvalid
 
 BATCH_ROWS = 8_192
 RAW_LIMIT = 65_536
 """Bytes kept of a broken row."""
-_BY_SUFFIX: dict[str, tuple[Format, str | None]] = {
-    ".csv": ("csv", ","), ".tsv": ("csv", "\t"), ".txt": ("whitespace", None), ".dat": ("whitespace", None),
-    ".jsonl": ("jsonl", None), ".ndjson": ("jsonl", None), ".json": ("jsonl", None), ".parquet": ("parquet", None),
+DELIMITERS = ",;\t|"
+_BY_SUFFIX: dict[str, tuple[Format, str]] = {
+    ".csv": ("csv", DELIMITERS), ".tsv": ("csv", "\t"), ".txt": ("whitespace", ""), ".dat": ("whitespace", ""),
+    ".jsonl": ("jsonl", ""), ".ndjson": ("jsonl", ""), ".json": ("jsonl", ""), ".parquet": ("parquet", ""),
 }  # fmt: skip
 
 
 class Row(NamedTuple):
-    """One row. `cells` holds the columns the mapping uses; None when the row cannot be read: `problem` says why."""
+    """One row. `cells` holds the columns the mapping uses; None when the row cannot be read: `problem` says why, `detail` where."""
 
     line: int
     raw: bytes
     cells: dict[str, Any] | None
     problem: str = ""
+    detail: str = ""
+    remedy: str = "correct the line"
 
 
 def rows(path: Path, mapping: Layout) -> Iterator[Row]:
@@ -40,7 +47,7 @@ def rows(path: Path, mapping: Layout) -> Iterator[Row]:
     Raises:
         MappingInvalid: the file is not there, its format is not known, or a column the mapping uses does not exist.
     """
-    shape, delimiter = _shape(path, mapping.file)
+    shape, delimiters = _shape(path, mapping.file)
     if not path.is_file():
         raise MappingInvalid(f"{path}: no such file")
     if shape == "parquet":
@@ -48,24 +55,25 @@ def rows(path: Path, mapping: Layout) -> Iterator[Row]:
         return
     line = 0
     with cast("IO[bytes]", gzip.open(path) if path.suffix == ".gz" else path.open("rb")) as stream:
-        read = _jsonl(stream, mapping) if shape == "jsonl" else _table(stream, mapping, delimiter, path)
+        read = _jsonl(stream, mapping) if shape == "jsonl" else _table(stream, mapping, delimiters, path)
         try:
             for row in read:
                 line = row.line
                 yield row
         except (EOFError, OSError, zlib.error) as error:
-            yield Row(line + 1, b"", None, f"the file cannot be read further: {error}")
+            yield Row(line + 1, b"", None, "the file cannot be read further", str(error), "get the file anew")
 
 
-def _shape(path: Path, shape: FileShape) -> tuple[Format, str | None]:
+def _shape(path: Path, shape: FileShape) -> tuple[Format, str]:
+    """The format, and the delimiters to try; empty: runs of blanks."""
     suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix
-    kind, delimiter = _BY_SUFFIX.get(suffix, (shape.format, ","))
+    kind, delimiters = _BY_SUFFIX.get(suffix, (shape.format, DELIMITERS))
     kind = shape.format or kind
     if kind is None:
         raise MappingInvalid(
             f'{path}: cannot tell the format from the name; set file.format = "csv" (or whitespace, jsonl, parquet)'
         )
-    return kind, None if kind == "whitespace" else shape.delimiter or delimiter or ","
+    return kind, "" if kind == "whitespace" else shape.delimiter or delimiters or DELIMITERS
 
 
 def _picked(names: Sequence[str], mapping: Layout, origin: str) -> dict[str, int]:
@@ -75,8 +83,9 @@ def _picked(names: Sequence[str], mapping: Layout, origin: str) -> dict[str, int
         if column not in here:
             raise MappingInvalid(
                 f"{origin} has no column {column!r}, which {key} of mapping {mapping.name!r} uses; "
-                f"it has {', '.join(here)}. "
+                f"it has {', '.join(map(visible, here)) or 'no columns'}. "
                 "Correct the mapping, or name the columns with file.columns or file.rename"
+                + ("" if all(map(decoded, here)) else f"; {ENCODING}")
             )
     return {column: here[column] for column in mapping.columns()}
 
@@ -84,11 +93,12 @@ def _picked(names: Sequence[str], mapping: Layout, origin: str) -> dict[str, int
 class _Tee:
     """Lines as text for the csv module, keeping the bytes since the last row.
 
-    Bytes that are no UTF-8 become surrogates, which no field of an event accepts: they harm only a row that uses them.
+    Bytes that are not of the encoding become surrogates, which no field of an event accepts: they harm only a row that
+    uses them.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream, self.kept = stream, bytearray()
+    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+        self._stream, self._encoding, self.kept = stream, encoding, bytearray()
         self.line = 0
 
     def __iter__(self) -> Iterator[str]:
@@ -96,7 +106,7 @@ class _Tee:
             self.line += 1
             if len(self.kept) < RAW_LIMIT:
                 self.kept += line
-            text = line.decode("utf-8", "surrogateescape")
+            text = line.decode(self._encoding, "surrogateescape")
             yield text.removeprefix("\ufeff") if self.line == 1 else text
 
     def take(self) -> bytes:
@@ -105,29 +115,54 @@ class _Tee:
         return kept
 
 
-def _table(stream: IO[bytes], mapping: Layout, delimiter: str | None, path: Path) -> Iterator[Row]:
-    tee = _Tee(stream)
-    lines = (line.split() for line in tee) if delimiter is None else csv.reader(tee, delimiter=delimiter)
+def _delimiter(first: str, candidates: str, mapping: Layout) -> str:
+    """The one that cuts the first line into the columns that the mapping uses; if none does, the one that cuts it most."""
+    cut = {mark: [name.strip() for name in next(csv.reader([first], delimiter=mark), [])] for mark in candidates}
+    wanted, named = set(mapping.columns()), len(mapping.file.columns)
+    for mark, names in cut.items():
+        if len(names) == named if named else wanted <= {mapping.file.rename.get(name, name) for name in names}:
+            return mark
+    return max(cut, key=lambda mark: len(cut[mark]))
+
+
+def _table(stream: IO[bytes], mapping: Layout, delimiters: str, path: Path) -> Iterator[Row]:
+    tee = _Tee(stream, mapping.file.encoding)
+    text = iter(tee)
+    first = next(text, "")
+    if bytes(tee.kept[:2]) in {BOM_UTF16_LE, BOM_UTF16_BE}:
+        raise MappingInvalid(f"{path} is UTF-16: convert it first, like `iconv -f UTF-16 -t UTF-8`")
+    everything = chain([first] if first else [], text)
+    if delimiters:
+        lines: Iterator[list[str]] = csv.reader(everything, delimiter=_delimiter(first, delimiters, mapping))
+    else:
+        lines = (line.split() for line in everything)
+    yield from _cut(lines, tee, mapping, path)
+
+
+def _cut(lines: Iterator[list[str]], tee: _Tee, mapping: Layout, path: Path) -> Iterator[Row]:
     names: Sequence[str] = mapping.file.columns
+    begin = 1
     if mapping.file.header:
         header = next(lines, [])
         names = names or [name.strip() for name in header]
         tee.take()
+        begin = tee.line + 1
     picked, width = _picked(names, mapping, str(path)), len(names)
     while True:
-        first = tee.line + 1
         try:
             cells = next(lines, None)
         except csv.Error as error:
-            yield Row(first, tee.take(), None, f"is not CSV: {error}")
+            yield Row(begin, tee.take(), None, "is not CSV", str(error))
+            begin = tee.line + 1
             continue
         if cells is None:
             return
-        raw = tee.take()
+        raw, line = tee.take(), begin
+        begin = tee.line + 1
         if len(cells) == width:
-            yield Row(first, raw, {name: cells[place] for name, place in picked.items()})
+            yield Row(line, raw, {name: cells[place] for name, place in picked.items()})
         elif cells:
-            yield Row(first, raw, None, f"has {len(cells)} columns where {width} are expected")
+            yield Row(line, raw, None, f"has {len(cells)} columns where {width} are expected")
 
 
 def _jsonl(stream: IO[bytes], mapping: Layout) -> Iterator[Row]:
@@ -138,9 +173,12 @@ def _jsonl(stream: IO[bytes], mapping: Layout) -> Iterator[Row]:
         if not kept.strip():
             continue
         try:
-            found = json.loads(kept)
+            found = json.loads(kept.decode(mapping.file.encoding).removeprefix("\ufeff"))
+        except UnicodeDecodeError as error:
+            yield Row(line, kept[:RAW_LIMIT], None, f"is not text in {mapping.file.encoding}", str(error), ENCODING)
+            continue
         except (ValueError, RecursionError) as error:
-            yield Row(line, kept[:RAW_LIMIT], None, f"is not JSON: {error}")
+            yield Row(line, kept[:RAW_LIMIT], None, "is not JSON", str(error))
             continue
         if isinstance(found, dict):
             yield Row(line, kept[:RAW_LIMIT], {column: _at(found, way) for column, way in paths.items()})
@@ -176,7 +214,7 @@ def _parquet(path: Path, mapping: Layout) -> Iterator[Row]:
                 line += 1
                 yield Row(line, b"", dict(zip(held, values, strict=True)))
     except (pa.ArrowException, OSError) as error:
-        yield Row(line + 1, b"", None, f"the file cannot be read further: {error}")
+        yield Row(line + 1, b"", None, "the file cannot be read further", str(error), "get the file anew")
 
 
 def _values(column: Any) -> list[Any]:

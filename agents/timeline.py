@@ -1,14 +1,23 @@
-"""One lead's story from the topics: what it did, what we thought and why, what we did or did not do, what came of it."""
+"""One lead's story from the topics: what it did, what we thought and why, what we did or did not do, what came of it.
 
-from datetime import datetime
+A record of the inbox that was dead-lettered did not happen: it is told as rejected, with the reason.
+"""
+
+import json
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from aiokafka import ConsumerRecord
+
+from agents import dead_letters
 from agents.broker import probe
-from agents.reading import read_json
+from agents.reading import read_topics
 from agents.topics import partitions_of
 from agents.writer import partition_for
 from schemas import topics
+from schemas.dead_letters import DeadLetter
 from schemas.errors import Unavailable
+from schemas.units import Level, Stage
 
 STORY = (
     topics.EVENTS,
@@ -22,7 +31,7 @@ _ENVELOPE = {"v", "type", "id", "tenant", "lead", "at", "source", "key"}
 
 
 class Entry(NamedTuple):
-    """One line of the story. `kind` says which voice speaks: event, risk, decision, command, receipt, escalation, outcome."""
+    """One line of the story. `kind` says which voice speaks: event, rejected, risk, decision, command, receipt, escalation, outcome."""
 
     at: datetime
     kind: str
@@ -42,11 +51,16 @@ async def story(bootstrap: str, prefix: str, tenant: str, lead: str) -> list[Ent
     partitions = (await partitions_of(bootstrap, [inbox]))[inbox]
     if not partitions:
         raise Unavailable(f"topic {inbox} does not exist: `leadkeeper topics create`")
-    entries, seen = [], set()
-    async for record, body in read_json(bootstrap, [prefix + t.name for t in STORY], partition_for(key, partitions)):
-        if record.key != key or body.get("type") in (None, "tick"):
+    refused = await _refused(bootstrap, prefix, key)
+    entries = [rejected(letter, record) for letter, record in refused.values()]
+    seen = set()
+    async for record in read_topics(bootstrap, [prefix + t.name for t in STORY], partition_for(key, partitions)):
+        if record.key != key or (record.topic == inbox and (record.partition, record.offset) in refused):
             continue
-        identity = (record.topic, body.get("id"), body.get("type"), body.get("status"))
+        body = _object(record.value)
+        if body.get("type") in (None, "tick"):
+            continue
+        identity = (record.topic, *(str(body.get(name)) for name in ("id", "type", "status")))
         if identity in seen:
             continue
         seen.add(identity)
@@ -55,13 +69,52 @@ async def story(bootstrap: str, prefix: str, tenant: str, lead: str) -> list[Ent
     return sorted(entries, key=lambda e: (e.at, e.rank))
 
 
-def tell(body: dict[str, Any]) -> Entry | None:  # noqa: PLR0911 - a table of sentences
+async def _refused(bootstrap: str, prefix: str, key: bytes) -> dict[tuple[int, int], dead_letters.Found]:
+    """Dead letters with this key, by partition and offset in the inbox."""
+    inbox = prefix + topics.EVENTS.name
+
+    def ours(found: dead_letters.Found) -> bool:
+        return found.record.key == key and dead_letters.origin(found.letter, prefix) == inbox
+
+    return {
+        (f.letter.partition, f.letter.offset): f
+        async for f in dead_letters.find(bootstrap, prefix, ours, [topics.EVENTS_DLQ])
+    }
+
+
+def _object(value: bytes | None) -> dict[str, Any]:
+    """A JSON object; empty for everything else."""
+    try:
+        body = json.loads(value) if value else None
+    except (ValueError, RecursionError):
+        body = None
+    return body if isinstance(body, dict) else {}
+
+
+def rejected(letter: DeadLetter, record: ConsumerRecord) -> Entry:
+    """A record of the inbox that was dead-lettered, at the time it names, else at that of the record."""
+    body = _object(record.value)
+    at = datetime.fromtimestamp(max(letter.timestamp_ms, 0) / 1000, UTC)
+    try:
+        told = datetime.fromisoformat(body["at"])
+        at = told if told.tzinfo else at
+    except (KeyError, TypeError, ValueError):
+        pass
+    what = str(body.get("type", "record"))[:64].replace("_", " ")
+    return Entry(
+        at, "rejected", f"{what}: {letter.reason}: {letter.field}: {letter.message} (dead-lettered: {letter.id})", 0
+    )
+
+
+def tell(body: dict[str, Any]) -> Entry | None:
     """One message in a line; None for what no valid message says."""
     try:
-        at = datetime.fromisoformat(body["at"])
-        kind = body["type"]
+        return _told(datetime.fromisoformat(body["at"]), body["type"], body)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _told(at: datetime, kind: str, body: dict[str, Any]) -> Entry:  # noqa: PLR0911 - a table of sentences
     match kind:
         case "lead_assessed":
             moved = (
@@ -69,6 +122,8 @@ def tell(body: dict[str, Any]) -> Entry | None:  # noqa: PLR0911 - a table of se
                 if body["stage"] != body["previous_stage"]
                 else body["stage"]
             )
+            if body["stage"] == Stage.NONE and body["level"] != Level.LOW:
+                moved += " (closed, gone for good, or active too recently to be in a stage)"
             why = "; ".join(r["text"] for r in body["reasons"][:3])
             return Entry(
                 at, "risk", f"{100 * body['probability']:.0f} %  {moved}" + (f"  because {why}" if why else ""), 1

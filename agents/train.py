@@ -4,7 +4,7 @@
 give the same model, byte for byte.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from agents.model import (
     lightgbm,
     version_of,
 )
+from agents.rejects import Rejects, check_any
 from agents.snapshots import ActivityLog
 from agents.windows import TooLittleData, utc, windows
 from streams.features import DAY, Floats
@@ -61,12 +62,36 @@ def read_log(
     mapping: Layout,
     policy: Policy,
     report: ReadReport | None = None,
+    rejects: Rejects | None = None,
 ) -> ActivityLog:
-    """A log as columns: from files, or from events that were read already. Rejected rows are passed over (`report` counts)."""
+    """A log as columns: from files, or from events that were read already.
+
+    Args:
+        log: Files, or events.
+        mapping: How to read files; what custom kinds mean.
+        policy: What the other kinds mean.
+        report: Filled in while files are read.
+        rejects: Takes rows that cannot be used; left out: they are only counted.
+
+    Raises:
+        MappingInvalid: A file lacks a column, or not one row of all files is an event.
+    """
+    report = report if report is not None else ReadReport()
     source = [log] if isinstance(log, Path) else list(log)
     paths = [path for path in source if isinstance(path, Path)]
-    events = read_events(paths, mapping, report) if paths else (e for e in source if not isinstance(e, Path))
-    return ActivityLog.read((e for e in events if isinstance(e, LoggedEvent)), policy, mapping.meanings)
+    found = read_events(paths, mapping, report) if paths else (e for e in source if not isinstance(e, Path))
+    read = ActivityLog.read(_usable(found, rejects), policy, mapping.meanings)
+    if paths:
+        check_any(report, mapping.name, paths)
+    return read
+
+
+def _usable(found: Iterable[LoggedEvent | RejectedRow], rejects: Rejects | None) -> Iterator[LoggedEvent]:
+    for item in found:
+        if isinstance(item, LoggedEvent):
+            yield item
+        elif rejects is not None:
+            rejects.take(item)
 
 
 def train(log: ActivityLog, label: Label, until: float | None = None, name: str = "log") -> TrainedModel:

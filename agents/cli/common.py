@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from agents.broker import BrokerUnreachableError
 from agents.settings import Settings
 from schemas.errors import LeadkeeperError, Unavailable
 
@@ -40,15 +39,17 @@ def load(kind: "type[SettingsT]", **given: Any) -> "SettingsT":
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "_".join(map(str, first["loc"])).upper()
-        fail(CONFIG, f"LEADKEEPER_{name}: {first['msg']}")
+        fail(CONFIG, f"LEADKEEPER_{name}: {first['msg'].removeprefix('Value error, ')}")
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
-def wait(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine; a broker that does not answer ends with 69."""
+def wait(work: Coroutine[Any, Any, T], address: str = "LEADKEEPER_BOOTSTRAP") -> T:
+    """Run a coroutine; a broker that does not answer ends with 69 and the word that gave its address."""
+    from agents.broker import BrokerUnreachableError
+
     try:
         return asyncio.run(work)
     except BrokerUnreachableError as error:
-        fail(UNAVAILABLE, f"{error} (LEADKEEPER_BOOTSTRAP)")
+        fail(UNAVAILABLE, f"{error} ({address})")

@@ -2,28 +2,32 @@
 
 import json
 from collections import Counter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Column, Table
 
-from agents import dead_letters
-from agents.cli.common import NOT_FOUND, fail, load, out, wait
-from agents.dead_letters import Found
+from agents.cli.common import FAILED, NOT_FOUND, fail, load, out, wait
 from agents.settings import Settings
+
+if TYPE_CHECKING:
+    from agents.dead_letters import Found
+    from schemas.dead_letters import DeadLetter
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: list, show, redrive.")
 
+_NOT_BACK = "cannot be sent again (rows of a file, or cut to fit): correct the source, or the mapping, and send it anew"
 Reason = Annotated[str | None, typer.Option(help="only this reason, like missing_field")]
 Tenant = Annotated[str | None, typer.Option(help="only keys of this tenant")]
 Topic = Annotated[str | None, typer.Option(help="only records of this topic, like lead.events")]
 
 
-def _find(reason: str | None, tenant: str | None, topic: str | None, one: str | None = None) -> list[Found]:
+def _find(reason: str | None, tenant: str | None, topic: str | None, one: str | None = None) -> "list[Found]":
+    from agents import dead_letters
+
     settings = load(Settings)
 
-    def wanted(found: Found) -> bool:
+    def wanted(found: "Found") -> bool:
         letter, record = found
         return (
             (one is None or letter.id == one)
@@ -32,7 +36,7 @@ def _find(reason: str | None, tenant: str | None, topic: str | None, one: str | 
             and (tenant is None or (record.key or b"").startswith(f"{tenant}:".encode()))
         )
 
-    async def work() -> list[Found]:
+    async def work() -> "list[Found]":
         return [f async for f in dead_letters.find(settings.bootstrap, settings.topic_prefix, wanted)]
 
     return wait(work())
@@ -47,6 +51,8 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
 ) -> None:
     """Dead letters, newest last, and how many there are of each kind."""
+    from agents.dead_letters import can_go_back
+
     found = _find(reason, tenant, topic)
     shown = found[-limit:] if limit else []
     if as_json:
@@ -56,20 +62,26 @@ def list_(
     if not found:
         out.print("no dead letters")
         return
-    table = Table(Column("id", no_wrap=True), "reason", "field", "message", "from", box=None, pad_edge=False)
     for letter, _ in shown:
-        where = f"{letter.topic}[{letter.partition}]@{letter.offset}"
-        table.add_row(letter.id, letter.reason, *map(escape, (letter.field, letter.message, where)))
-    out.print(table)
+        out.print(f"[bold]{letter.id}[/]  {letter.reason}  [dim]{escape(_source(letter))}[/]", soft_wrap=True)
+        out.print(f"  {letter.field}: {letter.message}", markup=False, soft_wrap=True)
     counts = Counter((f.letter.topic, f.letter.reason) for f in found)
-    listed = ", ".join(f"{n} {reason} ({topic})" for (topic, reason), n in counts.most_common())
-    out.print(f"\n{len(found)} in all: {listed}", markup=False)
-    out.print("look at one: leadkeeper dlq show ID        send them again: leadkeeper dlq redrive --reason REASON --go")
+    out.print(f"\n{len(found):,} in all" + (f", the newest {len(shown):,} shown" if len(shown) < len(found) else ""))
+    for (source, why), n in counts.most_common():
+        out.print(f"{n:>8,}  {why} ({source})", markup=False, soft_wrap=True)
+    out.print("\nlook at one, with its remedy:  leadkeeper dlq show ID")
+    back = sum(map(can_go_back, found))
+    if back:
+        out.print("once the cause is mended:      leadkeeper dlq redrive --reason REASON --go")
+    if back < len(found):
+        out.print(f"{len(found) - back:,} of them {_NOT_BACK}", soft_wrap=True)
 
 
 @app.command(epilog="Example: leadkeeper dlq show dlq-abc…")
 def show(letter_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """One dead letter: what is wrong, the remedy, and the record as it came."""
+    from agents.dead_letters import can_go_back
+
     found = _find(None, None, None, letter_id)
     if not found:
         fail(NOT_FOUND, f"there is no dead letter {letter_id}; `leadkeeper dlq list` shows them")
@@ -82,6 +94,8 @@ def show(letter_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     more = f" … {len(value) - 4000} bytes more" if len(value) > 4000 else ""
     out.print(f"[bold]{'value':13}[/]", end=" ")
     out.print(text + more, markup=False, soft_wrap=True)
+    if not can_go_back(found[0]):
+        out.print(f"it {_NOT_BACK}", soft_wrap=True)
 
 
 @app.command(epilog="Example: leadkeeper dlq redrive --reason unknown_type --tenant acme --go")
@@ -95,9 +109,16 @@ def redrive(
     go: Annotated[bool, typer.Option("--go", help="really send; without it only says what would be sent")] = False,
 ) -> None:
     """Send dead letters back to the topic they came from. Event ids stay the same, so what was counted is not counted twice."""
-    found = _find(reason, tenant, topic, letter_id)
-    if not found:
+    from agents import dead_letters
+
+    everything = _find(reason, tenant, topic, letter_id)
+    if not everything:
         fail(NOT_FOUND, "no dead letter fits; `leadkeeper dlq list` shows them")
+    found = [f for f in everything if dead_letters.can_go_back(f)]
+    if stays := len(everything) - len(found):
+        out.print(f"{stays:,} of {len(everything):,} {_NOT_BACK}", soft_wrap=True)
+    if not found:
+        raise typer.Exit(FAILED)
     counts = Counter((f.letter.topic, f.letter.reason) for f in found)
     summary = json.dumps({f"{topic} {reason}": n for (topic, reason), n in counts.items()})
     if not go:
@@ -105,6 +126,12 @@ def redrive(
         return
     settings = load(Settings)
     sent = wait(dead_letters.redrive(settings.bootstrap, settings.topic_prefix, found))
-    out.print(f"sent {sent} of {len(found)}: {summary}", soft_wrap=True, markup=False)
-    if sent < len(found):
-        out.print("the others are rows of files, or were cut to fit: correct their source and send them anew")
+    out.print(f"sent {sent}: {summary}", soft_wrap=True, markup=False)
+
+
+def _source(letter: "DeadLetter") -> str:
+    from schemas import topics
+
+    if any(letter.topic.endswith(topic.name) for topic in topics.ALL):
+        return f"{letter.topic}[{letter.partition}]@{letter.offset}"
+    return f"{letter.topic} line {letter.offset}"

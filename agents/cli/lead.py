@@ -1,7 +1,7 @@
 """`leadkeeper lead …`: one lead, for people."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -9,11 +9,13 @@ from rich.text import Text
 
 from agents.cli.common import NOT_FOUND, fail, load, out, wait
 from agents.settings import Settings
-from agents.timeline import Entry, story
+
+if TYPE_CHECKING:
+    from agents.timeline import Entry
 
 app = typer.Typer(no_args_is_help=True, help="Look at one lead.")
 COLOURS = {
-    "event": "white", "risk": "yellow", "decision": "cyan", "command": "green",
+    "event": "white", "rejected": "dark_orange", "risk": "yellow", "decision": "cyan", "command": "green",
     "receipt": "blue", "escalation": "red", "outcome": "magenta",
 }  # fmt: skip
 
@@ -26,6 +28,8 @@ def show(
     last: Annotated[int, typer.Option(min=1, help="newest so many lines")] = 200,
 ) -> None:
     """The lead's story, from the topics: events, risk with reasons, decisions, commands, receipts, outcomes."""
+    from agents.timeline import story
+
     settings = load(Settings)
     entries = wait(story(settings.bootstrap, settings.topic_prefix, tenant, lead))
     if not entries:
@@ -33,7 +37,7 @@ def show(
     print_story(entries[-last:], as_json=as_json)
 
 
-def print_story(entries: list[Entry], *, as_json: bool = False) -> None:
+def print_story(entries: "list[Entry]", *, as_json: bool = False) -> None:
     """Print a story, a line each."""
     if as_json:
         for entry in entries:

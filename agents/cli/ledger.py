@@ -8,8 +8,6 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from agents.cli.common import load, out, wait
-from agents.couriers.listing import in_doubt as doubted
-from agents.couriers.listing import read_ledger
 from agents.settings import Settings
 from schemas import topics
 
@@ -26,6 +24,9 @@ def list_(
     limit: Annotated[int, typer.Option(min=0, help="newest so many; the counts are always of all")] = 20,
 ) -> None:
     """Commands and their states, newest last."""
+    from agents.couriers.listing import in_doubt as doubted
+    from agents.couriers.listing import read_ledger
+
     settings = load(Settings)
     entries = wait(read_ledger(settings.bootstrap, settings.topic_prefix + topics.LEDGER.name))
     entries = doubted(entries) if in_doubt else entries

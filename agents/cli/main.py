@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from agents import docs
 from agents.cli import dlq, inbox, lead, ledger, model, policy, topics, worker
 from agents.cli.common import CONFIG, FAILED, UNAVAILABLE, USAGE, err, out
 from agents.cli.replay import demo, replay
@@ -45,6 +44,8 @@ def docs_command(
     check: Annotated[bool, typer.Option("--check", help="only say what differs; ends with 1 if anything does")] = False,
 ) -> None:
     """Write JSON Schema and AsyncAPI documents from the schemas."""
+    from agents import docs
+
     if not check:
         for path in docs.write(ROOT):
             out.print(str(path.relative_to(ROOT)))

@@ -3,22 +3,16 @@
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.activate import activate
-from agents.cli.common import CONFIG, NOT_FOUND, UNAVAILABLE, fail, load, out, wait
-from agents.eventlog import ReadReport
-from agents.library import load_policy
-from agents.mapping import load_mapping
-from agents.model import LightGbmScorer
-from agents.model import load as load_model
-from agents.model_card import card
+from agents.cli.common import CONFIG, NOT_FOUND, UNAVAILABLE, err, fail, fail_for, load, out, wait
 from agents.settings import LeadSettings
-from agents.train import read_log, train
 from schemas.errors import LeadkeeperError, Unavailable
-from schemas.policies import ModelPromoted
+
+if TYPE_CHECKING:
+    from agents.model import LightGbmScorer
 
 app = typer.Typer(no_args_is_help=True, help="Trained models: list, show, promote.")
 
@@ -46,19 +40,30 @@ def train_command(
     Windows follow each other in time: train, calibrate, test, with an embargo between them. Says what is missing where the
     log is too small; the rule scorer then judges instead.
     """
+    from agents.cli.rejected import tell_rejects
+    from agents.eventlog import ReadReport
+    from agents.library import load_policy
+    from agents.mapping import load_mapping
+    from agents.model_card import card
+    from agents.rejects import Rejects
+    from agents.train import read_log, train
+    from agents.tryout.runs import RunFolder
+
     settings = load(LeadSettings, models=models)
     began, report = time.monotonic(), ReadReport()
     try:
-        layout = load_mapping(mapping)
-        with out.status("reading ..."):
-            log = read_log(files, layout, load_policy(settings.policy), report)
+        layout, policy = load_mapping(mapping), load_policy(settings.policy)
+        with Rejects(RunFolder(f"train-{layout.name}").make) as rejects:
+            try:
+                with out.status("reading ..."):
+                    log = read_log(files, layout, policy, report, rejects)
+            finally:
+                tell_rejects(err, rejects, dead_lettered=False)
         with out.status(f"training on {report.leads:,} leads ..."):
             model = train(log, layout.label, until.replace(tzinfo=UTC).timestamp() if until else None, layout.name)
         folder = model.save(settings.models)
     except LeadkeeperError as error:
-        fail(CONFIG, str(error))
-    if rejected := sum(report.rejected.values()):
-        out.print(f"[yellow]{rejected:,} rows are no events[/]; `leadkeeper replay` lists them")
+        fail_for(error)
     out.print(card(model.manifest), markup=False)
     out.print(
         f"saved to {folder} in {time.monotonic() - began:.0f} s; put it in force: leadkeeper model promote {model.manifest.version}",
@@ -86,6 +91,8 @@ def show(
     """The model card: what it was made from and what it is worth, beside recency alone."""
     settings = load(LeadSettings, models=models)
     found = sorted(p.parent.name for p in settings.models.glob("*/manifest.json"))
+    from agents.model_card import card
+
     if not found:
         fail(NOT_FOUND, f"no models in {settings.models}; `leadkeeper train` makes one")
     out.print(card(_load(settings, version or found[-1]).manifest), markup=False)
@@ -100,6 +107,9 @@ def promote(
     ] = None,
 ) -> None:
     """Check a model and put it in force, without a restart: announced on policies, activated in every inbox partition."""
+    from agents.activate import activate
+    from schemas.policies import ModelPromoted
+
     settings = load(LeadSettings, models=models)
     manifest = _load(settings, version).manifest
     when = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
@@ -118,7 +128,9 @@ def promote(
     out.print(f"{version} is activated on {n} partitions; each takes it up at its next record")
 
 
-def _load(settings: LeadSettings, version: str) -> LightGbmScorer:
+def _load(settings: LeadSettings, version: str) -> "LightGbmScorer":
+    from agents.model import load as load_model
+
     try:
         return load_model(settings.models / version)
     except LeadkeeperError as error:

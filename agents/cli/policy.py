@@ -2,17 +2,16 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.activate import activate
 from agents.cli.common import CONFIG, UNAVAILABLE, fail, load, out, wait
-from agents.library import load_policy
 from agents.settings import LeadSettings, Settings
 from schemas.errors import LeadkeeperError, Unavailable
-from schemas.policies import PolicyPublished
-from streams.stage import ORDER
+
+if TYPE_CHECKING:
+    from schemas.policies import PolicyPublished
 
 app = typer.Typer(no_args_is_help=True, help="Policies: check, activate, watch, act.")
 
@@ -22,6 +21,9 @@ At = Annotated[datetime | None, typer.Option(help="where the log carries its own
 @app.command(epilog="Example: leadkeeper policy check deploy/policies/real_estate.toml")
 def check(file: Annotated[Path, typer.Argument(help="a policy file", exists=True, dir_okay=False)]) -> None:
     """Read a policy and say what it asks for. Ends with 78 when a key is unknown or a value impossible."""
+    from agents.library import load_policy
+    from streams.stage import ORDER
+
     try:
         policy = load_policy(file)
     except LeadkeeperError as error:
@@ -48,6 +50,9 @@ def activate_command(
     at: At = None,
 ) -> None:
     """Put a new version in force without a restart."""
+    from agents.library import load_policy
+    from schemas.policies import PolicyPublished
+
     settings = load(LeadSettings)
     try:
         policy = load_policy(file)
@@ -78,7 +83,11 @@ def act(at: At = None) -> None:
     _tell(load(Settings), "acting", True, _moment(at))
 
 
-def _tell(settings: Settings, what: str, value: object, at: datetime, announce: PolicyPublished | None = None) -> None:
+def _tell(
+    settings: Settings, what: str, value: object, at: datetime, announce: "PolicyPublished | None" = None
+) -> None:
+    from agents.activate import activate
+
     order = {what: value}
     try:
         n = wait(activate(settings.bootstrap, settings.topic_prefix, at, announce=announce, **order))  # type: ignore[arg-type]

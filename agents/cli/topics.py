@@ -5,8 +5,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from agents import topics as admin
-from agents.broker import probe
 from agents.cli.common import FAILED, UNAVAILABLE, fail, load, out, wait
 from agents.settings import Settings
 from schemas import topics
@@ -26,6 +24,9 @@ def create(
     ] = False,
 ) -> None:
     """Create the topics that are missing; existing ones stay as they are."""
+    from agents import topics as admin
+    from agents.broker import probe
+
     settings = load(Settings)
 
     async def work() -> list[str]:
@@ -44,6 +45,9 @@ def create(
 @app.command(epilog="Example: leadkeeper topics check || echo 'not ready'")
 def check() -> None:
     """Say whether all topics exist with equal partitions and with settings that lose nothing. Ends with 1 when not."""
+    from agents import topics as admin
+    from agents.broker import probe
+
     settings = load(Settings)
 
     async def work() -> admin.Findings:

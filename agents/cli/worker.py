@@ -8,18 +8,8 @@ from typing import Annotated
 import typer
 
 from agents import logs
-from agents.app import serve
-from agents.broker import probe
 from agents.cli.common import CONFIG, UNAVAILABLE, fail, load, wait
-from agents.couriers.run import ADAPTERS, run_courier
-from agents.couriers.settings import CourierSettings
-from agents.lane import LaneSettings
-from agents.lead import LeadJob
-from agents.report import READS, ReportJob
-from agents.report import lane_settings as report_lane
 from agents.settings import LeadSettings, Settings
-from agents.supervisor import Supervisor
-from agents.topics import Findings, survey
 from schemas import topics
 from schemas.errors import LeadkeeperError
 from schemas.units import Channel
@@ -38,6 +28,10 @@ def lead(processes: Processes = 1, metrics_port: MetricsPort = None) -> None:
     settings = load(LeadSettings, metrics_port=metrics_port)
     if processes:
         supervise(["worker", "lead"], settings, processes)
+    from agents.app import serve
+    from agents.lane import LaneSettings
+    from agents.lead import LeadJob
+
     logs.configure(settings.log_level)
     partitions = _checked(settings)
     try:
@@ -66,6 +60,9 @@ def couriers(
     metrics_port: MetricsPort = None,
 ) -> None:
     """Deliver commands: ledger, fence, provider call, receipt."""
+    from agents.couriers.run import ADAPTERS, run_courier
+    from agents.couriers.settings import CourierSettings
+
     settings = load(CourierSettings, metrics_port=metrics_port)
     if channel is not None and channel not in ADAPTERS:
         served = ", ".join(sorted(ADAPTERS))
@@ -96,10 +93,13 @@ def report(processes: Processes = 1, metrics_port: MetricsPort = None) -> None:
     settings = load(Settings, metrics_port=metrics_port)
     if processes:
         supervise(["worker", "report"], settings, processes)
+    from agents.app import serve
+    from agents.report import READS, ReportJob, lane_settings
+
     logs.configure(settings.log_level)
     _checked(settings)
     names = [settings.topic_prefix + topic.name for topic in READS]
-    raise typer.Exit(int(wait(serve(report_lane(settings), names, ReportJob(settings), name="report"))))
+    raise typer.Exit(int(wait(serve(lane_settings(settings), names, ReportJob(settings), name="report"))))
 
 
 def supervise(command: Sequence[str], settings: Settings, processes: int) -> None:
@@ -110,6 +110,7 @@ def supervise(command: Sequence[str], settings: Settings, processes: int) -> Non
 
 def supervise_many(commands: Sequence[Sequence[str]]) -> None:
     """One copy of each of several commands, each restarted by itself."""
+    from agents.supervisor import Supervisor
 
     async def together() -> int:
         codes = await asyncio.gather(*(Supervisor([sys.executable, "-P", "-m", "agents", *c]).run() for c in commands))
@@ -120,6 +121,8 @@ def supervise_many(commands: Sequence[Sequence[str]]) -> None:
 
 def _checked(settings: Settings) -> int:
     """The number of partitions; ends when topics are missing or do not fit together."""
+    from agents.broker import probe
+    from agents.topics import Findings, survey
 
     async def look() -> Findings:
         flavour = await probe(settings.bootstrap)

@@ -44,14 +44,14 @@ class Feed:
         partition = partition_for(line.key, self._partitions)
         return Out(self._prefix + topics.EVENTS.name, partition, line.key, line.value, line.at_ms, sent)
 
-    async def history(self, lines: Sequence[Line]) -> None:
-        """Send without ticks, in batches, as fast as it is taken."""
+    async def history(self, lines: Sequence[Line], look: Callable[[float], Awaitable[None]]) -> None:
+        """Send without ticks, in batches, as fast as it is taken; `look` is told the event time (epoch seconds) reached."""
         for start in range(0, len(lines), BATCH):
             piece = lines[start : start + BATCH]
             await self._writer.produce([self._out(line) for line in piece])
             self.sent += len(piece)
             self.now = piece[-1].at_ms / 1000
-            await self._gate(0.0)
+            await look(self.now)
 
     async def paced(self, lines: Sequence[Line], speed: float | None) -> None:
         """Send without ticks, at a multiple of the pace at which it happened (None: as fast as the broker takes it)."""

@@ -2,15 +2,15 @@
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agents.eventlog import ReadReport, RejectedRow, read_events
 from agents.library import load_policy
 from agents.mapping import Layout
+from agents.rejects import Rejects, check_any
 from agents.tryout.feed import Line
-from schemas.errors import MappingInvalid
 from streams.features import DAY
 from streams.policy import Policy
 
@@ -31,8 +31,11 @@ class Plan:
     cutoff: float
     end: float
     made_up_contacts: bool
-    folder: Path
-    notes: list[str] = field(default_factory=list)
+
+    @property
+    def start(self) -> float:
+        """Of the log."""
+        return self.lines[0].at_ms / 1000
 
     @property
     def history(self) -> list[Line]:
@@ -44,15 +47,15 @@ class Plan:
         """Lines from the cut on."""
         return [line for line in self.lines if line.at_ms >= self.cutoff * 1000]
 
-    def write_policy(self) -> Path:
+    def write_policy(self, folder: Path) -> Path:
         """The policy with the mapping's vocabulary, where the workers find it."""
-        path = self.folder / "policy.json"
+        path = folder / "policy.json"
         path.write_text(self.policy.model_dump_json(indent=1))
         return path
 
 
 def make_plan(
-    files: list[Path], mapping: Layout, policy_path: Path, folder: Path, *, cutoff: float | None, contacts: bool
+    files: list[Path], mapping: Layout, policy_path: Path, rejects: Rejects, *, cutoff: float | None, contacts: bool
 ) -> Plan:
     """Read the log and decide where the live part begins.
 
@@ -60,7 +63,7 @@ def make_plan(
         files: The log.
         mapping: How to read it.
         policy_path: What to judge by.
-        folder: For what the run leaves behind.
+        rejects: Takes what cannot be used.
         cutoff: Start of the live part; None: the last third, or more where the horizon needs it.
         contacts: Give each lead without an e-mail address one at example.com.
 
@@ -73,12 +76,10 @@ def make_plan(
     for item in read_events(files, mapping, report):
         if isinstance(item, RejectedRow):
             rejected.append(item)
+            rejects.take(item)
         else:
             lines.append(Line(item.at_ms, item.key, item.value))
-    if not lines:
-        raise MappingInvalid(
-            f"{mapping.name}: no row of {', '.join(map(str, files))} became an event; {_first(rejected)}"
-        )
+    check_any(report, mapping.name, files)
     start, end = lines[0].at_ms / 1000, lines[-1].at_ms / 1000
     if cutoff is None:
         live = max((end - start) * LIVE_SHARE, min(2 * mapping.label.reach, (end - start) / 2))
@@ -87,7 +88,7 @@ def make_plan(
         lines = with_contacts(lines, mapping.of_tenant)
     return Plan(
         files, mapping, mapping.policy_with(load_policy(policy_path)), lines, rejected, report, cutoff, end,
-        contacts and "email" not in mapping.profile, folder,
+        contacts and "email" not in mapping.profile,
     )  # fmt: skip
 
 
@@ -109,10 +110,3 @@ def with_contacts(lines: list[Line], tenant: str) -> list[Line]:
             out.append(Line(line.at_ms, line.key, json.dumps(profile, separators=(",", ":")).encode()))
         out.append(line)
     return out
-
-
-def _first(rejected: list[RejectedRow]) -> str:
-    if not rejected:
-        return "all rows are left out by the mapping"
-    first = rejected[0]
-    return f"line {first.line}: {first.field}: {first.message} ({first.remedy})"

@@ -16,7 +16,7 @@ from agents.tryout.feed import Feed
 from agents.tryout.figures import Figures, progress
 from agents.tryout.plan import Plan
 from agents.tryout.results import gather
-from agents.tryout.screen import Screen, totals
+from agents.tryout.screen import HISTORY, Screen, totals
 from agents.tryout.stack import COURIERS, Stack
 from agents.tryout.truth import Truth
 from agents.writer import Writer
@@ -38,7 +38,7 @@ class Gate:
     def __init__(self, stack: Stack, screen: Screen) -> None:
         """Start with nothing seen."""
         self._stack, self._screen = stack, screen
-        self.phase = "history"
+        self.phase = HISTORY
         self.figures = Figures([])
         self._looked = 0.0
 
@@ -95,6 +95,7 @@ class Gate:
 
 async def run_plan(
     plan: Plan,
+    folder: Path,
     console: Console,
     *,
     title: str,
@@ -104,12 +105,13 @@ async def run_plan(
     step_s: float,
     speed: float | None,
     bootstrap: str | None = None,
-    keep: Callable[[Stack], Awaitable[None]] | None = None,
+    keep: Callable[[Stack, str | None], Awaitable[None]] | None = None,
 ) -> None:
     """Stream a plan through a stack of its own and tell what happened.
 
     Args:
         plan: What to do.
+        folder: For what the run leaves behind.
         console: Where to tell it.
         title: Of the live view.
         model: Version to judge by; empty: the rule scorer.
@@ -118,13 +120,13 @@ async def run_plan(
         step_s: Event seconds between ticks.
         speed: Event seconds per second; None: as fast as the product keeps up.
         bootstrap: A broker that is there already.
-        keep: Awaited before everything is stopped.
+        keep: Awaited before everything is stopped, with a lead that has a story.
 
     Raises:
         Unavailable: A process ended or nothing moves.
     """
-    policy = plan.write_policy()
-    stack = Stack(plan.folder, policy, models, model, bootstrap)
+    policy = plan.write_policy(folder)
+    stack = Stack(folder, policy, models, model, bootstrap)
     with stack:
         flavour = await probe(stack.bootstrap)
         await create(stack.bootstrap, stack.prefix, PARTITIONS, 1, event_time=True)
@@ -133,12 +135,12 @@ async def run_plan(
         await writer.start()
         began = time.monotonic()
         try:
-            with Screen(console, title, plan.cutoff, plan.end) as screen:
+            with Screen(console, title, plan.start, plan.cutoff, plan.end) as screen:
                 gate = Gate(stack, screen)
                 feed = Feed(writer, stack.prefix, PARTITIONS, gate)
                 await writer.produce(dead_rows(plan.rejected, PARTITIONS, stack.prefix))
-                await feed.activate(plan.lines[0].at_ms / 1000, acting=False)
-                await feed.history(plan.history)
+                await feed.activate(min(plan.start, plan.cutoff), acting=False)
+                await feed.history(plan.history, gate.look)
                 await feed.tick(plan.cutoff)
                 await feed.activate(plan.cutoff, acting=True)
                 gate.phase = "live"
@@ -169,4 +171,4 @@ async def run_plan(
             totals=totals(gate.figures),
         )
         if keep is not None:
-            await keep(stack)
+            await keep(stack, results.best_story)

@@ -18,6 +18,8 @@ from agents.tryout.figures import Figures
 
 PLAIN_EVERY_S = 5.0
 WIDTH = 80
+HISTORY = "history"
+"""The phase before the live part."""
 STAGES = (("none", "green"), ("early_warning", "yellow"), ("active_risk", "dark_orange"), ("critical_risk", "red"))
 
 
@@ -27,13 +29,14 @@ class Screen:
     Args:
         console: Where to.
         title: What is running.
-        start: First event time of the live part, epoch seconds.
+        first: First event time of the log, epoch seconds.
+        start: First event time of the live part.
         end: Its last.
     """
 
-    def __init__(self, console: Console, title: str, start: float, end: float) -> None:
+    def __init__(self, console: Console, title: str, first: float, start: float, end: float) -> None:
         """Nothing is shown yet."""
-        self._console, self._title, self._start, self._end = console, title, start, end
+        self._console, self._title, self._first, self._start, self._end = console, title, first, start, end
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._last: tuple[float, float] = (time.monotonic(), 0.0)
         self._said = 0.0
@@ -64,9 +67,10 @@ class Screen:
             self._said = at
             self._console.print(self.line(figures, now, phase), soft_wrap=True)
 
-    def share(self, now: float) -> float:
-        """Part of the way, 0 to 1."""
-        return min(max((now - self._start) / max(self._end - self._start, 1.0), 0.0), 1.0)
+    def share(self, now: float, phase: str) -> float:
+        """Part of the way through the history, or through the live part, 0 to 1."""
+        begin, end = (self._first, self._start) if phase == HISTORY else (self._start, self._end)
+        return min(max((now - begin) / max(end - begin, 1.0), 0.0), 1.0)
 
     def line(self, figures: Figures, now: float, phase: str) -> str:
         """A few plain lines, at most 80 columns each."""
@@ -77,7 +81,7 @@ class Screen:
         return "\n".join(
             (
                 (
-                    f"{phase:9} {100 * self.share(now):3.0f} %  {_day(now)}  {self._rate:,.0f} records/s, "
+                    f"{phase:9} {100 * self.share(now, phase):3.0f} %  {_day(now)}  {self._rate:,.0f} records/s, "
                     f"lag {figures.sum('leadkeeper_lag_records'):,.0f}"
                 ),
                 "  leads     " + ", ".join(f"{name} {stages.get(name, 0):,.0f}" for name, _ in STAGES),
@@ -119,8 +123,8 @@ class Screen:
         )
         head = Table.grid(padding=(0, 1))
         head.add_row(
-            Text(f"{phase:9}", style="bold"), ProgressBar(total=1.0, completed=self.share(now), width=WIDTH - 38),
-            f"{100 * self.share(now):3.0f} %", _day(now),
+            Text(f"{phase:9}", style="bold"), ProgressBar(total=1.0, completed=self.share(now, phase), width=WIDTH - 38),
+            f"{100 * self.share(now, phase):3.0f} %", _day(now),
         )  # fmt: skip
         return Group(Text(self._title, style="bold"), head, top, low)
 

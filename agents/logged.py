@@ -1,0 +1,33 @@
+"""What comes of reading a log: events, and a count of what became of the rows."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from schemas.errors import RejectReason
+
+
+class LoggedEvent(NamedTuple):
+    """One message for `lead.events`: when it happened (epoch ms), its key `tenant:lead`, and its JSON."""
+
+    at_ms: int
+    key: bytes
+    value: bytes
+
+
+@dataclass
+class ReadReport:
+    """What became of the rows. Every row is an event, part of a group, skipped or rejected."""
+
+    rows: int = 0
+    events: Counter[str] = field(default_factory=Counter)
+    """Events by type, custom ones by kind."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Rows left out as the mapping says, by why."""
+    rejected: Counter[RejectReason] = field(default_factory=Counter)
+    """Whole rows."""
+    fields_rejected: Counter[str] = field(default_factory=Counter)
+    """Profile fields of rows that became events without them."""
+    leads: int = 0
+    first_ms: int = 0
+    last_ms: int = 0

@@ -1,0 +1,63 @@
+"""`leadkeeper lead show` tells what happened; what was dead-lettered did not happen, and is told as such."""
+
+import json
+
+import pytest
+
+from agents.cli.lead import COLOURS
+from agents.writer import Out, partition_for
+from schemas.topics import EVENTS
+from tests.acceptance.conftest import Deploy
+from tests.acceptance.product import Product
+from tests.acceptance.traffic import day, event
+
+LEAD = "L-1001"
+
+
+@pytest.fixture(scope="module")
+def product(deploy: Deploy) -> Product:
+    """One lead: two good events, three that are rejected; then one of those is sent again, repaired."""
+    product = deploy(2)
+    worker = product.start("lead").wait_ready()
+    key = f"{product.tenant}:{LEAD}".encode()
+    partition, topic = partition_for(key, product.partitions), product.topic(EVENTS)
+    wrong = json.loads(event(product, LEAD, day(1), "item_viewed", "e2", item="listing-7").value or b"")
+    sent = [
+        event(product, LEAD, day(0), "item_viewed", "e1", item="listing-7"),
+        event(product, LEAD, day(1), "item_viewed", "e2"),
+        Out(topic, partition, key, b"{oops", int(day(2).timestamp() * 1000)),
+        Out(topic, partition, key, json.dumps(wrong | {"id": "e3", "lead": "other"}).encode(), None),
+        event(product, LEAD, day(3), "item_viewed", "e2", item="listing-8"),
+        event(product, LEAD, day(4), "lead_assessed", "e4"),
+    ]
+    worker.wait_folded(product.send(sent))
+    return product
+
+
+def test_a_rejected_event_is_told_with_its_reason_not_as_if_it_had_happened(product: Product) -> None:
+    done = product.run("lead", "show", product.tenant, LEAD, "--json")
+    assert done.code == 0, done.err
+    told = [json.loads(line) for line in done.out.splitlines()]
+    happened = [line["text"] for line in told if line["kind"] == "event"]
+    assert happened == ["item viewed (item listing-7)", "item viewed (item listing-8)"]
+    rejected = [line["text"].partition(" (dead-lettered: ") for line in told if line["kind"] == "rejected"]
+    assert [what.partition(": ")[::2] for what, *_ in rejected if "not_json" not in what] == [
+        ("item viewed", "missing_field: item: is missing"),
+        ("item viewed", "key_mismatch: lead: key and body name different leads"),
+        ("lead assessed", "unknown_type: type: is not a known type"),
+    ]
+    assert [what.startswith("record: not_json: value: ") for what, *_ in rejected].count(True) == 1
+    for *_, letter in rejected:
+        assert product.run("dlq", "show", letter.removesuffix(")")).code == 0
+    assert {line["kind"] for line in told} <= set(COLOURS)
+
+
+def test_dead_letters_fit_eighty_columns_and_those_of_the_inbox_can_be_sent_again(product: Product) -> None:
+    done = product.run("dlq", "list", "--topic", EVENTS.name)
+    assert done.code == 0, done.err
+    assert "\n  item: is missing\n" in done.out
+    assert f"missing_field  {EVENTS.name}[" in done.out
+    assert "4 in all" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert "leadkeeper dlq redrive --reason" in done.out
+    assert "cannot be sent again" not in done.out

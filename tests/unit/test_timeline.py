@@ -1,0 +1,48 @@
+"""One message in a line: what it says, and nothing for what says nothing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.timeline import tell
+from tests.worlds import ROOT
+
+ASSESSED = next((ROOT / "schemas/examples/lead.assessments").glob("*.json"))
+
+
+def assessed(**changes: Any) -> str:
+    """The line of an assessment."""
+    entry = tell(json.loads(ASSESSED.read_text()) | changes)
+    assert entry is not None
+    return entry.text
+
+
+def test_a_high_risk_without_a_stage_is_explained() -> None:
+    high = {"probability": 0.97, "level": "critical", "stage": "none", "previous_stage": "none", "reasons": []}
+    assert assessed(**high) == "97 %  none (closed, gone for good, or active too recently to be in a stage)"
+    assert assessed(**high | {"probability": 0.03, "level": "low"}) == "3 %  none"
+    assert assessed(**high | {"stage": "critical_risk"}) == "97 %  none -> critical_risk"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {}, {"at": 5, "type": "decided"}, {"at": "yesterday", "type": "item_viewed"},
+        {"at": "2026-03-02T09:30:00Z", "type": "decided"}, {"at": "2026-03-02T09:30:00Z", "type": "lead_assessed", "stage": []},
+    ],
+)  # fmt: skip
+def test_what_no_valid_message_says_is_no_line(body: dict[str, Any]) -> None:
+    assert tell(body) is None
+
+
+TOLD = ("lead.events", "lead.assessments", "lead.decisions", "interventions", "escalations", "analytics.outcomes")
+EXAMPLES = [p for p in sorted((ROOT / "schemas/examples").rglob("*.json")) if p.parent.name.startswith(TOLD)]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_every_example_that_belongs_to_a_story_is_told(path: Path) -> None:
+    entry = tell(json.loads(path.read_text()))
+    assert entry is not None
+    assert entry.text
