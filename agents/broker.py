@@ -44,6 +44,11 @@ class BrokerFlavour:
     session_timeout_s: float
     fetch_max_wait_ms: int
 
+    @property
+    def isolation(self) -> str:
+        """How to read: where there are transactions, only what was committed."""
+        return "read_committed" if self.idempotent else "read_uncommitted"
+
 
 KAFKA = BrokerFlavour("kafka", idempotent=True, session_timeout_s=6.0, fetch_max_wait_ms=500)
 EMBEDDED = BrokerFlavour("embedded", idempotent=False, session_timeout_s=4.0, fetch_max_wait_ms=40)

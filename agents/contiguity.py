@@ -33,7 +33,7 @@ class Contiguity:
     """Knows the next offset to deliver of each owned partition and lets nothing else through.
 
     Args:
-        settings: ``gappy_topics`` are let through as the fetcher brings them.
+        settings: On ``gappy_topics`` offsets may be missing by design; there the fetcher's position has to be contiguous.
         stats: Where rewinds, holes and losses are counted.
         source: Where to fetch again.
 
@@ -54,15 +54,46 @@ class Contiguity:
         self.expect.clear()
         self._suspects.clear()
 
-    async def admit(self, tp: TopicPartition, batch: list[ConsumerRecord]) -> list[ConsumerRecord]:
-        """Return what of a batch may be delivered now, and expect what follows it."""
+    async def admit(
+        self, tp: TopicPartition, batch: list[ConsumerRecord], span: tuple[int, int] | None = None
+    ) -> list[ConsumerRecord]:
+        """Return what of a batch may be delivered now, and expect what follows it.
+
+        Args:
+            tp: Where it comes from.
+            batch: At least one record.
+            span: The fetcher's position before and after, on a topic that may have holes.
+        """
         version = self._version
+        if span is not None:
+            return batch if await self.follow(tp, span, batch[0].offset) else []
         kept = await self._sift(tp, batch)
         if version != self._version:  # a rebalance came while the broker was asked: nothing of before counts
             return []
         if kept:
             self.expect[tp] = kept[-1].offset + 1
         return kept
+
+    async def follow(self, tp: TopicPartition, span: tuple[int, int], first: int | None = None) -> bool:
+        """Go on to where the fetcher is, if it began where it should have; else fetch again.
+
+        For topics with holes: what the fetcher passed over holds control records, or was compacted or aborted.
+        """
+        begin, end = span
+        expect, version = self.expect.get(tp), self._version
+        if expect is None:
+            return False
+        if begin != expect:
+            await self._rewind(tp)
+            return False
+        if first is not None and first > expect:
+            start = await self._source.log_start(tp)
+            if version != self._version:
+                return False
+            if start > expect:
+                self._lost(tp, expect, min(start, first) - expect)
+        self.expect[tp] = end
+        return True
 
     async def bring_back(self, tps: Iterable[TopicPartition]) -> None:
         """Fetch again from the next offset to deliver: for whatever was fetched and not delivered."""
@@ -77,8 +108,6 @@ class Contiguity:
             return []
         if batch[0].offset < expect:
             batch = [record for record in batch if record.offset >= expect]
-        if tp.topic in self._settings.gappy_topics:
-            return batch
         if batch[0].offset > expect and not await self._missing(tp, batch[0].offset):
             return []
         whole = first_hole(batch)
@@ -95,8 +124,7 @@ class Contiguity:
             return False
         if start > expect:
             lost = min(start, found) - expect
-            self._stats.data_loss += lost
-            logger.critical("DATA LOSS %s[%d]: offsets %d..%d were deleted unread", *tp, expect, expect + lost - 1)
+            self._lost(tp, expect, lost)
             self.expect[tp] = expect = expect + lost
         if expect == found:
             return True
@@ -130,6 +158,10 @@ class Contiguity:
             self._suspects[tp] = suspect
             return None
         return await first_offset_from(self._settings.bootstrap, TopicPartition(*tp), suspect[0])
+
+    def _lost(self, tp: TopicPartition, offset: int, records: int) -> None:
+        self._stats.data_loss += records
+        logger.critical("DATA LOSS %s[%d]: offsets %d..%d were deleted unread", *tp, offset, offset + records - 1)
 
     async def _rewind(self, tp: TopicPartition) -> None:
         self._stats.rewinds += 1

@@ -145,14 +145,16 @@ class Lane(Consumer):
             await self.wait(self._room.wait(), timeout=_IDLE_S)
             return
         epoch = self._epoch
-        fetched = await self._thread.fetch(active, _FETCH_S, room)
+        fetched, spans = await self._thread.fetch(active, _FETCH_S, room)
         if epoch != self._epoch or not self.flow_active:
             # Fetched before a rebalance, arrived after it: not delivered, and the position goes back.
-            await self._contiguity.bring_back(fetched)
+            await self._contiguity.bring_back({*fetched, *spans})
             return
         for tp, batch in fetched.items():
-            if tp not in self.stats.paused and (kept := await self._contiguity.admit(tp, batch)):
+            if tp not in self.stats.paused and (kept := await self._contiguity.admit(tp, batch, spans.get(tp))):
                 self._pending.setdefault(tp, []).extend(kept)
+        for tp in spans.keys() - fetched.keys():
+            await self._contiguity.follow(tp, spans[tp])
 
     async def seek_all(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Fetch next from these offsets."""
@@ -177,9 +179,18 @@ class Lane(Consumer):
 
     def finish(self, round_: Round) -> None:
         """Mark a round's offsets as done. Only those are ever committed (law 2)."""
-        for tp, batch in round_.batches.items():
-            end = batch[-1].offset + 1
-            self._done[tp] = min(end, self._expect.get(tp, end)) if tp in self.stats.paused else end
+        self._done.update(self.ends(round_))
+
+    def ends(self, round_: Round) -> dict[TopicPartition, int]:
+        """Return the offsets after a round: of a partition that was paused in it, the first one to come again."""
+        ends = {tp: batch[-1].offset + 1 for tp, batch in round_.batches.items()}
+        return {tp: min(end, self._expect.get(tp, end)) if tp in self.stats.paused else end for tp, end in ends.items()}
+
+    def read_up_to(self, tp: TopicPartition) -> int:
+        """Return the offset up to which nothing is left to read or to work on, as far as is known between rounds."""
+        if tp in self._pending or self.turns.busy:
+            return self._done.get(tp, self._committed.get(tp, 0))
+        return self._expect.get(tp, 0)
 
     # -- rebalancing
 
@@ -246,6 +257,9 @@ class Lane(Consumer):
 
     async def force_commit(self, *_: Any, **__: Any) -> bool:
         """Commit done offsets, all of them; Faust's arguments have no use here."""
+        for tp in self._expect:
+            if tp.topic in self.settings.gappy_topics:  # past what holds no records
+                self._done[tp] = max(self._done.get(tp, 0), self.read_up_to(tp))
         offsets = {tp: offset for tp, offset in self._done.items() if offset > self._committed.get(tp, -1)}
         took = bool(offsets) and await self._commit(offsets)
         if took:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from agents.lane import Lane
 
 Batches = dict[TopicPartition, list[ConsumerRecord]]
+Spans = dict[TopicPartition, tuple[int, int]]
+"""The fetcher's position before and after a fetch; what lies between and was not returned holds no records."""
 
 _FETCH_BYTES = 1 << 20
 _NEVER_IDLE_MS = 315_360_000_000  # ten years: a blocked worker must not leave its group by itself; the watchdog ends it
@@ -41,6 +43,7 @@ class LaneThread(AIOKafkaConsumerThread):
             max_poll_records=settings.max_records,
             max_poll_interval_ms=_NEVER_IDLE_MS,
             max_partition_fetch_bytes=_FETCH_BYTES,
+            isolation_level=settings.isolation,
             fetch_max_wait_ms=settings.fetch_max_wait_ms,
             session_timeout_ms=int(settings.session_s * 1000),
             heartbeat_interval_ms=int((settings.heartbeat_s or 0) * 1000),
@@ -70,12 +73,14 @@ class LaneThread(AIOKafkaConsumerThread):
 
     # -- called from the app's loop
 
-    async def fetch(self, active: set[Any], timeout: float, max_records: int) -> Batches:
-        """Return what came in on ``active`` partitions, at most ``max_records``; waits up to ``timeout`` seconds."""
-        fetched = await self.call_thread(
-            self._fetch_records, self._ensure_consumer(), active, timeout=timeout, max_records=max_records
-        )
-        return fetched or {}
+    async def fetch(self, active: set[Any], timeout: float, max_records: int) -> tuple[Batches, Spans]:
+        """Return what came in on ``active`` partitions, at most ``max_records``; waits up to ``timeout`` seconds.
+
+        Returns:
+            The records, and the spans of those partitions whose topics may have holes.
+        """
+        batches, spans = await self.call_thread(self._fetch_spans, active, timeout, max_records)
+        return batches, spans
 
     async def seek_all(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Fetch next from these offsets; partitions that were taken away meanwhile are left out."""
@@ -122,6 +127,20 @@ class LaneThread(AIOKafkaConsumerThread):
         return lags
 
     # -- run in the consumer's thread
+
+    async def _fetch_spans(self, active: set[Any], timeout: float, max_records: int) -> tuple[Batches, Spans]:
+        consumer, gappy = self._ensure_consumer(), self.consumer.settings.gappy_topics
+        watched = {tp for tp in active if tp.topic in gappy}
+        before = self._positions(watched)
+        fetched = await self._fetch_records(consumer, active, timeout=timeout, max_records=max_records)
+        after = self._positions(before.keys())
+        return dict(fetched or {}), {tp: (before[tp], end) for tp, end in after.items()}
+
+    def _positions(self, tps: Iterable[Any]) -> dict[TopicPartition, int]:
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        states = {tp: assignment.state_value(tp) for tp in tps} if assignment is not None else {}
+        return {tp: s.position for tp, s in states.items() if s is not None and s.has_valid_position}
 
     async def _seek_all(self, offsets: Mapping[TopicPartition, int]) -> None:
         consumer = self._ensure_consumer()

@@ -8,12 +8,14 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
 from aiokafka import ConsumerRecord, TopicPartition
 
 from agents import metrics
+from agents.atomic import Atomic, Piece
 from agents.lane import Lane, Round
 from agents.library import Library
 from agents.safety import ExitCode, die, retry
@@ -52,6 +54,7 @@ class LeadJob:
         self._leads: dict[int, Partition] = {}
         self._breakers: dict[int, DlqBreaker] = {}
         self._base = settings.epoch << EPOCH_BITS
+        self._atomic: Atomic | None = None
         self._sent: Counter[str] = Counter()
 
     # -- life cycle
@@ -68,17 +71,27 @@ class LeadJob:
         self._server = HealthServer(lane, host, port, self._export, self._progress)
         await self._server.start()
         logger.info("metrics at http://%s:%d/metrics", self._settings.metrics_host, self._server.port)
+        if self._settings.exactly_once:
+            if not idempotent:
+                die(ExitCode.CONFIG, "LEADKEEPER_EXACTLY_ONCE: this broker has no transactions; leave it unset")
+            ids = f"{self._prefix}lead-agent"
+            limit_s = lane.settings.rebalance_timeout_s
+            self._atomic = Atomic(bootstrap, ids, lane.settings.group, lane.lease.permit, limit_s)
         if self._settings.clock == "wall":
             lane.every(self._settings.tick_s, self._tick)
 
     async def teardown(self) -> None:
         """Disconnect."""
         await self._server.stop()
+        if self._atomic is not None:
+            await self._atomic.stop()
         await self._writer.stop()
 
     async def on_assigned(self, tps: frozenset[TopicPartition]) -> None:
         """Bring the state of all owned partitions up to the end of the changelog."""
         numbers = [tp.partition for tp in tps]
+        if self._atomic is not None:
+            await self._atomic.own(numbers)
         for number in numbers:
             self._leads.setdefault(number, Partition(number))
             self._breakers.setdefault(number, DlqBreaker())
@@ -108,28 +121,49 @@ class LeadJob:
         for tp, batch in round_.batches.items():
             self._library.prepare(tp.partition, (record.value for record in batch))
         size = sum(map(len, round_.batches.values()))
-        outputs: list[Record] = []
         folded: list[Folded] = []
-        names = self._names
+        pieces: dict[TopicPartition, Piece] = {}
         for tp, batch in round_.batches.items():
-            number = tp.partition
-            for result in await self._fold(tp, batch, heavy=size > HEAVY):
-                folded.append(result)
-                outputs += [
-                    (names[topic], number, key, value, None, head) for topic, key, value, head in result.outputs
-                ]
-        await self._writer.produce(outputs)
-        if not lane.still_owner(round_):
-            return
-        leads: dict[int, list[Record]] = {}
-        last: dict[int, list[Record]] = {}
-        topic = self._changelog.topic
-        for number in {tp.partition for tp in round_.batches}:
-            changed, closing = self._leads[number].changes()
-            leads[number] = [(topic, number, key, value, None, None) for key, value in changed]
-            last[number] = [(topic, number, key, value, None, None) for key, value in closing]
-        await self._changelog.write(leads, last)
-        self._count(round_, folded)
+            results = await self._fold(tp, batch, heavy=size > HEAVY)
+            pieces[tp] = self._piece(tp, results, lane.ends(round_)[tp])
+            folded += results
+        write = self._write if self._atomic is None else self._write_at_once
+        if await write(pieces, lambda: lane.still_owner(round_)):
+            self._count(round_, folded)
+
+    def _piece(self, tp: TopicPartition, results: list[Folded], end: int) -> Piece:
+        number, names, topic = tp.partition, self._names, self._changelog.topic
+        outputs: list[Record] = []
+        for result in results:
+            outputs += [(names[name], number, key, value, None, heads) for name, key, value, heads in result.outputs]
+        leads, closing = self._leads[number].changes()
+        return Piece(
+            outputs,
+            [(topic, number, key, value, None, None) for key, value in leads],
+            [(topic, number, key, value, None, None) for key, value in closing],
+            end,
+        )
+
+    async def _write(self, pieces: Mapping[TopicPartition, Piece], may_write: Callable[[], bool]) -> bool:
+        """Outputs, then state: what was not written comes again, with the same ids. Returns whether it was written."""
+        await self._writer.produce([record for piece in pieces.values() for record in piece.outputs])
+        if not may_write():
+            return False
+        numbered = {tp.partition: piece for tp, piece in pieces.items()}
+        await self._changelog.write(
+            {number: piece.state for number, piece in numbered.items()},
+            {number: piece.last for number, piece in numbered.items()},
+        )
+        return True
+
+    async def _write_at_once(self, pieces: Mapping[TopicPartition, Piece], may_write: Callable[[], bool]) -> bool:
+        """All in one transaction a partition. Returns whether it was written."""
+        assert self._atomic is not None
+        acked = await self._atomic.write(pieces, may_write)
+        if acked is None:
+            return False
+        self._changelog.wrote(acked, markers=1)
+        return True
 
     async def _fold(self, tp: TopicPartition, batch: list[ConsumerRecord], *, heavy: bool) -> list[Folded]:
         partition, breaker = self._leads[tp.partition], self._breakers[tp.partition]
@@ -199,7 +233,7 @@ class LeadJob:
     def _count(self, round_: Round, folded: list[Folded]) -> None:
         before = self._sent.total()
         for result in folded:
-            count_tally(result.tally)
+            metrics.count_tally(result.tally)
             self._sent.update({key[3]: n for key, n in result.tally.items() if key[:2] == ("decided", "sent")})
         if self._sent.total() > before:
             now = time.time()
@@ -240,30 +274,6 @@ def tick_record(
         int(at.timestamp() * 1000),
         headers,
     )
-
-
-COUNTED = {
-    "events": metrics.EVENTS,
-    "duplicates": metrics.DUPLICATES,
-    "skipped": metrics.SKIPPED,
-    "rejected": metrics.DEAD_LETTERS,
-    "assessed": metrics.ASSESSMENTS,
-    "stage": metrics.STAGE_MOVES,
-    "decided": metrics.DECISIONS,
-    "escalation": metrics.ESCALATIONS,
-    "episode": metrics.EPISODES,
-    "receipt": metrics.RECEIPTS,
-    "looks": metrics.LOOKS,
-}
-"""What the fold tallies under a name, by the metric that shows it; the rest of the tally's key are the metric's labels."""
-
-
-def count_tally(tally: "Counter[tuple[str, ...]]") -> None:
-    """Add what a fold counted to the metrics."""
-    for (name, *labels), n in tally.items():
-        told = [topics.EVENTS.name, *labels] if name == "rejected" else labels
-        if (metric := COUNTED.get(name)) is not None:
-            (metric.labels(*told) if told else metric).inc(n)
 
 
 def _apply(partition: Partition, where: str, key: bytes, value: bytes | None, offset: int) -> None:

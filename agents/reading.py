@@ -28,6 +28,7 @@ async def read_topics(
         auto_offset_reset="earliest",
         fetch_max_wait_ms=min(flavour.fetch_max_wait_ms, 100),
         max_partition_fetch_bytes=4 << 20,
+        isolation_level=flavour.isolation,
     )
     await consumer.start()
     try:

@@ -99,5 +99,10 @@ def lane_settings(settings: Settings) -> LaneSettings:
         client_id="report",
         session_timeout_s=settings.session_timeout_s,
         commit_interval_s=settings.commit_interval_s,
-        gappy_topics=frozenset({settings.topic_prefix + topics.ASSESSMENTS.name}),  # compacted: offsets may be missing
+        # Compacted or written in transactions: offsets may be missing.
+        gappy_topics=frozenset(
+            settings.topic_prefix + topic.name
+            for topic in READS
+            if settings.exactly_once or topic is topics.ASSESSMENTS
+        ),
     )

@@ -77,7 +77,8 @@ class LaneSettings:
             each; a few ms more latency save most of that when traffic is thin.
         commit_interval_s: Between commits of done offsets.
         gappy_topics: Input topics with holes in their offsets by design: compacted, or written in transactions. The
-            contiguity law follows the fetcher there.
+            contiguity law follows the fetcher's own position there.
+        isolation: ``read_committed`` where the broker has transactions: what was aborted is never read.
         stuck_s: Watchdog: longest time with lag and without progress.
         drain_s: Longest time a stop may take (SIGTERM) before the process is ended hard.
     """
@@ -94,6 +95,7 @@ class LaneSettings:
     min_round_spacing_ms: float = 2.0
     commit_interval_s: float = 1.0
     gappy_topics: frozenset[str] = frozenset()
+    isolation: str = "read_uncommitted"
     stuck_s: float = 120.0
     drain_s: float = 25.0
 
@@ -106,6 +108,7 @@ class LaneSettings:
             heartbeat_s=self.heartbeat_s or min(3.0, session / 5),
             fetch_max_wait_ms=self.fetch_max_wait_ms or flavour.fetch_max_wait_ms,
             idempotent=flavour.idempotent if self.idempotent is None else self.idempotent,
+            isolation=flavour.isolation,
         )
 
     @property

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
         float | None, Field(description="of the consumer groups; empty: what suits the broker")
     ] = None
     commit_interval_s: Annotated[float, Field(gt=0)] = 1.0
+    exactly_once: Annotated[
+        bool, Field(description="outputs, state and offset of a round in one transaction; the same for every process")
+    ] = False
     metrics_port: Annotated[
         int, Field(ge=0, le=65_535, description="of /metrics, /health and /ready; 0: a free one")
     ] = 0

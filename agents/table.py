@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from agents.writer import Out, Record, Writer
+from agents.writer import Acked, Out, Record, Writer
 from schemas.errors import StateUnreadable
 
 logger = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ class Changelog:
         self._writer = writer
         self._bootstrap = bootstrap
         self._wait_ms = fetch_max_wait_ms
+        self._isolation = "read_committed" if writer.idempotent else "read_uncommitted"
         self._known: dict[int, int] = {}
         self._behind: set[int] = set()  # partitions with a foreign record after the known position
 
@@ -116,6 +117,7 @@ class Changelog:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=self._wait_ms,
             max_partition_fetch_bytes=4 << 20,
+            isolation_level=self._isolation,
         )
         await reader.start()
         try:
@@ -145,10 +147,21 @@ class Changelog:
             (record for group in records.values() for record in group),
             (record for group in tails.values() for record in group),
         )
+        self.wrote(acked)
+
+    def wrote(self, acked: Mapping[tuple[str, int], Iterable[Acked]], markers: int = 0) -> None:
+        """Note what of it the broker has taken.
+
+        Args:
+            acked: As ``Writer.produce`` and ``Writer.transact`` return it.
+            markers: Control records that follow in each partition: a transaction ends with one.
+        """
         for (topic, partition), batches in acked.items():
             if topic == self.topic:
                 for base_offset, count in batches:
                     self._advance(partition, base_offset, count)
+                if partition in self._known and partition not in self._behind:
+                    self._known[partition] += markers
 
     def _advance(self, partition: int, base_offset: int, count: int) -> None:
         known = self._known.get(partition)

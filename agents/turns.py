@@ -72,6 +72,11 @@ class Turns:
         """Work on a round that came through the channel. Goes on to its end even if Faust cancels the agent."""
         await asyncio.shield(self.spawn(self._take(round_, self._handler.process)))
 
+    @property
+    def busy(self) -> bool:
+        """Whether a round is handed over or being worked on."""
+        return self._handed is not None
+
     def every(self, seconds: float, work: Work) -> None:
         """Give ``work`` a turn every so many seconds, once the partitions are recovered."""
 

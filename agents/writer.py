@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -87,6 +87,8 @@ class Writer:
         guard: Awaited right before each write leaves; ends the process if it may not write any more (``Lease.permit``).
         request_timeout_s: Seconds that one record may take with all its retries before ``WriterFailedError``.
         compression: ``gzip``, ``snappy``, ``lz4``, ``zstd`` or None.
+        transactional_id: Set: ``transact`` is the way to write, and ``start`` fences the id's former users.
+        transaction_timeout_s: After so long the broker aborts a transaction that nobody ends.
     """
 
     def __init__(
@@ -98,8 +100,12 @@ class Writer:
         guard: Callable[[], Awaitable[None]] | None = None,
         request_timeout_s: float = 20.0,
         compression: str | None = None,
+        transactional_id: str | None = None,
+        transaction_timeout_s: float = 60.0,
     ) -> None:
         """Keep the settings; ``start`` connects."""
+        self.idempotent = idempotent
+        self._transactional = transactional_id is not None
         self._settings: dict[str, Any] = {
             "bootstrap_servers": bootstrap,
             "client_id": client_id,
@@ -109,6 +115,8 @@ class Writer:
             "max_batch_size": BATCH_BYTES,
             "request_timeout_ms": int(request_timeout_s * 1000),
             "compression_type": compression,
+            "transactional_id": transactional_id,
+            "transaction_timeout_ms": int(transaction_timeout_s * 1000),
         }
         self._guard = guard
         self._producer: AIOKafkaProducer | None = None
@@ -121,6 +129,9 @@ class Writer:
         if self._guard is not None:
             _guard_requests(self._producer, self._guard)
         await self._producer.start()
+        if self._transactional:
+            await self._producer.begin_transaction()  # waits for the producer id, and so for the fence
+            await self._producer.abort_transaction()
 
     async def stop(self) -> None:
         """Close the connection. Everything produced was already acknowledged."""
@@ -164,6 +175,47 @@ class Writer:
                     raise WriterFailedError(f"{at[0]}[{at[1]}]: not acknowledged: {result!r}") from result
                 raise result
             acked[at] = result
+        return acked
+
+    async def transact(
+        self,
+        records: Iterable[Record],
+        last: Iterable[Record],
+        offsets: Mapping[TopicPartition, int],
+        group: str,
+        may_commit: Callable[[], bool],
+    ) -> dict[tuple[str, int], list[Acked]] | None:
+        """Write records and commit offsets in one transaction; return when the broker has committed it.
+
+        Args:
+            records: As in ``produce``.
+            last: As in ``produce``.
+            offsets: Next offsets of the inbox, for the group.
+            group: Whose offsets these are.
+            may_commit: Asked before the commit; if it says no, all is aborted.
+
+        Returns:
+            As ``produce``; None when it was aborted.
+
+        Raises:
+            RecordTooLargeError: As in ``produce``.
+            WriterFailedError: The transaction failed, or somebody else uses this id by now.
+        """
+        producer = self._producer
+        if producer is None:
+            raise WriterFailedError("the writer was not started: await writer.start() first")
+        try:
+            await producer.begin_transaction()
+            acked = await self.produce(records, last)
+            await producer.send_offsets_to_transaction(dict(offsets), group)
+            if not may_commit():
+                await producer.abort_transaction()
+                return None
+            if self._guard is not None:
+                await self._guard()
+            await producer.commit_transaction()
+        except KafkaError as error:
+            raise WriterFailedError(f"the transaction for {dict(offsets)} failed: {error!r}") from error
         return acked
 
     async def _chain(self, producer: AIOKafkaProducer, at: tuple[str, int], plan: list[BatchBuilder]) -> list[Acked]:

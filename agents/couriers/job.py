@@ -137,6 +137,8 @@ class CourierJob:
     async def _fire(self, round_: Round, lane: Lane) -> None:
         """Take up deliveries whose time has come."""
         self.stats.waiting = self._ledger.waiting()
+        for tp in lane.owned():
+            self._backlog.read(tp, lane.read_up_to(tp))
         due: list[Item] = []
         for partition, entry in list(self._ledger.due(utc_now(), self._stream_now, BATCH)):
             if self._backlog.behind(partition):

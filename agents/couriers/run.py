@@ -59,6 +59,9 @@ def lane_settings(channel: ChannelName, settings: CourierSettings) -> LaneSettin
         rebalance_timeout_s=90.0,
         drain_s=45.0,
         max_records=MAX_RECORDS,
+        gappy_topics=frozenset({settings.topic_prefix + topics.INTERVENTIONS[channel].name})
+        if settings.exactly_once
+        else frozenset(),
     )
 
 
