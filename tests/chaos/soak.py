@@ -30,7 +30,8 @@ from agents.topics import create
 from agents.writer import Out, Writer, partition_for
 from schemas import topics
 from tests.brokers import FORCE, Broker, BrokerChoice
-from tests.faults.run import PARTITIONS, Run
+from tests.faults.run import Run
+from tests.faults.traffic import PARTITIONS
 from tests.faults.world import World
 from tests.polling import eventually_async
 

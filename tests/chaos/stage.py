@@ -21,12 +21,15 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from agents.child import LOOPBACK, ChildProcess, free_port
 from agents.topics import configs_of
+from agents.writer import Out, Writer, partition_for
 from deploy.kafka.run import ApacheKafka
 from schemas import topics
 from tests.brokers import Broker
 from tests.chaos.proxy import order
 from tests.faults.nemesis import Fault, Undo
+from tests.faults.traffic import PARTITIONS
 from tests.faults.world import ROOT, World
+from tests.polling import eventually
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Stage:
     def fill_disk(self, world: World, _: random.Random) -> None:
         """No file may grow any more, as on a full disk; Kafka gives up, and is started again with room."""
         resource.prlimit(self.kafka.pid, resource.RLIMIT_FSIZE, (0, 0))
-        self.kafka.wait()
+        eventually(lambda: not self.kafka._running_child().running, timeout=60, what="Kafka giving up on a full disk")
         self.kafka.restart()
         world.done.append("fill the broker's disk")
 
@@ -85,6 +88,29 @@ class Stage:
             return seconds, lambda: _run(self._replicas(written, 1))
 
         return fault
+
+    def garbage(self, count: int) -> Fault:
+        """So many records in a row that are none, on one partition: its breaker must stop it until somebody restarts it."""
+
+        def fault(world: World, _: random.Random) -> Undo:
+            key = b"acme:lead-0"
+            bad = Out(world.prefix + topics.EVENTS.name, partition_for(key, PARTITIONS), key, b"{")
+            _run(self._write([bad] * count))
+            world.done.append(f"{count} bad records in a row")
+
+            def restart() -> None:
+                for name in world.workers("lead-"):
+                    world.kill(name)
+
+            return 2 * world.session_s, restart
+
+        return fault
+
+    async def _write(self, records: list[Out]) -> None:
+        writer = Writer(self.broker.bootstrap, idempotent=self.broker.idempotence)
+        await writer.start()
+        await writer.produce(records)
+        await writer.stop()
 
     async def _replicas(self, names: list[str], count: int) -> None:
         # What is not named in an order to alter goes back to its default, so all settings are sent again.

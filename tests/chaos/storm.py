@@ -63,6 +63,7 @@ STORMS: dict[str, Storm] = {
     "connections cut": Storm(MIDDLE, lambda stage: {stage.cut(5.0): 2, stage.cut(30.0): 1}),
     "connections reset": Storm(MIDDLE, lambda stage: {stage.resets(0.01, 20.0): 2}),
     "slow network": Storm(MIDDLE, lambda stage: {stage.slow(0.2, 20.0): 1, stage.slow(2.0, 20.0): 1}),
+    "dead-letter breaker": Storm(MIDDLE, lambda stage: {stage.garbage(300): 2}),
     "Redis": Storm(
         replace(MIDDLE, redis_proxy=True, settings=SOON),
         lambda _: {nemesis.stop_redis: 2, nemesis.flush_redis: 2, nemesis.read_only_redis: 1, nemesis.slow_redis: 2},

@@ -18,12 +18,11 @@ from schemas import topics
 from tests.brokers import Broker
 from tests.faults.logs import Logs
 from tests.faults.nemesis import Fault
-from tests.faults.traffic import traffic
+from tests.faults.traffic import PARTITIONS, traffic
 from tests.faults.verdict import Calls, Verdict, judge, judge_calls, oracle
 from tests.faults.world import World
 from tests.polling import eventually_async
 
-PARTITIONS = 4
 SEED = 20_260_302
 
 

@@ -11,6 +11,7 @@ from agents.writer import Out, partition_for
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAYS = 40
+PARTITIONS = 4
 GARBAGE = (
     b"",
     b"{",

@@ -219,8 +219,9 @@ class World:
         return sum(int(line.rpartition(": ")[2]) for line in self._said() if SAID in line)
 
     def failed_at(self) -> list[str]:
-        """What workers did to themselves (`tests.chaos.failpoints`)."""
-        return [line for line in self._said() if line.startswith("failpoint ")]
+        """What workers did to themselves: failpoints, and partitions that the dead-letter breaker stopped."""
+        tripped = ["a breaker tripped" for line in self._said() if "too many records are being dead-lettered" in line]
+        return [*(line for line in self._said() if line.startswith("failpoint ")), *tripped]
 
     def mails(self) -> Counter[str]:
         """Mails by intervention id."""
