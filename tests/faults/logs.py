@@ -22,8 +22,10 @@ class Logs:
         commands: Ids of the commands of each channel.
     """
 
-    def __init__(self, bootstrap: str, prefix: str, partitions: int) -> None:
+    def __init__(self, bootstrap: str, prefix: str, partitions: int, *, committed: bool) -> None:
+        """`committed`: read only what was committed, on a broker that knows the difference."""
         self._bootstrap, self._prefix, self._partitions = bootstrap, prefix, partitions
+        self._isolation = "read_committed" if committed else "read_uncommitted"
         self._written = [t.name for t in (*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ)]
         names = [topics.EVENTS.name, topics.STATE.name, topics.LEDGER.name, *self._written]
         self.records: dict[str, list[ConsumerRecord]] = {name: [] for name in names}
@@ -39,6 +41,7 @@ class Logs:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=40,
             request_timeout_ms=120_000,
+            isolation_level=self._isolation,
         )
         await self._reader.start()
         tps = [TopicPartition(self._prefix + name, n) for name in self.records for n in range(self._partitions)]

@@ -104,7 +104,7 @@ async def play(broker: Broker, folder: Path, run: Run) -> Outcome:
     writer = Writer(broker.bootstrap, idempotent=broker.idempotence)
     await writer.start()
     try:
-        async with Logs(broker.bootstrap, prefix, PARTITIONS) as logs:
+        async with Logs(broker.bootstrap, prefix, PARTITIONS, committed=broker.idempotence) as logs:
             with World(folder, broker, prefix, run) as world:
                 await _feed(writer, prefix, world, run)
 
