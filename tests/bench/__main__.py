@@ -13,14 +13,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.bench import count
+from tests.bench import count, full
 from tests.bench.figures import Bench, Figure
 from tests.bench.machine import heading
 from tests.bench.report import gather, show, write
 from tests.brokers import BrokerChoice
 from tests.worlds import ROOT
 
-BENCHES: dict[str, Callable[[Bench], Iterator[Figure]]] = {"count": count.run}
+BENCHES: dict[str, Callable[[Bench], Iterator[Figure]]] = {"count": count.run, "full": full.run}
 
 app = typer.Typer(add_completion=False)
 
@@ -29,7 +29,13 @@ app = typer.Typer(add_completion=False)
 def bench(
     names: Annotated[list[str] | None, typer.Argument(help=f"which: {', '.join(BENCHES)}; none = all")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="times that each figure is taken")] = 3,
-    events: Annotated[int, typer.Option(min=1_000, help="events in the big logs")] = 3_000_000,
+    events: Annotated[int, typer.Option(min=1_000, help="events of the count job")] = 3_000_000,
+    full_events: Annotated[int, typer.Option(min=1_000, help="events of the full job")] = 300_000,
+    leads: Annotated[list[int] | None, typer.Option(help="leads held; may be repeated")] = None,
+    partitions: Annotated[list[int] | None, typer.Option(help="of the inbox; may be repeated")] = None,
+    size: Annotated[list[int] | None, typer.Option(help="bytes of an event; may be repeated")] = None,
+    processes: Annotated[list[int] | None, typer.Option(help="lead agents; may be repeated")] = None,
+    rate: Annotated[list[int] | None, typer.Option(help="events/s of the latency bench; may be repeated")] = None,
     broker: Annotated[str, typer.Option(help="env, docker, jars or embedded; default: the first that is here")] = "",
     only: Annotated[
         list[str] | None, typer.Option(help="only this engine, by its printed name; may be repeated")
@@ -53,7 +59,11 @@ def bench(
     with ExitStack() as cleanup:
         running = choice.start(cleanup)
         about = heading(running, choice.reasons(), "make bench ARGS=" + shlex.quote(shlex.join(sys.argv[1:])))
-        asked = Bench(running, folder, repeat=repeat, events=events, only=tuple(only or ()))
+        asked = Bench(
+            running, folder, repeat=repeat, events=events, full_events=full_events, only=tuple(only or ()),
+            leads=tuple(leads or (1_000_000,)), partitions=tuple(partitions or (4,)), sizes=tuple(size or (320,)),
+            processes=tuple(processes or (1,)), rates=tuple(rate or (1_000, 5_000, 20_000)),
+        )  # fmt: skip
         figures: list[Figure] = []
         for name in chosen:
             for figure in BENCHES[name](asked):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.writer import Out, Writer, partition_for
+from tests.bench.logs import records
 from tests.broker.count_job import event
 from tests.brokers import Broker, Topics
 
@@ -18,7 +17,6 @@ PARTITIONS = 4
 KEYS = 1_000
 SEED = 20261121
 _PIECE = 4_000
-_SILENCE_S = 3.0  # the embedded broker's end offsets are too low: the end is where nothing more comes
 
 Count = tuple[int, int]  # events, total
 Reads = Callable[[bytes, bytes | None], tuple[bytes, Count] | None]
@@ -76,7 +74,7 @@ async def verify(bootstrap: str, log: CountLog, outputs: str, changelog: str, re
     """
     seen: dict[bytes, Count] = {}
     repeated = 0
-    async for key, value in _records(bootstrap, outputs):
+    async for key, value in records(bootstrap, outputs):
         *_, events, total = map(int, (value or b"").split(b":"))
         if key is None or events != seen.get(key, (0, 0))[0] + 1:
             repeated += 1
@@ -86,7 +84,7 @@ async def verify(bootstrap: str, log: CountLog, outputs: str, changelog: str, re
     if wrong := _differences(seen, log.truth):
         return f"{wrong:,} keys end with wrong outputs"
     state: dict[bytes, Count] = {}
-    async for key, value in _records(bootstrap, changelog):
+    async for key, value in records(bootstrap, changelog):
         if (found := reads(key or b"", value)) is not None:
             state[found[0]] = found[1]
     wrong = _differences(state, log.truth)
@@ -95,28 +93,3 @@ async def verify(bootstrap: str, log: CountLog, outputs: str, changelog: str, re
 
 def _differences(found: dict[bytes, Count], truth: dict[bytes, Count]) -> int:
     return sum(found.get(key) != truth.get(key) for key in found.keys() | truth.keys())
-
-
-async def _records(bootstrap: str, topic: str) -> AsyncIterator[tuple[bytes | None, bytes | None]]:
-    reader = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=4 << 20,
-        fetch_max_wait_ms=40,
-    )
-    await reader.start()
-    try:
-        numbers = (await reader._client.fetch_all_metadata()).partitions_for_topic(topic)
-        tps = [TopicPartition(topic, number) for number in numbers]
-        reader.assign(tps)
-        await reader.seek_to_beginning(*tps)
-        heard = time.monotonic()
-        while time.monotonic() - heard < _SILENCE_S:
-            for batch in (await reader.getmany(timeout_ms=200)).values():
-                heard = time.monotonic()
-                for record in batch:
-                    yield record.key, record.value
-    finally:
-        await reader.stop()

@@ -44,7 +44,8 @@ class Bench:
         broker: Where it runs.
         folder: For logs, state directories and profiles of this run.
         repeat: How often each figure is taken.
-        events: Events of the big logs.
+        events: Events of the count job.
+        full_events: Events of the full job.
         leads: Leads held; several give a figure each.
         partitions: Partitions of the inbox; several give a figure each.
         sizes: Bytes of an event of the full job; several give a figure each.
@@ -57,6 +58,7 @@ class Bench:
     folder: Path
     repeat: int = 3
     events: int = 3_000_000
+    full_events: int = 300_000
     leads: tuple[int, ...] = (1_000_000,)
     partitions: tuple[int, ...] = (4,)
     sizes: tuple[int, ...] = (320,)
