@@ -27,6 +27,7 @@ STORY = (
     topics.ESCALATIONS,
     topics.OUTCOMES,
 )
+NO_STAGE = "a high risk without a stage: the lead is closed, gone for good, or was active too recently to be messaged"
 _ENVELOPE = {"v", "type", "id", "tenant", "lead", "at", "source", "key"}
 
 
@@ -37,6 +38,8 @@ class Entry(NamedTuple):
     kind: str
     text: str
     rank: int
+    note: str = ""
+    """What has to be said once below a story with such a line."""
 
 
 async def story(bootstrap: str, prefix: str, tenant: str, lead: str) -> list[Entry]:
@@ -122,12 +125,10 @@ def _told(at: datetime, kind: str, body: dict[str, Any]) -> Entry:  # noqa: PLR0
                 if body["stage"] != body["previous_stage"]
                 else body["stage"]
             )
-            if body["stage"] == Stage.NONE and body["level"] != Level.LOW:
-                moved += " (closed, gone for good, or active too recently to be in a stage)"
             why = "; ".join(r["text"] for r in body["reasons"][:3])
-            return Entry(
-                at, "risk", f"{100 * body['probability']:.0f} %  {moved}" + (f"  because {why}" if why else ""), 1
-            )
+            told = f"{100 * body['probability']:.0f} %  {moved}" + (f"  because {why}" if why else "")
+            unstaged = body["stage"] == Stage.NONE and body["level"] != Level.LOW
+            return Entry(at, "risk", told, 1, NO_STAGE if unstaged else "")
         case "decided":
             what = " ".join(filter(None, (body["step"], body["channel"] and f"by {body['channel']}")))
             until = f" until {body['until'][:16].replace('T', ' ')}" if body["until"] else ""

@@ -42,6 +42,7 @@ def print_story(entries: "list[Entry]", *, as_json: bool = False) -> None:
     if as_json:
         for entry in entries:
             line = {"at": entry.at.isoformat(), "kind": entry.kind, "text": entry.text}
+            line |= {"note": entry.note} if entry.note else {}
             out.print(json.dumps(line), markup=False, soft_wrap=True)
         return
     table = Table.grid(padding=(0, 2))
@@ -49,3 +50,5 @@ def print_story(entries: "list[Entry]", *, as_json: bool = False) -> None:
         when, kind = Text(f"{entry.at:%Y-%m-%d %H:%M}", style="dim"), Text(entry.kind, style=COLOURS[entry.kind])
         table.add_row(when, kind, Text(entry.text))
     out.print(table)
+    for note in dict.fromkeys(entry.note for entry in entries if entry.note):
+        out.print(f"[dim]({note})[/]")

@@ -33,7 +33,16 @@ def list_(
     if not entries:
         out.print("nothing is in doubt" if in_doubt else "the ledger is empty")
         return
-    table = Table(Column("id", no_wrap=True), "channel", "state", "lead", "at", "error", box=None, pad_edge=False)
+    table = Table(
+        Column("id", no_wrap=True),
+        "channel",
+        "state",
+        "lead",
+        Column("at", no_wrap=True),
+        "error",
+        box=None,
+        pad_edge=False,
+    )
     for entry in entries[-limit:] if limit else []:
         table.add_row(
             entry.id,

@@ -72,7 +72,7 @@ def tell_ending(
         print_story(tale if len(tale) <= STORY_LINES else [*tale[:8], *tale[8 - STORY_LINES :]])
         if len(tale) > STORY_LINES:
             console.print(
-                f"[dim]({len(tale) - STORY_LINES} lines in the middle left out; `leadkeeper lead show` has them all)[/]"
+                f"[dim]({len(tale) - STORY_LINES} lines in the middle left out; with --keep, `leadkeeper lead show` has them all)[/]"
             )
         if (mail := last_mail(folder_of_mails, str(lead))) is not None:
             console.print()

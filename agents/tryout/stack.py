@@ -33,6 +33,7 @@ class Stack:
         redis_url: Of Redis.
         prefix: Before every topic and group; empty on a broker of our own.
         mails: Folder of delivered mails.
+        smtp_port: Of the mailbox.
         ports: Metrics port by worker (`lead`, `report`, `email`, ...).
     """
 
@@ -46,6 +47,7 @@ class Stack:
         self.mails = folder / "mail"
         self.ports: dict[str, int] = {}
         self.bootstrap = self.redis_url = ""
+        self.smtp_port = 0
 
     def __enter__(self) -> Self:
         """Start broker, Redis and mailbox; workers follow with `start_workers`."""
@@ -60,7 +62,7 @@ class Stack:
                 "mailbox", [sys.executable, "-P", "-m", "deploy.providers.mailbox", str(self.mails)], {}
             )
             mailbox.wait_ready(lambda: log.exists() and '"port"' in log.read_text(), READY_S)
-            self._smtp = int(json.loads(log.read_text().splitlines()[0])["port"])
+            self.smtp_port = int(json.loads(log.read_text().splitlines()[0])["port"])
         except BaseException:
             self._exit.close()
             raise
@@ -80,7 +82,7 @@ class Stack:
             "LEADKEEPER_POLICY": str(self._policy),
             "LEADKEEPER_MODELS": str(self._models),
             "LEADKEEPER_MODEL": self._model,
-            "LEADKEEPER_SMTP_PORT": str(self._smtp),
+            "LEADKEEPER_SMTP_PORT": str(self.smtp_port),
             "LEADKEEPER_SMTP_FINAL": "true",
             "LEADKEEPER_COMMIT_INTERVAL_S": "0.5",
             "LEADKEEPER_LOG_LEVEL": "warning",

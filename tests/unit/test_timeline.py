@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
-from agents.timeline import tell
+from agents.timeline import NO_STAGE, tell
 from tests.worlds import ROOT
 
 ASSESSED = next((ROOT / "schemas/examples/lead.assessments").glob("*.json"))
 
 
-def assessed(**changes: Any) -> str:
-    """The line of an assessment."""
+def assessed(**changes: Any) -> tuple[str, str]:
+    """The line of an assessment, and the note below."""
     entry = tell(json.loads(ASSESSED.read_text()) | changes)
     assert entry is not None
-    return entry.text
+    return entry.text, entry.note
 
 
 def test_a_high_risk_without_a_stage_is_explained() -> None:
     high = {"probability": 0.97, "level": "critical", "stage": "none", "previous_stage": "none", "reasons": []}
-    assert assessed(**high) == "97 %  none (closed, gone for good, or active too recently to be in a stage)"
-    assert assessed(**high | {"probability": 0.03, "level": "low"}) == "3 %  none"
-    assert assessed(**high | {"stage": "critical_risk"}) == "97 %  none -> critical_risk"
+    assert assessed(**high) == ("97 %  none", NO_STAGE)
+    assert assessed(**high | {"probability": 0.03, "level": "low"}) == ("3 %  none", "")
+    assert assessed(**high | {"stage": "critical_risk"}) == ("97 %  none -> critical_risk", "")
 
 
 @pytest.mark.parametrize(
