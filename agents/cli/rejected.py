@@ -18,7 +18,7 @@ def tell_rejects(console: Console, rejects: Rejects, *, dead_lettered: bool) -> 
     console.print(f"[yellow]{', '.join(told)}:[/]", soft_wrap=True)
     for line in rejects.lines():
         console.print(line, soft_wrap=True, markup=False)
-    also = "; they are dead-lettered as well" if dead_lettered else ""
+    also = " (dead-lettered as well)" if dead_lettered else ""
     console.print(f"each with its line and remedy: {near(rejects.path)}{also}", soft_wrap=True, markup=False)
 
 
