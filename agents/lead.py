@@ -24,7 +24,7 @@ from agents.settings import LeadSettings
 from agents.table import Changelog
 from agents.writer import Out, Record, Writer, partition_for
 from schemas import topics
-from schemas.errors import StateUnreadable, Unavailable
+from schemas.errors import Unavailable
 from schemas.events import Tick
 from streams.breaker import DlqBreaker
 from streams.lead import fold
@@ -96,10 +96,7 @@ class LeadJob:
             self._leads.setdefault(number, Partition(number))
             self._breakers.setdefault(number, DlqBreaker())
 
-        def apply_to(number: int) -> "partial[None]":
-            return partial(_apply, self._leads[number], f"{self._changelog.topic}[{number}]")
-
-        await self._changelog.recover_all(numbers, apply_to)
+        await self._changelog.recover_all(numbers, lambda number: self._leads[number].restore)
         self._check_log([(tp, self._leads[tp.partition].state.applied) for tp in tps], await self._ends(tps))
         await self._require({(p.state.policy, p.state.model) for p in self._leads.values()})
 
@@ -274,13 +271,6 @@ def tick_record(
         int(at.timestamp() * 1000),
         headers,
     )
-
-
-def _apply(partition: Partition, where: str, key: bytes, value: bytes | None, offset: int) -> None:
-    try:
-        partition.restore(key, value)
-    except StateUnreadable as error:
-        raise StateUnreadable(f"{where} offset {offset}: {error}") from error
 
 
 def _arrived(record: ConsumerRecord, *, live: bool) -> float | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -27,7 +27,22 @@ _POLL_MS = 1_000
 _POLL_RECORDS = 10_000  # some ms of applying: the loop, its lease and its heartbeats must go on
 _SILENCE_S = 60.0
 
-Apply = Callable[[bytes, bytes | None, int], None]
+Entry = tuple[bytes, bytes | None, int]
+"""Key, value (None = gone) and offset of a record."""
+Apply = Callable[[Sequence[Entry]], None]
+
+
+def one_by_one(apply: Callable[[bytes, bytes | None, int], None]) -> Apply:
+    """Apply entries that are few with a function for one; what goes wrong names the offset."""
+
+    def all_of(entries: Sequence[Entry]) -> None:
+        for key, value, offset in entries:
+            try:
+                apply(key, value, offset)
+            except Exception as error:
+                raise StateUnreadable(f"offset {offset}: {error!r}") from error
+
+    return all_of
 
 
 @dataclass
@@ -83,7 +98,7 @@ class Changelog:
 
         Args:
             partition: Which one.
-            apply: Called with key, value (None = gone) and offset of each record.
+            apply: Called with what was read, some thousands at a time, in order.
 
         Returns:
             The number of records applied.
@@ -202,16 +217,15 @@ class Changelog:
         return counts
 
     def _apply(self, batch: list[ConsumerRecord], apply: Apply) -> int:
-        counted = 0
-        for record in batch:
-            if record.key == BARRIER_KEY:
-                continue
-            where = f"{record.topic}[{record.partition}] offset {record.offset}"
-            if record.key is None:
-                raise StateUnreadable(f"{where}: a state record without a key; delete it or restore the topic")
-            try:
-                apply(record.key, record.value, record.offset)
-            except Exception as error:
-                raise StateUnreadable(f"{where}: {error!r}; every version ever written must be known") from error
-            counted += 1
-        return counted
+        where = f"{batch[0].topic}[{batch[0].partition}]"
+        entries = [(record.key, record.value, record.offset) for record in batch if record.key != BARRIER_KEY]
+        if nameless := [offset for key, _, offset in entries if key is None]:
+            raise StateUnreadable(
+                f"{where} offset {nameless[0]}: a state record without a key; delete it or restore the topic"
+            )
+        try:
+            apply(entries)
+        except Exception as error:
+            words = str(error) if isinstance(error, StateUnreadable) else repr(error)
+            raise StateUnreadable(f"{where} {words}; every version ever written must be known") from error
+        return len(entries)

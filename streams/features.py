@@ -88,10 +88,10 @@ class FeatureTable:
         row = len(self.keys)
         if row == len(self.rows):
             grown = row + max(row // 2, 1024)
-            self.rows = np.concatenate([self.rows, np.zeros(grown - row, ROW)])
-            self.due = np.concatenate([self.due, np.full(grown - row, LEAVING)])
+            rows, due = self.rows, self.due
+            self.rows, self.due = np.zeros(grown, ROW), np.full(grown, LEAVING)  # zeros take no memory until used
+            self.rows[:row], self.due[:row] = rows, due
         self.keys.append(None)
-        self.rows[row] = np.zeros((), ROW)
         self.rows["guard"][row] = -1
         return row
 

@@ -1,13 +1,15 @@
 """What is held of one inbox partition, and how it gets to the changelog and back."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
+from schemas.errors import StateUnreadable
 from streams import state as durable
-from streams.features import FeatureTable, Ints
+from streams.features import ROW, FeatureTable, Ints
 
 IN_ONE_PIECE = 1000
 """Tombstones of faded leads that go with the marker; a batch of 1 MiB holds 4,000 of the longest keys."""
@@ -55,12 +57,44 @@ class Partition:
         self._erased: set[bytes] = set()
         self._faded: set[bytes] = set()
 
-    def restore(self, key: bytes, value: bytes | None) -> None:
-        """Apply one record of the changelog, unless it is older than what is held.
+    def restore(self, records: Iterable[tuple[bytes, bytes | None, int]]) -> None:
+        """Apply records of the changelog (key, value, offset) in order, those that are not older than what is held.
 
-        The last write of a paused former owner may come after its successor's. Raises StateUnreadable when it is
-        damaged.
+        The last write of a paused former owner may come after its successor's. Leads that are no more than a row, which
+        is most of them, are taken together.
+
+        Raises:
+            StateUnreadable: A record is damaged; names its offset.
         """
+        rows: dict[bytes, bytes] = {}
+        for key, value, offset in records:
+            row = durable.plain_row(value)
+            if row is not None:
+                if key not in rows or durable.guard_of(row) >= durable.guard_of(rows[key]):
+                    rows[key] = row
+                continue
+            if key in rows:
+                self._restore_rows({key: rows.pop(key)})
+            try:
+                self._restore_one(key, value)
+            except StateUnreadable as error:
+                raise StateUnreadable(f"offset {offset}: {error}") from error
+        self._restore_rows(rows)
+
+    def _restore_rows(self, found: Mapping[bytes, bytes]) -> None:
+        if not found:
+            return
+        where = np.array([self.table.row_of(key) for key in found])
+        data = np.frombuffer(b"".join(found.values()), ROW)
+        newer = data["guard"] >= self.table.rows["guard"][where]
+        where, data = where[newer], data[newer]
+        self.table.rows[where] = data
+        self.table.due[where] = data["due"]
+        if self.records:
+            for row in where.tolist():
+                self.records.pop(row, None)
+
+    def _restore_one(self, key: bytes, value: bytes | None) -> None:
         if key == durable.PARTITION_KEY:
             state = durable.decode_partition(value or b"")
             if state.applied >= self.state.applied:

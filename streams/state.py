@@ -19,6 +19,11 @@ _RECORD_DECODER = msgspec.msgpack.Decoder(LeadRecord)
 _LEAD_DECODER = msgspec.msgpack.Decoder(tuple[int, bytes, bytes | None])
 
 
+_ZERO = _RECORD_ENCODER.encode((VERSION, bytes(ROW.itemsize), None))
+_HEAD, _TAIL, _PLAIN = _ZERO[: _ZERO.index(bytes(ROW.itemsize))], _ZERO[-1:], len(_ZERO)
+"""What msgpack puts around the row of a lead that has no record; it never changes, so it is not worked out each time."""
+
+
 class PartitionState(msgspec.Struct, array_like=True):
     """What a partition remembers besides its leads."""
 
@@ -45,10 +50,25 @@ def decode_record(data: bytes) -> LeadRecord:
 
 def encode_leads(rows: Rows, records: list[bytes | None]) -> list[bytes]:
     """Changelog values of these leads, in order."""
-    size, blob = ROW.itemsize, rows.tobytes()
+    size, blob, head, tail = ROW.itemsize, rows.tobytes(), _HEAD, _TAIL
     return [
-        _RECORD_ENCODER.encode((VERSION, blob[i * size : (i + 1) * size], record)) for i, record in enumerate(records)
+        head + blob[i * size : (i + 1) * size] + tail
+        if record is None
+        else _RECORD_ENCODER.encode((VERSION, blob[i * size : (i + 1) * size], record))
+        for i, record in enumerate(records)
     ]
+
+
+def plain_row(value: bytes | None) -> bytes | None:
+    """The row of a lead that has no record, as this version writes it; None for anything else."""
+    if value is not None and len(value) == _PLAIN and value.startswith(_HEAD) and value.endswith(_TAIL):
+        return value[len(_HEAD) : -len(_TAIL)]
+    return None
+
+
+def guard_of(row: bytes) -> int:
+    """The guard in the bytes of a row."""
+    return int.from_bytes(row[:8], "little", signed=True)
 
 
 def decode_lead(value: bytes) -> tuple[np.void, bytes | None]:

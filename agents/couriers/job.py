@@ -29,7 +29,7 @@ from agents.couriers.settings import CourierSettings
 from agents.couriers.stats import CourierStats
 from agents.lane import Lane
 from agents.rounds import Round
-from agents.table import Changelog
+from agents.table import Changelog, one_by_one
 from agents.writer import Out, Writer
 from schemas import topics
 from schemas.commands import Command, WithdrawIntervention
@@ -94,7 +94,7 @@ class CourierJob:
         await self._backlog.look(tps)
         partitions = {tp.partition for tp in tps}
         await self._changelog.recover_all(
-            partitions, lambda partition: lambda key, value, _: self._ledger.apply(partition, key, value)
+            partitions, lambda number: one_by_one(lambda key, value, _: self._ledger.apply(number, key, value))
         )
         for partition in partitions:
             self._ledger.wait_for_unfinished(partition, utc_now())

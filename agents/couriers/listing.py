@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from aiokafka.client import AIOKafkaClient
 
 from agents.broker import probe
-from agents.table import Changelog
+from agents.table import Changelog, one_by_one
 from agents.writer import Writer
 from schemas.ledger import LedgerEntry, LedgerState
 
@@ -31,7 +31,7 @@ async def read_ledger(bootstrap: str, topic: str) -> list[LedgerEntry]:
     try:
         partitions = await _partitions(bootstrap, topic)
         changelog = Changelog(topic, writer, bootstrap, fetch_max_wait_ms=flavour.fetch_max_wait_ms)
-        await changelog.recover_all(partitions, lambda _: apply)
+        await changelog.recover_all(partitions, lambda _: one_by_one(apply))
     finally:
         await writer.stop()
     return sorted(entries.values(), key=lambda entry: (entry.at, entry.id))

@@ -88,8 +88,7 @@ class LeadLog:
     def truth(self, number: int) -> dict[str, float]:
         """Return cause and probability of each assessment that the fold makes of a partition's inbox."""
         partition = Partition(number)
-        for key, value in self.state[number]:
-            partition.restore(key, value)
+        partition.restore((key, value, 0) for key, value in self.state[number])
         env, base = scoring(self.models), EPOCH << EPOCH_BITS
         here = [event for home, event in self.inbox if home == number]
         stamp = int(self.now * 1000)

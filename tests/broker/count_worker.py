@@ -17,7 +17,7 @@ from aiokafka import TopicPartition
 
 from agents.app import run_worker
 from agents.lane import Lane, LaneSettings, Round
-from agents.table import Changelog
+from agents.table import Changelog, one_by_one
 from agents.writer import Out, Record, Writer
 from tests.broker.count_job import MARKER, Partition, encode
 
@@ -40,7 +40,9 @@ class CountJob:
 
     async def on_assigned(self, tps: frozenset[TopicPartition]) -> None:
         partitions = {tp.partition for tp in tps}
-        await self._changelog.recover_all(partitions, lambda p: self._state.setdefault(p, Partition()).apply)
+        await self._changelog.recover_all(
+            partitions, lambda p: one_by_one(self._state.setdefault(p, Partition()).apply)
+        )
 
     async def on_abandoned(self, tps: frozenset[TopicPartition]) -> None:
         for tp in tps:

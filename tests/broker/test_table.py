@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from agents.broker import probe
-from agents.table import Changelog
+from agents.table import Apply, Changelog, one_by_one
 from agents.writer import BATCH_BYTES, Out, RecordTooLargeError, Writer, WriterFailedError, partition_for
 from schemas.errors import StateUnreadable
 from tests.broker.faults import Log
@@ -30,11 +30,11 @@ async def _table(broker: Broker, topic: str) -> AsyncIterator[tuple[Changelog, W
         await writer.stop()
 
 
-def _into(seen: Seen) -> Callable[[bytes, bytes | None, int], None]:
+def _into(seen: Seen) -> Apply:
     def apply(key: bytes, value: bytes | None, offset: int) -> None:
         seen[key] = value
 
-    return apply
+    return one_by_one(apply)
 
 
 def _run(check: Callable[[], Awaitable[None]]) -> None:
@@ -107,7 +107,7 @@ def test_a_record_that_cannot_be_applied_stops_the_recovery_and_is_named(broker:
         async with _table(broker, topic) as (table, _):
             await table.write({0: [Out(topic, 0, b"good", b"1"), Out(topic, 0, b"bad", b"?")]})
             with pytest.raises(StateUnreadable, match=rf"{topic}\[0\] offset 1: .*version 99"):
-                await table.recover(0, apply)
+                await table.recover(0, one_by_one(apply))
 
     _run(check)
 

@@ -18,7 +18,6 @@ from agents.turns import Turns
 from agents.writer import Out, Record
 from schemas.ledger import LedgerState
 from streams.partition import Partition
-from streams.state import PARTITION_KEY
 from tests.faults.stock import stock_consumer
 
 
@@ -72,12 +71,10 @@ def no_offset_guard(_: str) -> None:
     """What is read back does not say up to where it was applied."""
     restore = Partition.restore
 
-    def forgetful(self: Partition, key: bytes, value: bytes | None) -> None:
-        restore(self, key, value)
-        if key == PARTITION_KEY:
-            self.state.applied = -1
-        elif key in self.table.index:
-            self.table.rows["guard"][self.table.index[key]] = -1
+    def forgetful(self: Partition, records: Iterable[tuple[bytes, bytes | None, int]]) -> None:
+        restore(self, records)
+        self.state.applied = -1
+        self.table.rows["guard"] = -1
 
     Partition.restore = forgetful  # type: ignore[method-assign]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +55,33 @@ def test_a_crash_anywhere_leads_to_the_same_end(log: list[Message], rounds: list
     assert produced == _seen(expected.outputs)
 
 
+@MODEST
+@given(log=histories(), sizes=st.lists(st.integers(1, 50), min_size=1, max_size=8))
+def test_a_changelog_is_read_alike_in_pieces_of_any_size(log: list[Message], sizes: list[int]) -> None:
+    """With all that was ever written still on it, also what was overwritten and taken back."""
+    partition = Partition(0)
+    written: list[tuple[bytes, bytes | None, int]] = []
+    for start in range(0, len(log), 7):
+        fold(partition, log[start : start + 7], ENV)
+        leads, last = partition.changes()
+        written += [(key, value, len(written)) for key, value in (*leads, *last)]
+    single, pieces = Partition(0), Partition(0)
+    for record in written:
+        single.restore([record])
+    at = 0
+    while at < len(written):
+        for size in sizes:
+            pieces.restore(written[at : at + size])
+            at += size
+    assert _everything(single) == _everything(pieces) == _everything(partition)
+
+
+def _everything(partition: Partition) -> Changelog:
+    partition.touch_all(np.array(list(partition.table.index.values()), np.int64))
+    leads, last = partition.changes()
+    return {key: value for key, value in (*leads, *last) if value is not None}
+
+
 def _by_topic(outputs: Sequence[Out]) -> dict[str, list[Out]]:
     return {topic: [o for o in outputs if o.topic == topic] for topic in {o.topic for o in outputs}}
 
@@ -61,8 +89,8 @@ def _by_topic(outputs: Sequence[Out]) -> dict[str, list[Out]]:
 def _restored(changelog: Changelog, order: int) -> Partition:
     """A new process: reads the changelog, whose order of keys is not the order in which leads first came."""
     partition = Partition(0)
-    for key in sorted(changelog, reverse=bool(order & 1)):
-        partition.restore(key, changelog[key])
+    keys = sorted(changelog, reverse=bool(order & 1))
+    partition.restore([(key, changelog[key], 0) for key in keys])
     return partition
 
 

@@ -215,14 +215,14 @@ def test_damaged_state_stops(value: bytes) -> None:
     with pytest.raises(StateUnreadable):
         decode_lead(value)
     with pytest.raises(StateUnreadable):
-        Partition(0).restore(b"acme:L1", value)
+        Partition(0).restore([(b"acme:L1", value, 0)])
 
 
 def test_a_damaged_marker_stops() -> None:
     """The same for the partition's marker."""
     for value in (b"", b"\xc1", None, msgspec.msgpack.encode(["x"])):
         with pytest.raises(StateUnreadable):
-            Partition(0).restore(PARTITION_KEY, value)
+            Partition(0).restore([(PARTITION_KEY, value, 0)])
     state = PartitionState(1, 17, 2.5, "2", "m", acting=False)
     assert decode_partition(encode_partition(state)) == state
 
@@ -233,14 +233,15 @@ def test_an_older_write_does_not_undo_a_newer_one() -> None:
     rows = np.zeros(2, ROW)
     rows["guard"], rows["events"] = [5, 3], [50, 30]
     newer, older = encode_leads(rows, [None, None])
-    partition.restore(b"acme:L1", newer)
-    partition.restore(b"acme:L1", older)
+    partition.restore([(b"acme:L1", newer, 0), (b"acme:L1", older, 1)])
     assert int(partition.table.rows["events"][0]) == 50
-    partition.restore(PARTITION_KEY, encode_partition(PartitionState(applied=9)))
-    partition.restore(PARTITION_KEY, encode_partition(PartitionState(applied=4)))
+    partition.restore([(b"acme:L1", older, 0)])
+    assert int(partition.table.rows["events"][0]) == 50
+    partition.restore([(PARTITION_KEY, encode_partition(PartitionState(applied=9)), 0)])
+    partition.restore([(PARTITION_KEY, encode_partition(PartitionState(applied=4)), 0)])
     assert partition.state.applied == 9
-    partition.restore(b"acme:L1", None)
-    partition.restore(b"acme:L1", None)
+    partition.restore([(b"acme:L1", None, 0)])
+    partition.restore([(b"acme:L1", None, 0)])
     assert len(partition.table) == 0
 
 
