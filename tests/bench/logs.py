@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-_SILENCE_S = 3.0  # the embedded broker's end offsets are too low: the end is where nothing more comes
+_SILENCE_S = 1.0
 
 
 async def records(bootstrap: str, topic: str) -> AsyncIterator[tuple[bytes | None, bytes | None]]:
-    """Give key and value of every committed record, in order within each partition, until nothing more comes."""
+    """Give key and value of every committed record, in order within each partition.
+
+    The end is where the end offsets are reached and nothing more comes: the embedded broker's are too low.
+    """
     reader = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
@@ -27,7 +30,8 @@ async def records(bootstrap: str, topic: str) -> AsyncIterator[tuple[bytes | Non
         reader.assign(tps)
         await reader.seek_to_beginning(*tps)
         heard = time.monotonic()
-        while time.monotonic() - heard < _SILENCE_S:
+        ends = await reader.end_offsets(tps)
+        while time.monotonic() - heard < _SILENCE_S or any([await reader.position(tp) < ends[tp] for tp in tps]):
             for batch in (await reader.getmany(timeout_ms=200)).values():
                 heard = time.monotonic()
                 for record in batch:
