@@ -8,6 +8,7 @@ does not come through.
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 import tempfile
@@ -88,6 +89,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=sorted(MUTANTS), action="append", help="may be given several times")
     wanted = parser.parse_args().only or list(CATCHES)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # told anyway: clients that wait for fresh topics
     console = Console()
     table = Table("mutant", "fault", "real code", "what was wrong with the mutant")
     bad = 0

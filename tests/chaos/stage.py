@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -79,13 +79,14 @@ class Stage:
         return self._ordered(f"{share:.0%} resets for {seconds:g} s", f"resets {share}", seconds)
 
     def refuse_writes(self, seconds: float) -> Fault:
-        """Reads go on, but what the lead agents want to write is refused: too few replicas in sync."""
+        """Reads go on, but whatever the lead agents want to write is refused: every record is too large."""
 
         def fault(world: World, _: random.Random) -> Undo:
             written = [world.prefix + t.name for t in (*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ, topics.STATE)]
-            _run(self._replicas(written, 2))
+            before = _run(configs_of(self.broker.bootstrap, written))
+            _run(self._set({name: {**config, "max.message.bytes": "1"} for name, config in before.items()}))
             world.done.append(f"writes refused for {seconds:g} s")
-            return seconds, lambda: _run(self._replicas(written, 1))
+            return seconds, lambda: _run(self._set(before))
 
         return fault
 
@@ -112,14 +113,12 @@ class Stage:
         await writer.produce(records)
         await writer.stop()
 
-    async def _replicas(self, names: list[str], count: int) -> None:
-        # What is not named in an order to alter goes back to its default, so all settings are sent again.
-        before = await configs_of(self.broker.bootstrap, names)
+    async def _set(self, configs: dict[str, dict[str, str]]) -> None:
+        """Set all settings of topics: what is not named in such an order goes back to its default."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.broker.bootstrap)
         await admin.start()
         try:
-            change = {"min.insync.replicas": str(count)}
-            orders = [ConfigResource(ConfigResourceType.TOPIC, n, {**before[n], **change}) for n in names]
+            orders = [ConfigResource(ConfigResourceType.TOPIC, name, config) for name, config in configs.items()]
             await admin.alter_configs(orders)
         finally:
             await admin.close()
@@ -146,7 +145,10 @@ def open_stage(cleanup: ExitStack, folder: Path) -> Stage:
     return Stage(Broker("jars", kafka.bootstrap), f"{LOOPBACK}:{ports['port']}", kafka, ports["control"])
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+T = TypeVar("T")
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
     """In a loop of its own: faults strike inside the test's."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, work).result()
+        return pool.submit(asyncio.run, work).result()

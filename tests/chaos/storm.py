@@ -7,6 +7,7 @@ Ends with a table, and with 1 if anything was lost, doubled or wrong. `--scale` 
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 from collections.abc import Callable
@@ -113,6 +114,7 @@ def main() -> int:
     parser.add_argument("--only", choices=STORMS, action="append", help="may be given several times")
     parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients, when their broker is killed
     console = Console()
     columns = ("faults", "records", "lost", "doubled", "wrong states", "repeats (same id)", "longest pause", "verdict")
     table = Table("fault", *columns)

@@ -60,6 +60,11 @@ class Logs:
         """Everything the lead agents wrote."""
         return [r for name in self._written for r in self.records[name]]
 
+    async def begun(self) -> bool:
+        """Something was applied on every partition."""
+        await self._read()
+        return min(self._applied.values()) >= 0
+
     async def settled(self, channels: Iterable[str]) -> bool:
         """Everything in the inbox is applied, every command of these channels has ended, nothing moved for a moment."""
         if await self._read():

@@ -1,6 +1,7 @@
 """One run: the product's processes, seeded traffic, seeded faults, and what came of it beside the sequential oracle."""
 
 import asyncio
+import contextlib
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
@@ -24,6 +25,8 @@ from tests.faults.world import World
 from tests.polling import eventually_async
 
 SEED = 20_260_302
+OPENING = 6
+"""Pieces of the traffic that are sent at once, before the clock starts."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ async def play(broker: Broker, folder: Path, run: Run) -> Outcome:
     try:
         async with Logs(broker.bootstrap, prefix, PARTITIONS, committed=broker.idempotence) as logs:
             with World(folder, broker, prefix, run) as world:
-                await _feed(writer, prefix, world, run)
+                await _feed(writer, prefix, world, run, logs)
 
                 async def ended() -> bool:
                     world.replace_dead()
@@ -135,17 +138,24 @@ async def play(broker: Broker, folder: Path, run: Run) -> Outcome:
         await writer.stop()
 
 
-async def _feed(writer: Writer, prefix: str, world: World, run: Run) -> None:
-    """Send the traffic over some seconds while the faults strike, at moments that the seed chooses."""
+async def _feed(writer: Writer, prefix: str, world: World, run: Run, logs: Logs) -> None:
+    """Send the traffic over some seconds while the faults strike, at moments that the seed chooses.
+
+    The clock starts when the lead agents are at work: faults that strike before are none.
+    """
     chance = random.Random(run.seed)
     pieces = list(traffic(prefix, PARTITIONS, events=run.events, leads=run.leads, seed=run.seed))
     faults = list(run.faults)
     chance.shuffle(faults)
-    when = dict(zip(sorted(chance.sample(range(5, len(pieces) - 5), len(faults))), faults, strict=True))
+    when = dict(zip(sorted(chance.sample(range(OPENING, len(pieces) - 5), len(faults))), faults, strict=True))
     loop = asyncio.get_running_loop()
+    for piece in pieces[:OPENING]:
+        await writer.produce(piece)
+    with contextlib.suppress(AssertionError):  # who cannot even begin is judged at the end
+        await eventually_async(logs.begun, timeout=60)
     began = loop.time()
     to_undo: list[tuple[float, Callable[[], None]]] = []
-    for i, piece in enumerate(pieces):
+    for i, piece in enumerate(pieces[OPENING:], OPENING):
         await writer.produce(piece)
         world.replace_dead()
         if (fault := when.get(i)) is not None and (undo := fault(world, chance)) is not None:
