@@ -140,14 +140,16 @@ class Batch:
 
 def waves(rows: Ints) -> list[Ints]:
     """Positions grouped so that each group holds a lead at most once and a lead's positions stay in order."""
+    if len(set(rows.tolist())) == len(rows):
+        return [np.arange(len(rows))] if len(rows) else []
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if len(rows) else np.zeros(0, int)
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     lengths = np.diff(np.append(starts, len(rows)))
     rank = np.empty(len(rows), np.int64)
     rank[order] = np.arange(len(rows)) - np.repeat(starts, lengths)
     by_rank = np.argsort(rank, kind="stable")
-    return np.split(by_rank, np.flatnonzero(np.diff(rank[by_rank])) + 1) if len(rows) else []
+    return np.split(by_rank, np.flatnonzero(np.diff(rank[by_rank])) + 1)
 
 
 def fold_wave(table: FeatureTable, batch: Batch, wave: Ints) -> tuple[Rows, NDArray[np.bool_]]:
@@ -170,9 +172,10 @@ def fold_wave(table: FeatureTable, batch: Batch, wave: Ints) -> tuple[Rows, NDAr
     counts[n, family] += np.exp(-behind[:, None] * _RATES).astype(np.float32)
     add_30 = np.exp(-behind * _RATES[2])
     money = work["money"] * np.exp(-ahead * _RATES[2]) + batch.cents[wave] * add_30
-    has_mood = ~np.isnan(batch.moods[wave])
+    moods = batch.moods[wave]
+    has_mood = ~np.isnan(moods)
     keep_mood, add_mood = np.exp(-ahead * _MOOD_RATE), np.exp(-behind * _MOOD_RATE) * has_mood
-    mood = work["mood"] * keep_mood + np.nan_to_num(batch.moods[wave]) * add_mood
+    mood = work["mood"] * keep_mood + np.where(has_mood, moods, 0.0) * add_mood
     mood_weight = work["mood_weight"] * keep_mood + add_mood
     is_key = batch.keys[wave]
 
