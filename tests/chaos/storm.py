@@ -65,10 +65,10 @@ STORMS: dict[str, Storm] = {
     "connections reset": Storm(MIDDLE, lambda stage: {stage.resets(0.01, 20.0): 2}),
     "slow network": Storm(MIDDLE, lambda stage: {stage.slow(0.2, 20.0): 1, stage.slow(2.0, 20.0): 1}),
     "dead-letter breaker": Storm(MIDDLE, lambda stage: {stage.garbage(300): 2}),
-    "Redis": Storm(
-        replace(MIDDLE, redis_proxy=True, settings=SOON),
-        lambda _: {nemesis.stop_redis: 2, nemesis.flush_redis: 2, nemesis.read_only_redis: 1, nemesis.slow_redis: 2},
-    ),
+    "Redis stopped": Storm(replace(MIDDLE, settings=SOON), lambda _: {nemesis.stop_redis: 3}),
+    "Redis flushed": Storm(replace(MIDDLE, settings=SOON), lambda _: {nemesis.flush_redis: 3}),
+    "Redis read-only": Storm(replace(MIDDLE, settings=SOON), lambda _: {nemesis.read_only_redis: 2}),
+    "Redis slow": Storm(replace(MIDDLE, settings=SOON, redis_proxy=True), lambda _: {nemesis.slow_redis: 2}),
     "providers": Storm(
         replace(
             MIDDLE,

@@ -4,8 +4,6 @@ import random
 from collections.abc import Callable
 from functools import partial
 
-import redis
-
 from agents.child import LOOPBACK
 from tests.chaos.proxy import order
 from tests.faults.world import World
@@ -38,22 +36,25 @@ def scale_up(world: World, _: random.Random) -> Undo:
     return 3 * world.session_s, partial(world.scale, 1)
 
 
-def stop_redis(world: World, _: random.Random) -> Undo:
+def stop_redis(world: World, _: random.Random) -> Undo | None:
     """Redis is gone for some seconds, and comes back empty."""
+    if not world.redis.running:
+        return None  # it is gone already
     world.stop_redis()
     return 4.0, world.start_redis
 
 
 def flush_redis(world: World, _: random.Random) -> None:
     """Redis forgets everything while it serves."""
-    with redis.Redis.from_url(world.redis_url) as client:
-        client.flushall()
+    world.tell_redis("FLUSHALL")
     world.done.append("flush redis")
 
 
 def read_only_redis(world: World, _: random.Random) -> Undo:
     """Redis answers, but takes no writes: it was made the replica of a master that is not there."""
-    return 8.0, _set_redis(world, "replica of nobody", ("REPLICAOF", LOOPBACK, "1"), ("REPLICAOF", "NO", "ONE"))
+    world.tell_redis("REPLICAOF", LOOPBACK, "1")
+    world.done.append("read-only redis")
+    return 8.0, partial(world.tell_redis, "REPLICAOF", "NO", "ONE")
 
 
 def slow_redis(world: World, _: random.Random) -> Undo:
@@ -61,13 +62,3 @@ def slow_redis(world: World, _: random.Random) -> Undo:
     order(world.redis_control, "slow 2")
     world.done.append("slow redis")
     return 8.0, partial(order, world.redis_control, "open")
-
-
-def _set_redis(world: World, what: str, now: tuple[str, ...], later: tuple[str, ...]) -> Callable[[], None]:
-    def tell(words: tuple[str, ...]) -> None:
-        with redis.Redis.from_url(world.redis_url) as client:
-            client.execute_command(*words)
-
-    tell(now)
-    world.done.append(what)
-    return partial(tell, later)

@@ -11,6 +11,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import redis
+
 from agents.child import LOOPBACK, ChildProcess, free_port
 from agents.embedded import wheel_binary
 from tests.brokers import Broker
@@ -205,6 +207,11 @@ class World:
             self._leaving.append((name, worker))
         self.done.append(f"scale to {count}")
         self.replace_dead()
+
+    def tell_redis(self, *words: str) -> None:
+        """Give Redis a command."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            client.execute_command(*words)
 
     def stop_redis(self) -> None:
         """Take Redis away."""
