@@ -13,14 +13,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.bench import count, full
+from tests.bench import count, full, hold, hot_spots, latency, rebalance
 from tests.bench.figures import Bench, Figure
 from tests.bench.machine import heading
 from tests.bench.report import gather, show, write
 from tests.brokers import BrokerChoice
 from tests.worlds import ROOT
 
-BENCHES: dict[str, Callable[[Bench], Iterator[Figure]]] = {"count": count.run, "full": full.run}
+BENCHES: dict[str, Callable[[Bench], Iterator[Figure]]] = {
+    "count": count.run,
+    "full": full.run,
+    "latency": latency.run,
+    "hold": hold.run,
+    "rebalance": rebalance.run,
+    "profile": hot_spots.run,
+}
 
 app = typer.Typer(add_completion=False)
 

@@ -30,7 +30,6 @@ class LeadWorkers:
         folder: For their logs.
         processes: How many.
         tick_s: Seconds between ticks; by default none comes during a bench.
-        profile: Where the first process writes a cProfile when it stops; None = it runs without.
     """
 
     def __init__(
@@ -42,7 +41,6 @@ class LeadWorkers:
         processes: int = 1,
         *,
         tick_s: str = NEVER_S,
-        profile: Path | None = None,
     ) -> None:
         """Nothing starts yet."""
         version = next(path.parent.name for path in models.glob("*/manifest.json"))
@@ -60,7 +58,7 @@ class LeadWorkers:
             "LEADKEEPER_TICK_S": tick_s,
             "LEADKEEPER_LOG_LEVEL": "warning",
         }
-        self._folder, self._prefix, self._count, self._profile = folder, prefix, processes, profile
+        self._folder, self._prefix, self._count = folder, prefix, processes
         self._exit = ExitStack()
         self.children: list[ChildProcess] = []
         self.ports: list[int] = []
@@ -76,9 +74,8 @@ class LeadWorkers:
     def add(self) -> ChildProcess:
         """Start one more."""
         number = len(self.children)
-        profiled = ["-m", "cProfile", "-o", str(self._profile)] if self._profile and number == 0 else []
         self.ports.append(free_port())
-        command = [sys.executable, *profiled, "-m", "agents", "worker", "lead", "--processes", "0"]
+        command = [sys.executable, "-m", "agents", "worker", "lead", "--processes", "0"]
         log = self._folder / f"{self._prefix}worker-{number}.log"
         child = ChildProcess(
             "lead worker",

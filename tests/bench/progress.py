@@ -128,3 +128,21 @@ async def watch(
             await asyncio.sleep(POLL_S)
     finally:
         await reader.stop()
+
+
+async def settled(broker: Broker, group: str, topic: str, partitions: int, *, deadline_s: float = 120.0) -> bool:
+    """Wait until a group has committed everything in a topic; return whether it did before the deadline."""
+    reader = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap, group_id=group, enable_auto_commit=False)
+    await reader.start()
+    tps = [TopicPartition(topic, number) for number in range(partitions)]
+    reader.assign(tps)
+    began = time.monotonic()
+    try:
+        ends = await reader.end_offsets(tps)
+        while time.monotonic() - began < deadline_s:
+            if all([(await reader.committed(tp) or 0) >= ends[tp] for tp in tps]):
+                return True
+            await asyncio.sleep(POLL_S)
+        return False
+    finally:
+        await reader.stop()

@@ -1,0 +1,93 @@
+"""What it costs to hold N leads: memory, the start on a full changelog, and the visit of silent leads by a tick.
+
+memory   resident bytes of a worker that holds N leads, less those of one that holds a thousand, per lead
+restart  from the start of the process to the first assessment that the broker has acknowledged
+sweep    wall and CPU of one tick over N leads that have been silent for days and are all due
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import psutil
+
+from agents.lead import tick_record
+from agents.writer import Writer
+from schemas import topics
+from tests.bench import model
+from tests.bench.figures import Bench, Figure
+from tests.bench.lead_log import LeadLog, now
+from tests.bench.lead_worker import LeadWorkers
+from tests.bench.progress import EngineFailedError, cpu_seconds, settled, watch
+
+NAME = "hold"
+FEW = 1_000
+_WAKE = 16
+_SWEEP_S = 600.0
+
+
+def run(bench: Bench) -> Iterator[Figure]:
+    """Give memory, restart and sweep for each number of leads."""
+    models = bench.folder / "models-hold"
+    model.prepare(models, every_event=False)
+    # A first assessment is always published, so the inbox's few leads answer under this policy as well.
+    logs = [LeadLog(leads, _WAKE, 4, 320, models, now()) for leads in (FEW, *bench.leads)]
+    for _ in range(bench.repeat):
+        few = 0
+        for log in logs:
+            about = Figure(NAME, f"{log.leads:,} leads", "lead agent", "restart", 0.0, "s")
+            try:
+                resident, figures = _held(bench, log, about)
+            except EngineFailedError as error:
+                yield replace(about, void=str(error))
+                continue
+            few = few or resident
+            if log.leads > FEW:
+                yield replace(
+                    about, metric="memory", value=(resident - few) / (log.leads - FEW), unit="B/lead",
+                    note=f"{resident >> 20:,} MiB in all",
+                )  # fmt: skip
+                yield from figures
+
+
+def _held(bench: Bench, log: LeadLog, about: Figure) -> tuple[int, list[Figure]]:
+    """Resident bytes, and the figures of restart and sweep."""
+    prefix = asyncio.run(log.lay(bench.broker))
+    began = time.monotonic()
+    with LeadWorkers(bench.broker, prefix, log.models, bench.folder) as workers:
+        samples = asyncio.run(
+            watch(
+                bench.broker, prefix + topics.ASSESSMENTS.name, log.partitions,
+                total=1, pids=workers.pids, silence_s=300.0,
+            )
+        )  # fmt: skip
+        restart_s = next(sample.at for sample in samples if sample.done) - began
+        pid = workers.pids()[0]
+        resident = psutil.Process(pid).memory_info().rss
+        cpu, began = cpu_seconds([pid]), time.monotonic()
+        if not asyncio.run(_tick(bench, log, prefix)) or not workers.pids():
+            raise EngineFailedError(f"the sweep did not end within {_SWEEP_S:g} s: {workers.tail()}")
+        wall, cpu = time.monotonic() - began, cpu_seconds([pid]) - cpu
+    about = replace(about, load=round(os.getloadavg()[0], 2))
+    return resident, [
+        replace(about, value=restart_s),
+        replace(about, metric="sweep, wall", value=wall),
+        replace(about, metric="sweep, cpu", value=cpu),
+        replace(about, metric="sweep, cpu per lead", value=cpu / log.leads * 1e6, unit="us/lead"),
+    ]
+
+
+async def _tick(bench: Bench, log: LeadLog, prefix: str) -> bool:
+    """Send one tick to each partition, and wait until they are committed."""
+    writer = Writer(bench.broker.bootstrap, idempotent=bench.broker.idempotence)
+    await writer.start()
+    at = datetime.now(UTC)
+    await writer.produce([tick_record(prefix, number, at, f"sweep-{number}") for number in range(log.partitions)])
+    await writer.stop()
+    inbox = prefix + topics.EVENTS.name
+    return await settled(bench.broker, f"{prefix}lead-agent", inbox, log.partitions, deadline_s=_SWEEP_S)

@@ -1,0 +1,76 @@
+"""From the moment an event is due until its assessment, and an order's command, is in a reader's hands.
+
+Sender, reader and worker are processes of their own; the sender keeps its schedule whatever happens (`sender.py`). The policy
+is the default one, so an assessment goes out when it has changed enough to matter; a command follows from each
+hundredth event. No tick comes: the sweep of silent leads is measured by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.bench import model
+from tests.bench.figures import Bench, Figure
+from tests.bench.lead_log import LeadLog, now
+from tests.bench.lead_worker import LeadWorkers
+from tests.bench.progress import EngineFailedError
+from tests.bench.sender import ORDER_EVERY
+from tests.bench.stream import Streamed, stream
+
+NAME = "latency"
+SECONDS = 20.0
+WARM_S = 5.0
+_WAKE = 16
+"""Events in the inbox at the start: the worker is ready, and has its state, when it has folded them."""
+
+
+def run(bench: Bench) -> Iterator[Figure]:
+    """Give p50 to max of both ways at each rate and number of leads."""
+    models = bench.folder / "models-latency"
+    model.prepare(models, every_event=False)
+    for leads in bench.leads:
+        log = LeadLog(leads, _WAKE, 4, 320, models, now())
+        for _ in range(bench.repeat):
+            for rate in bench.rates:
+                yield from _at(bench, log, rate)
+
+
+def _at(bench: Bench, log: LeadLog, rate: int) -> Iterator[Figure]:
+    prefix = asyncio.run(log.lay(bench.broker))
+    case = f"{rate:,}/s, {log.leads:,} leads"
+    about = Figure(NAME, case, "", "p50", 0.0, "ms")
+    with LeadWorkers(bench.broker, prefix, log.models, bench.folder) as workers:
+        try:
+            workers.ready()
+            seen = stream(bench.broker, log, prefix, bench.folder, rate=rate, seconds=SECONDS)
+        except EngineFailedError as error:
+            yield replace(about, subject="event to assessment", void=str(error))
+            return
+    load = round(os.getloadavg()[0], 2)
+    for way, late in _ways(seen, rate, log.leads).items():
+        note = f"n = {len(late):,}; the sender was late by {seen.sent.late_ms:.0f} ms at most"
+        void = "" if len(late) and seen.drained else "not everything that was sent was folded"
+        for name, percent in (("p50", 50), ("p95", 95), ("p99", 99), ("p99.9", 99.9), ("max", 100)):
+            value = float(np.percentile(late, percent)) if len(late) else 0.0
+            yield replace(about, subject=way, metric=name, value=value, void=void, note=note, load=load)
+
+
+def _ways(seen: Streamed, rate: int, leads: int) -> dict[str, NDArray[np.float64]]:
+    """Milliseconds from due to arrived, of the events after the warm-up."""
+    first = int(WARM_S * rate)
+    number, arrived = seen.assessed[:, 0], seen.assessed[:, 1]
+    orders = (leads - 1 - seen.commanded[:, 0]) * ORDER_EVERY
+    return {
+        "event to assessment": _late(number[number >= first], arrived[number >= first], seen.sent.t0, rate),
+        "event to command": _late(orders[orders >= first], seen.commanded[orders >= first, 1], seen.sent.t0, rate),
+    }
+
+
+def _late(number: NDArray[np.float64], arrived: NDArray[np.float64], t0: float, rate: int) -> NDArray[np.float64]:
+    return np.asarray((arrived - (t0 + number / rate)) * 1000)
