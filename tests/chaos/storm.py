@@ -1,8 +1,9 @@
 """`make chaos`: every fault of the table, on Apache Kafka, against the sequential oracle.
 
-    python -m tests.chaos.storm [--scale 0.1] [--only kills --only pauses] [--seed 7]
+    python -m tests.chaos.storm [--scale 0.1] [--only "kill -9" --only pauses] [--seed 7] [--exactly-once]
 
 Ends with a table, and with 1 if anything was lost, doubled or wrong. `--scale` makes runs and numbers of faults smaller.
+With `--exactly-once` the workers write in transactions, and a record that comes again is wrong too.
 """
 
 import argparse
@@ -113,6 +114,7 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="of traffic and number of faults (default 1)")
     parser.add_argument("--only", choices=STORMS, action="append", help="may be given several times")
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--exactly-once", action="store_true")
     given = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients, when their broker is killed
     console = Console()
@@ -126,15 +128,20 @@ def main() -> int:
         for name in given.only or STORMS:
             storm = STORMS[name]
             faults = [f for f, n in storm.faults(stage).items() for _ in range(max(1, round(n * given.scale)))]
+            settings = {**storm.run.settings, "LEADKEEPER_EXACTLY_ONCE": str(given.exactly_once).lower()}
             run = replace(
-                scaled(storm.run, given.scale), seed=given.seed, workers_at=stage.proxied, faults=tuple(faults)
+                scaled(storm.run, given.scale),
+                seed=given.seed,
+                workers_at=stage.proxied,
+                faults=tuple(faults),
+                settings=settings,
             )
             place = folder / name.replace(" ", "-")
             place.mkdir()
             outcome = asyncio.run(play(stage.broker, place, run))
             console.print(name, ", ".join(outcome.done), dict(outcome.exits), what_is_wrong(outcome) or "clean")
             table.add_row(*row(name, outcome))
-            bad += not outcome.clean
+            bad += not outcome.clean or (given.exactly_once and outcome.verdict.repeats.total() > 0)
     console.print(table)
     return int(bad > 0)
 
