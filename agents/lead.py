@@ -27,7 +27,7 @@ from schemas import topics
 from schemas.errors import Unavailable
 from schemas.events import Tick
 from streams.breaker import DlqBreaker
-from streams.lead import fold
+from streams.lead import fold_together
 from streams.partition import EPOCH_BITS, Folded, Message, Partition
 
 logger = logging.getLogger(__name__)
@@ -117,16 +117,12 @@ class LeadJob:
         """One round, in the order of the module docstring."""
         for tp, batch in round_.batches.items():
             self._library.prepare(tp.partition, (record.value for record in batch))
-        size = sum(map(len, round_.batches.values()))
-        folded: list[Folded] = []
-        pieces: dict[TopicPartition, Piece] = {}
-        for tp, batch in round_.batches.items():
-            results = await self._fold(tp, batch, heavy=size > HEAVY)
-            pieces[tp] = self._piece(tp, results, lane.ends(round_)[tp])
-            folded += results
+        folded = await self._fold(round_.batches)
+        ends = lane.ends(round_)
+        pieces = {tp: self._piece(tp, results, ends[tp]) for tp, results in folded.items()}
         write = self._write if self._atomic is None else self._write_at_once
         if await write(pieces, lambda: lane.still_owner(round_)):
-            self._count(round_, folded)
+            self._count(round_, [result for results in folded.values() for result in results])
 
     def _piece(self, tp: TopicPartition, results: list[Folded], end: int) -> Piece:
         number, names, topic = tp.partition, self._names, self._changelog.topic
@@ -162,25 +158,31 @@ class LeadJob:
         self._changelog.wrote(acked, markers=1)
         return True
 
-    async def _fold(self, tp: TopicPartition, batch: list[ConsumerRecord], *, heavy: bool) -> list[Folded]:
-        partition, breaker = self._leads[tp.partition], self._breakers[tp.partition]
-        results: list[Folded] = []
-        for start in range(0, len(batch), SLICE):
-            piece = batch[start : start + SLICE]
-            messages = [Message(self._base + r.offset, r.timestamp, r.key, r.value) for r in piece]
-            env = self._library.env
-            heavy = heavy or any(b'"tick"' in (r.value or b"")[:200] for r in piece)
+    async def _fold(self, batches: Mapping[TopicPartition, list[ConsumerRecord]]) -> dict[TopicPartition, list[Folded]]:
+        """Fold what came on all partitions together, slice by slice; a partition whose breaker trips is left out after that."""
+        heavy = sum(map(len, batches.values())) > HEAVY
+        left, folded = dict(batches), {tp: list[Folded]() for tp in batches}
+        start = 0
+        while pieces := {tp: batch[start : start + SLICE] for tp, batch in left.items() if start < len(batch)}:
+            start += SLICE
+            work = [(self._leads[tp.partition], self._messages(piece)) for tp, piece in pieces.items()]
+            heavy = heavy or any(b'"tick"' in (m.value or b"")[:200] for _, messages in work for m in messages)
             began = time.perf_counter()
-            result = (
-                await asyncio.to_thread(fold, partition, messages, env) if heavy else fold(partition, messages, env)
-            )
+            env = self._library.env
+            results = await asyncio.to_thread(fold_together, work, env) if heavy else fold_together(work, env)
             metrics.FOLD_SECONDS.observe(time.perf_counter() - began)
-            results.append(result)
-            rejected = set(result.rejected)
-            if breaker.add_all([m.offset in rejected for m in messages] if rejected else [False] * len(messages)):
-                self._trip(tp, piece[-1].offset + 1, result)
-                break
-        return results
+            for (tp, piece), result, (_, messages) in zip(pieces.items(), results, work, strict=True):
+                folded[tp].append(result)
+                rejected = set(result.rejected)
+                bad = [m.offset in rejected for m in messages] if rejected else [False] * len(messages)
+                if self._breakers[tp.partition].add_all(bad):
+                    self._trip(tp, piece[-1].offset + 1, result)
+                    del left[tp]
+        return folded
+
+    def _messages(self, records: list[ConsumerRecord]) -> list[Message]:
+        base = self._base
+        return [Message(base + r.offset, r.timestamp, r.key, r.value) for r in records]
 
     def _trip(self, tp: TopicPartition, resume_at: int, result: Folded) -> None:
         reasons = Counter({key[1]: n for key, n in result.tally.items() if key[0] == "rejected"})

@@ -17,7 +17,7 @@ from streams.features import Batch, Bools, FeatureTable, Floats, Ints, fold_wave
 from streams.ids import fingerprint
 from streams.labels import Label, Moments, churned, eligible
 from streams.policy import Policy
-from streams.stretch import SAYS_NOTHING
+from streams.strokes import SAYS_NOTHING
 from streams.vector import vectors
 from streams.vocabulary import Kind, meaning
 

@@ -24,6 +24,7 @@ How they are put together:
 
     lead          the fold: messages in, outputs and changed state out. Start reading here
     stretch       events between two ticks, in three strokes: features, risk, rules
+    strokes       the first two of them, for several partitions at once
     sweep         a tick: the leads whose time has come
     limits, publish    which leads need no rule, in columns; and what is said of them all the same
     rules         all rules, applied to one lead at one moment (a case)

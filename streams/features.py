@@ -152,13 +152,25 @@ def waves(rows: Ints) -> list[Ints]:
     return np.split(by_rank, np.flatnonzero(np.diff(rank[by_rank])) + 1)
 
 
-def fold_wave(table: FeatureTable, batch: Batch, wave: Ints) -> tuple[Rows, NDArray[np.bool_]]:
-    """Apply one event each to distinct leads.
-
-    Returns the rows after the events (a copy) and which events were new; duplicates change nothing.
-    """
+def fold_wave(table: FeatureTable, batch: Batch, wave: Ints) -> tuple[Rows, Bools]:
+    """Apply one event each to distinct leads of a table; returns what `fold_rows` does."""
     where = batch.rows[wave]
-    work = table.rows[where]
+    after, new = fold_rows(table.rows[where], batch, wave)
+    table.rows[where] = after
+    return after, new
+
+
+def fold_rows(work: Rows, batch: Batch, wave: Ints) -> tuple[Rows, Bools]:
+    """Apply one event each to rows.
+
+    Args:
+        work: the rows as they are.
+        batch: the events.
+        wave: which of them; one for each row, in the same order.
+
+    Returns:
+        The rows after the events, and which events were new; duplicates change nothing.
+    """
     t = batch.times[wave]
     new = ~(work["ring"] == batch.fingerprints[wave][:, None]).any(axis=1)
     family = batch.families[wave]
@@ -195,5 +207,4 @@ def fold_wave(table: FeatureTable, batch: Batch, wave: Ints) -> tuple[Rows, NDAr
     after[says_nothing] = work[says_nothing]
     after["ring"][n[new], work["ring_at"][new]] = batch.fingerprints[wave][new]
     after["ring_at"][new] = (work["ring_at"][new] + 1) % RING
-    table.rows[where] = after
     return after, new

@@ -17,71 +17,87 @@ from streams.env import Env
 from streams.ids import derive
 from streams.partition import EPOCH_BITS, Folded, Message, Out, Partition
 from streams.policy import Policy
-from streams.stretch import Event, fold_stretch
+from streams.stretch import Stretch, fold_stretches
+from streams.strokes import Event
 from streams.sweep import fold_tick
 from streams.validate import check_control, check_home, parse
 from streams.vocabulary import Kind, meaning
 
-__all__ = ["EPOCH_BITS", "FITS", "Folded", "Message", "Out", "Partition", "dead_letter", "fold"]
+__all__ = ["EPOCH_BITS", "FITS", "Folded", "Message", "Out", "Partition", "dead_letter", "fold", "fold_together"]
 
 ABOUT_THE_PAST = frozenset({e.Receipt, e.AcknowledgeEscalation, e.ResolveEscalation, e.CancelInterventions})
 """About a lead that is not known (erased, forgotten) these say nothing, and leave nothing."""
 
 
 def fold(partition: Partition, messages: Sequence[Message], env: Env) -> Folded:
-    """Apply messages (rising offsets) to a partition.
+    """Apply messages (rising offsets) to a partition; see `fold_together`."""
+    return fold_together([(partition, messages)], env)[0]
+
+
+def fold_together(work: Sequence[tuple[Partition, Sequence[Message]]], env: Env) -> list[Folded]:
+    """Apply messages (rising offsets) to partitions; the result is that of one after the other, for less.
 
     Messages at or below `partition.state.applied` are skipped; so are those that a lead's guard has seen, and such a
     lead is made durable again, as the changelog might lack it.
     """
-    done = Folded()
-    gathering = Gathering(partition, env)
-    state = partition.state
-    for message in messages:
-        if message.offset <= state.applied:
-            done.tally["skipped", "applied"] += 1
-            continue
-        try:
-            body, at = _accept(partition, message, env)
-        except Rejected as rejected:
-            done.outputs.append(dead_letter(partition.number, message, rejected))
-            done.rejected.append(message.offset)
-            done.tally["rejected", rejected.reason] += 1
-            state.applied = message.offset
-            continue
-        state.now = max(state.now, at)
-        if e.is_control(body):
-            done.tally["events", body.type] += 1
-            gathering.fold(done)
-            if type(body) is e.Tick:
-                fold_tick(partition, message.offset, body.id, env, done)
-            elif type(body) is e.Activate:
-                _activate(partition, body, message.offset)
-        elif type(body) in ABOUT_THE_PAST and message.key not in partition.table.index:
-            done.tally["unknown_lead", body.type] += 1
-        else:
-            gathering.add(message, body, at)
-            if type(body) is e.EraseLead:
-                gathering.fold(done)
-        state.applied = message.offset
-    gathering.fold(done)
-    return done
+    readers = [Reader(partition, env) for partition, _ in work]
+    for reader, (_, messages) in zip(readers, work, strict=True):
+        reader.read(messages)
+    fold_stretches([reader.stretch() for reader in readers], env)
+    return [reader.done for reader in readers]
 
 
-class Gathering:
-    """Messages about leads on their way into the next stretch."""
+class Reader:
+    """Takes messages of one partition in, and gathers those about leads into stretches."""
 
     def __init__(self, partition: Partition, env: Env) -> None:
         """Nothing yet."""
+        self.done = Folded()
         self._partition, self._env = partition, env
-        self._empty()
+        self._begin()
 
-    def _empty(self) -> None:
-        self._stretch: list[Event] = []
+    def _begin(self) -> None:
+        self._events: list[Event] = []
         self._policies: list[Policy] = []
         self._known: dict[str, tuple[int, Mapping[str, Kind]]] = {}
 
-    def add(self, message: Message, body: e.AboutLead, at: float) -> None:
+    def stretch(self) -> Stretch:
+        """What was gathered and is still to be folded."""
+        return Stretch(self._partition, self._events, self._policies, self.done)
+
+    def read(self, messages: Sequence[Message]) -> None:
+        """Take messages in; stretches that something ends are folded at once."""
+        partition, env, done = self._partition, self._env, self.done
+        state = partition.state
+        for message in messages:
+            if message.offset <= state.applied:
+                done.tally["skipped", "applied"] += 1
+                continue
+            try:
+                body, at = _accept(partition, message, env)
+            except Rejected as rejected:
+                done.outputs.append(dead_letter(partition.number, message, rejected))
+                done.rejected.append(message.offset)
+                done.tally["rejected", rejected.reason] += 1
+                state.applied = message.offset
+                continue
+            state.now = max(state.now, at)
+            if e.is_control(body):
+                done.tally["events", body.type] += 1
+                self._fold()
+                if type(body) is e.Tick:
+                    fold_tick(partition, message.offset, body.id, env, done)
+                elif type(body) is e.Activate:
+                    _activate(partition, body, message.offset)
+            elif type(body) in ABOUT_THE_PAST and message.key not in partition.table.index:
+                done.tally["unknown_lead", body.type] += 1
+            else:
+                self._add(message, body, at)
+                if type(body) is e.EraseLead:
+                    self._fold()
+            state.applied = message.offset
+
+    def _add(self, message: Message, body: e.AboutLead, at: float) -> None:
         """One more, which came at the partition's stream time and happened `at`."""
         partition = self._partition
         known = self._known.get(body.tenant)
@@ -92,12 +108,11 @@ class Gathering:
         which, kinds = known
         row = partition.table.row_of(message.key or b"")
         told = meaning(body, kinds) if e.is_activity(body) else None
-        self._stretch.append((message.offset, partition.state.now, at, row, body, told, which))
+        self._events.append((message.offset, partition.state.now, at, row, body, told, which))
 
-    def fold(self, done: Folded) -> None:
-        """Fold what was gathered."""
-        fold_stretch(self._partition, self._stretch, self._policies, self._env, done)
-        self._empty()
+    def _fold(self) -> None:
+        fold_stretches([self.stretch()], self._env)
+        self._begin()
 
 
 def _activate(partition: Partition, order: e.Activate, offset: int) -> None:

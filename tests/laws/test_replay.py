@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.lead import Message, Out, Partition, fold
+from streams.lead import Message, Out, Partition, fold, fold_together
 from streams.replay import replay
 from tests.laws.histories import ENV, MODEST, histories
 
@@ -23,6 +23,22 @@ def test_where_a_round_was_cut_does_not_matter(log: list[Message], size: int) ->
     whole, single, some = replay({0: log}, ENV, len(log)), replay({0: log}, ENV, 1), replay({0: log}, ENV, size)
     assert _by_topic(whole.outputs) == _by_topic(single.outputs) == _by_topic(some.outputs)
     assert whole.state == single.state == some.state
+
+
+@MODEST
+@given(logs=st.lists(histories(), min_size=2, max_size=3), size=st.integers(1, 40))
+def test_partitions_folded_together_are_folded_alike(logs: list[list[Message]], size: int) -> None:
+    """What else is in a round, and by which models it is judged, changes nothing for a partition."""
+    together = [Partition(number) for number in range(len(logs))]
+    outputs: list[list[Out]] = [[] for _ in logs]
+    for start in range(0, max(map(len, logs)), size):
+        work = [(p, log[start : start + size]) for p, log in zip(together, logs, strict=True)]
+        for said, folded in zip(outputs, fold_together(work, ENV), strict=True):
+            said.extend(folded.outputs)
+    for number, log in enumerate(logs):
+        alone = Partition(number)
+        assert _by_topic(outputs[number]) == _by_topic(fold(alone, log, ENV).outputs)
+        assert _everything(together[number]) == _everything(alone)
 
 
 ROUNDS = st.lists(st.tuples(st.integers(1, 60), st.none() | st.integers(0, 2**16 - 1), st.integers(0, 20)), max_size=12)
