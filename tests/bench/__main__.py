@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -59,6 +60,8 @@ def bench(
     folder = ROOT / ".leadkeeper/bench" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     folder.mkdir(parents=True)
     path = out or folder / "figures.json"
+    # Producers meet partitions of brand-new topics without a leader for a moment; they try again by themselves.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, 120)

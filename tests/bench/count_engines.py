@@ -108,8 +108,8 @@ class Quix(Engine):
         return f"changelog__{topics.name(run)}--{log.topic}--default"
 
     def reads(self, key: bytes, value: bytes | None) -> tuple[bytes, Count] | None:
-        events, total = json.loads(value or b"")
-        return key.removesuffix(b'|"count"'), (events, total)
+        events, _, total = (value or b"").partition(b":")
+        return key.removesuffix(b"|count"), (int(events), int(total))
 
 
 class KafkaStreams(Engine):

@@ -22,6 +22,7 @@ from agents import topics as admin
 from agents.writer import Out, Writer, partition_for
 from schemas import topics
 from streams.lead import EPOCH_BITS, Message, Partition, fold
+from streams.state import PARTITION_KEY, decode_lead
 from tests.bench.lead_traffic import SEED, Event, records, skewed
 from tests.bench.model import scoring
 from tests.brokers import Broker
@@ -66,7 +67,7 @@ class LeadLog:
         found = [Partition(number) for number in range(self.partitions)]
         offsets = [0] * self.partitions
         written: list[dict[bytes, bytes | None]] = [{} for _ in found]
-        for piece in _pieces(made):
+        for piece in pieces(made):
             rounds: list[list[Message]] = [[] for _ in found]
             for event in piece:
                 number = partition_for(event.key, self.partitions)
@@ -93,9 +94,16 @@ class LeadLog:
         here = [event for home, event in self.inbox if home == number]
         stamp = int(self.now * 1000)
         messages = (Message(base + offset, stamp, *event) for offset, event in enumerate(here))
-        said = chain.from_iterable(fold(partition, piece, env).outputs for piece in _pieces(messages))
+        said = chain.from_iterable(fold(partition, piece, env).outputs for piece in pieces(messages))
         made = (json.loads(out.value or b"") for out in said if out.topic == topics.ASSESSMENTS.name)
         return {assessed["cause"]: assessed["probability"] for assessed in made}
+
+    def rows(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """Give partition, key and row of each lead, for an engine with a changelog of another form."""
+        for number, leads in enumerate(self.state):
+            for key, value in leads:
+                if key != PARTITION_KEY:
+                    yield number, key, decode_lead(value or b"")[0].tobytes()
 
     async def lay(self, broker: Broker) -> str:
         """Create the topics, write state and inbox; return the prefix."""
@@ -105,9 +113,9 @@ class LeadLog:
         await writer.start()
         state, inbox = prefix + topics.STATE.name, prefix + topics.EVENTS.name
         for number, leads in enumerate(self.state):
-            for piece in _pieces(leads):
+            for piece in pieces(leads):
                 await writer.produce(Out(state, number, key, value) for key, value in piece)
-        for events in _pieces(self.inbox):
+        for events in pieces(self.inbox):
             await writer.produce(Out(inbox, number, event.key, event.value) for number, event in events)
         await writer.stop()
         return prefix
@@ -118,7 +126,8 @@ def now() -> float:
     return time.time() - 60.0
 
 
-def _pieces(items: Iterable[T]) -> Iterator[list[T]]:
+def pieces(items: Iterable[T]) -> Iterator[list[T]]:
+    """Cut into lists of a size that suits a write."""
     iterator = iter(items)
     while piece := list(islice(iterator, _PIECE)):
         yield piece
