@@ -74,6 +74,7 @@ STORMS: dict[str, Storm] = {
         replace(
             MIDDLE,
             couriers=("email", "in_app", "webhook"),
+            policy_edits={'channel = "agent_alert"': 'channel = "webhook"'},
             mail_faults="drop=0.05,hang=0.01,later=0.05,never=0.02",
             webhook_faults="drop=0.05,hang=0.01,error=0.05,busy=0.05,never=0.02",
             settings=SOON,

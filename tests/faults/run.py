@@ -44,6 +44,7 @@ class Run:
         couriers: Channels served.
         patience_s: Longest wait for everything to be applied and delivered.
         settings: Environment of all workers.
+        policy_edits: What to replace in the text of the policy, and by what.
         workers_at: Where the workers find the broker, if not where the test does (a proxy).
         redis_proxy: Whether the workers reach Redis through a proxy, which faults may slow down.
         mail_faults: What the mail server does wrong (`deploy.providers.mailbox --fail`).
@@ -62,6 +63,7 @@ class Run:
     couriers: tuple[str, ...] = ("email", "in_app")
     patience_s: float = 240.0
     settings: Mapping[str, str] = field(default_factory=dict)
+    policy_edits: Mapping[str, str] = field(default_factory=dict)
     workers_at: str = ""
     redis_proxy: bool = False
     mail_faults: str = ""

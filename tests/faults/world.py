@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -70,7 +71,8 @@ class World:
             "mailbox", "deploy.providers.mailbox", str(self._mail), "--fail", self._run.mail_faults, *seed
         )
         self._settings = {"LEADKEEPER_SMTP_PORT": str(mail["port"]), "LEADKEEPER_SMTP_FINAL": "true"}
-        self.policy = POLICY
+        self.policy = self._folder / POLICY.name
+        self.policy.write_text(_edited(POLICY.read_text(), self._run.policy_edits))
         if "webhook" in self._run.couriers:
             self._serve_webhooks(seed)
         self.replace_dead()
@@ -101,7 +103,7 @@ class World:
         return ports
 
     def _serve_webhooks(self, seed: list[str]) -> None:
-        """A receiver, and a policy whose alerts to staff go there."""
+        """A receiver, and where the couriers find it."""
         secret = self._folder / "secret"
         secret.write_text("whsec_" + base64.b64encode(b"a secret of this run only").decode())
         fail = ["--fail", self._run.webhook_faults]
@@ -112,8 +114,6 @@ class World:
         endpoints.write_text(f'[acme.default]\nurl = "http://{LOOPBACK}:{ports["port"]}/"\nsecret_file = "{secret}"\n')
         self._settings["LEADKEEPER_WEBHOOK_ENDPOINTS"] = str(endpoints)
         self._settings["LEADKEEPER_WEBHOOK_ALLOW_LOOPBACK"] = "true"
-        self.policy = self._folder / POLICY.name
-        self.policy.write_text(POLICY.read_text().replace('channel = "agent_alert"', 'channel = "webhook"'))
 
     def start_redis(self) -> None:
         """Start Redis, empty or after a stop: it keeps nothing, like one that lost its memory."""
@@ -237,6 +237,13 @@ class World:
     def webhooks(self) -> Counter[str]:
         """Webhooks that were taken, with or without an answer, by intervention id."""
         return Counter(line["id"] for line in _lines(self._hooks) if line["status"] in (0, 204))
+
+
+def _edited(text: str, edits: Mapping[str, str]) -> str:
+    for old, new in edits.items():
+        assert old in text, f"policy_edits: {old!r} is not in {POLICY.name}"
+        text = text.replace(old, new)
+    return text
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
