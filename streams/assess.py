@@ -13,9 +13,9 @@ import numpy as np
 
 from schemas.assessments import Health, LeadAssessed
 from schemas.units import Level
-from streams.features import Floats, Ints
+from streams.features import Floats
 from streams.health import BANDS, confidence, health
-from streams.ids import derive
+from streams.ids import SEPARATOR, derive
 from streams.stage import ORDER
 from streams.vector import COLUMN
 
@@ -58,7 +58,7 @@ NOTHING = Notes()
 
 def assessment_id(tenant: str, lead: str, born: int, seq: int) -> str:
     """Id of a lead's assessment; `born` tells apart two lives of an erased lead."""
-    return derive("asm", tenant, lead, born, seq)
+    return derive("asm", f"{tenant}{SEPARATOR}{lead}{SEPARATOR}{born}{SEPARATOR}{seq}")  # the parts, joined for less
 
 
 def measures(x: Floats, p: Floats) -> Floats:
@@ -67,9 +67,9 @@ def measures(x: Floats, p: Floats) -> Floats:
     return np.concatenate([confidence(x, p)[:, None], health(x), silent[:, None]], axis=1)
 
 
-def change(p: Floats | float, published: Floats | float, seq: Ints | int) -> Floats:
+def change(p: float, published: float, seq: int) -> float:
     """Against the last published assessment, to 6 decimals; 0 for the first (`seq` counts those before this one)."""
-    return (seq != 0) * np.rint((p - published) * 1e6) / 1e6 + 0.0  # never -0
+    return round((p - published) * 1e6) / 1e6 + 0.0 if seq else 0.0  # never -0
 
 
 def assessment(

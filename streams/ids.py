@@ -6,6 +6,7 @@ Never part of an id: an offset, a clock, a score, an attempt.
 from hashlib import blake2b
 
 VERSION = "v1"
+SEPARATOR = "\x1f"
 
 
 def derive(prefix: str, *parts: str | int) -> str:
@@ -13,7 +14,7 @@ def derive(prefix: str, *parts: str | int) -> str:
 
     120 bits of BLAKE2b: among 10**12 ids the chance of any collision is about 4e-13.
     """
-    text = "\x1f".join((VERSION, prefix, *map(str, parts)))
+    text = SEPARATOR.join((VERSION, prefix, *map(str, parts)))
     return f"{prefix}-{blake2b(text.encode(), digest_size=15).hexdigest()}"
 
 

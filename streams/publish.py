@@ -1,4 +1,4 @@
-"""Publishes what changed of leads for which nothing else follows: no move of stage, no open matter. In columns.
+"""Publishes what changed of leads for which nothing else follows: no move of stage, no open matter.
 
 Most messages end here. It writes what the rules would (`outbox.assessed`), to the byte: which way a lead goes depends on
 what else was in the round.
@@ -18,7 +18,7 @@ from streams.partition import Out
 
 
 class Looked(NamedTuple):
-    """Leads looked at, each once: its row, why, when (stream time), risk, `assess.measures`, limits, who judged it."""
+    """Leads looked at, in order: row, why, when (stream time), risk, `assess.measures`, limits, who judged it."""
 
     rows: Ints
     causes: Sequence[str]
@@ -30,39 +30,41 @@ class Looked(NamedTuple):
 
 
 def publish(table: FeatureTable, looked: Looked, tally: Counter[tuple[str, ...]]) -> list[tuple[int, Out]]:
-    """Assessments worth publishing, with the position in `looked` each belongs to."""
-    state, rows, p = table.rows, looked.rows, looked.p
-    seqs, published = state["seq"][rows], state["published"][rows].astype(np.float64)
-    worth = np.flatnonzero((seqs == 0) | (np.abs(p - published) >= looked.limits.least_change))
-    if not len(worth):
-        return []
-    rows, told = rows[worth], p[worth]
-    state["seq"][rows], state["published"][rows] = seqs[worth] + 1, told
-    stages = state["stage"][rows]
-    for stage, n in enumerate(np.bincount(stages).tolist()):
-        if n:
-            tally["assessed", STAGES[stage]] += n
-    positions = worth.tolist()
+    """Assessments worth publishing, with the position in `looked` each belongs to. A lead may be there several times."""
+    state, rows = table.rows, looked.rows
+    told: dict[int, tuple[int, float]] = {}  # by row: how many assessments by now, and what the last one said
+    outputs: list[tuple[int, Out]] = []
     columns = zip(
-        positions,
         rows.tolist(),
+        state["seq"][rows].tolist(),
+        state["published"][rows].tolist(),
         state["born"][rows].tolist(),
-        (seqs[worth] + 1).tolist(),
-        looked.times[worth].tolist(),
-        told.tolist(),
-        change(told, published[worth], seqs[worth]).tolist(),
-        looked.limits.at(worth).level(told).tolist(),
-        stages.tolist(),
+        stages := state["stage"][rows].tolist(),
+        looked.causes,
+        looked.times.tolist(),
+        looked.p.tolist(),
+        looked.p.astype(np.float32).tolist(),  # as the table will have it
+        looked.limits.least_change.tolist(),
+        looked.limits.level(looked.p).tolist(),
+        looked.measured,
+        looked.judges,
         strict=True,
     )
-    outputs = []
-    for i, row, born, seq, now, risk, changed, level, stage in columns:
+    for i, (row, seq, before, born, stage, cause, now, risk, kept, least, level, measured, judge) in enumerate(columns):
+        seq, before = told.get(row) or (seq, before)  # noqa: PLW2901 - of a lead's earlier message, if there was one
+        if seq and abs(risk - before) < least:
+            continue
+        told[row] = seq + 1, kept
         key = table.keys[row] or b""
         tenant, lead = key.decode().split(":", 1)
+        changed = change(risk, before, seq)
         value = assessment(
-            *(tenant, lead, born, seq, now, looked.causes[i], risk, changed, level, stage, stage),
-            looked.measured[i],
-            looked.judges[i],
+            *(tenant, lead, born, seq + 1, now, cause, risk, changed, level, stage, stage), measured, judge
         )
         outputs.append((i, Out(ASSESSMENTS.name, key, value)))
+    if told:
+        changed_rows = np.fromiter(told, np.int64, len(told))
+        state["seq"][changed_rows], state["published"][changed_rows] = zip(*told.values(), strict=True)
+        for stage, n in Counter(stages[i] for i, _ in outputs).items():
+            tally["assessed", STAGES[stage]] += n
     return outputs

@@ -129,29 +129,25 @@ def _quiet(stretch: Stretch, part: Part, found: Strokes, quiet: Bools, env: Env)
     fresh, limits, table = part.columns, part.limits, part.partition.table
     scorer = env.scorers[part.partition.state.model]
     judges = [Judge(scorer.method, scorer.version, policy.version) for policy in stretch.policies]
-    told: list[tuple[int, Out]] = []
-    for wave in found.waves:
-        here = wave[quiet[wave]]
-        if not len(here):
-            continue
-        rows, positions = found.rows[here], here.tolist()
-        _begin(table.rows["since"], rows, found.now[here])
-        _begin(table.rows["born"], rows, found.prints[here])
-        looked = Looked(
-            rows,
-            [fresh.bodies[i].id for i in positions],
-            found.now[here],
-            found.p[here],
-            [found.measured[i] for i in positions],
-            limits.at(here),
-            [judges[fresh.policies[i]] for i in positions],
-        )
-        told += [(positions[i], out) for i, out in publish(table, looked, stretch.done.tally)]
-    told.sort(reverse=True)
-    return told
+    here = np.flatnonzero(quiet)
+    if not len(here):
+        return []
+    rows, positions = found.rows[here], here.tolist()
+    _begin(table.rows["since"], rows, found.now[here])
+    _begin(table.rows["born"], rows, found.prints[here])
+    looked = Looked(
+        rows,
+        [fresh.bodies[i].id for i in positions],
+        found.now[here],
+        found.p[here],
+        [found.measured[i] for i in positions],
+        limits.at(here),
+        [judges[fresh.policies[i]] for i in positions],
+    )
+    return [(positions[i], out) for i, out in reversed(publish(table, looked, stretch.done.tally))]
 
 
 def _begin(column: NDArray[Any], rows: Ints, values: NDArray[Any]) -> None:
     """Set what a lead's first message sets: where nothing is set yet."""
-    unset = column[rows] == 0
+    unset = np.flatnonzero(column[rows] == 0)[::-1]  # of a lead's several, the first one stays
     column[rows[unset]] = values[unset]

@@ -44,7 +44,6 @@ class Columns(NamedTuple):
 class Strokes(NamedTuple):
     """What the first two strokes found, per message; no more than `after`, `new` and `prints` where not `active`."""
 
-    waves: Sequence[Ints]
     rows: Ints
     after: Rows
     new: Bools
@@ -72,13 +71,15 @@ def first_strokes(parts: Sequence[Part], env: Env) -> list[Strokes]:
     bounds = np.cumsum([0, *(len(part.columns.rows) for part in parts)])
     after, new = np.empty(len(batch), parts[0].partition.table.rows.dtype), np.zeros(len(batch), np.bool_)
     where = batch.rows + np.repeat(np.arange(len(parts)) << 40, np.diff(bounds))  # rows of different tables
-    in_waves = waves(where)
-    for wave in in_waves:
+    for wave in waves(where):
         shares = list(_shares(parts, batch, bounds, wave))
-        held = [part.partition.table.rows[rows] for part, rows, _ in shares]
-        after[wave], new[wave] = fold_rows(held[0] if len(held) == 1 else np.concatenate(held), batch, wave)
-        for part, rows, positions in shares:
-            part.partition.table.rows[rows] = after[positions]
+        held, done = np.empty(len(wave), after.dtype), 0
+        for part, rows, _ in shares:
+            held[done : (done := done + len(rows))] = part.partition.table.rows[rows]
+        folded, new[wave] = fold_rows(held, batch, wave)
+        after[wave], done = folded, 0
+        for part, rows, _ in shares:
+            part.partition.table.rows[rows] = folded[done : (done := done + len(rows))]
     active = batch.counts & new
     x, p = np.zeros((len(batch), len(NAMES))), np.zeros(len(batch))
     some = np.flatnonzero(active)
@@ -91,10 +92,8 @@ def first_strokes(parts: Sequence[Part], env: Env) -> list[Strokes]:
     found = []
     for part, begin, end in zip(parts, bounds.tolist(), bounds[1:].tolist(), strict=False):
         mine = slice(begin, end)
-        cuts = ((wave, *np.searchsorted(wave, (begin, end))) for wave in in_waves)
         found.append(
             Strokes(
-                [wave[low:high] - begin for wave, low, high in cuts if low < high],
                 batch.rows[mine],
                 after[mine],
                 new[mine],
