@@ -49,17 +49,19 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
     table.rows["guard"][due] = offset
     table.due[due[calm]] = np.minimum(looks[calm], forget_at[calm])
     partition.touch_all(due)
+    changed = np.abs(p - held["published"]) >= limits.least_change
+    told = np.flatnonzero(changed | loud)
+    measured = dict(zip(told.tolist(), measures(x[told], p[told]).tolist(), strict=True))
     judges = [Judge(scorer.method, scorer.version, policy.version) for policy in policies]
-    whose = [judges[i] for i in which[calm].tolist()]
-    measured = measures(x, p).tolist()
+    quiet = np.flatnonzero(changed & ~loud)
     looked = Looked(
-        due[calm],
-        [cause] * len(calm),
-        np.full(len(calm), now),
-        p[calm],
-        [measured[i] for i in calm.tolist()],
-        limits.at(calm),
-        whose,
+        due[quiet],
+        [cause] * len(quiet),
+        np.full(len(quiet), now),
+        p[quiet],
+        [measured[i] for i in quiet.tolist()],
+        limits.at(quiet),
+        [judges[i] for i in which[quiet].tolist()],
     )
     done.outputs.extend(out for _, out in publish(table, looked, done.tally))
     for i in np.flatnonzero(loud).tolist():
