@@ -22,6 +22,7 @@ from agents.safety import ExitCode, die, retry
 from agents.serve import HealthServer
 from agents.settings import LeadSettings
 from agents.table import Changelog
+from agents.tally import count_tally
 from agents.writer import Out, Record, Writer, partition_for
 from schemas import topics
 from schemas.errors import Unavailable
@@ -232,7 +233,7 @@ class LeadJob:
     def _count(self, round_: Round, folded: list[Folded]) -> None:
         before = self._sent.total()
         for result in folded:
-            metrics.count_tally(result.tally)
+            count_tally(result.tally)
             self._sent.update({key[3]: n for key, n in result.tally.items() if key[:2] == ("decided", "sent")})
         if self._sent.total() > before:
             now = time.time()

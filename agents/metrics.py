@@ -1,10 +1,6 @@
 """Every metric, declared once, in the units of its name. Labels come from fixed sets; never a lead, an id or an address."""
 
-from collections.abc import Mapping
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
-from schemas import topics
 
 REGISTRY = CollectorRegistry()
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -76,26 +72,3 @@ SAVED_CENTS = _counter(
     "leadkeeper_saved_cents_total", "Value of leads that came back or converted, once per episode.", "arm"
 )
 OPEN_ESCALATIONS = _gauge("leadkeeper_open_escalations", "Escalations that nobody has resolved.")
-
-COUNTED = {
-    "events": EVENTS,
-    "duplicates": DUPLICATES,
-    "skipped": SKIPPED,
-    "rejected": DEAD_LETTERS,
-    "assessed": ASSESSMENTS,
-    "stage": STAGE_MOVES,
-    "decided": DECISIONS,
-    "escalation": ESCALATIONS,
-    "episode": EPISODES,
-    "receipt": RECEIPTS,
-    "looks": LOOKS,
-}
-"""What the fold tallies under a name, by the metric that shows it; the rest of the tally's key are the metric's labels."""
-
-
-def count_tally(tally: Mapping[tuple[str, ...], int]) -> None:
-    """Add what a fold counted."""
-    for (name, *labels), n in tally.items():
-        told = [topics.EVENTS.name, *labels] if name == "rejected" else labels
-        if (metric := COUNTED.get(name)) is not None:
-            (metric.labels(*told) if told else metric).inc(n)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.brokers import Broker
-from tests.faults.nemesis import kill, kill_lead, pause, stop_redis
+from tests.faults.nemesis import kill, pause, stop_redis
 from tests.faults.run import SEED, Outcome, Run, play
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
@@ -45,9 +45,12 @@ def test_fausts_own_consumer_does_the_job_as_long_as_nothing_goes_wrong(broker: 
 
 @pytest.mark.timeout(300)
 def test_fausts_own_consumer_loses_what_the_lane_fetches_again(broker: Broker, tmp_path: Path) -> None:
-    """The short fault test is red without the lane: the same lost fetches, kills too, and records are gone for good."""
+    """The short fault test is red without the lane: the same lost fetches, and records are gone for good.
+
+    Nobody is killed here: a restart in time would read them again from the last commit, and hide the loss.
+    """
     trouble = {"lead-": (STOCK, DROPS)}
-    run = Run(events=6_000, seconds=10.0, couriers=(), troubles=trouble, faults=(kill_lead,) * 2, patience_s=60.0)
+    run = Run(events=6_000, seconds=10.0, couriers=(), troubles=trouble, patience_s=60.0)
     outcome = _play(broker, tmp_path, run)
     assert outcome.settled, "judged before everything was applied, a record that is only late would look lost"
     assert outcome.verdict.missing
