@@ -24,7 +24,9 @@ from tests.bench.progress import EngineFailedError, watch
 
 NAME = "profile"
 RATE = 100
-SECONDS = 20
+SECONDS = 10
+EVENTS = 800_000
+"""More than anybody here folds in that time."""
 SHOWN = 12
 LISTED = 60
 
@@ -38,11 +40,13 @@ def run(bench: Bench) -> Iterator[Figure]:
         return
     models = bench.folder / "models-profile"
     model.prepare(models, every_event=True)
-    log = LeadLog(max(bench.leads), bench.full_events, 4, 320, models, now())
+    log = LeadLog(max(bench.leads), EVENTS, 4, 320, models, now())
     prefix = asyncio.run(log.lay(bench.broker))
     raw = bench.folder / "profile.raw"
     with LeadWorkers(bench.broker, prefix, models, bench.folder) as workers:
-        watched = watch(bench.broker, prefix + topics.ASSESSMENTS.name, 4, total=log.events // 10, pids=workers.pids)
+        watched = watch(
+            bench.broker, prefix + topics.ASSESSMENTS.name, 4, total=EVENTS // 20, pids=workers.pids, at_rest=False
+        )
         try:
             asyncio.run(watched)
         except EngineFailedError as error:
