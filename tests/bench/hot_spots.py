@@ -28,6 +28,8 @@ SECONDS = 10
 EVENTS = 800_000
 """More than anybody here folds in that time."""
 SHOWN = 12
+_WAITING = ("EpollSelector.select ", "Condition.wait ", "_worker (concurrent/futures/thread.py")
+"""Own time of these is waiting for data, for a lock or for work; py-spy takes some of it for work."""
 LISTED = 60
 
 
@@ -74,6 +76,8 @@ def _count(raw: Path) -> tuple[Counter[str], Counter[str], int]:
     for line in raw.read_text().splitlines():
         stack, _, samples = line.rpartition(" ")
         frames = stack.split(";")
+        if frames[-1].startswith(_WAITING):
+            continue
         own[frames[-1]] += int(samples)
         for frame in set(frames):
             whole[frame] += int(samples)
