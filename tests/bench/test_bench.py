@@ -21,7 +21,7 @@ from tests.bench.report import gather, write
 from tests.broker.count_job import encode
 from tests.brokers import Broker, Topics
 
-EVENTS = 200_000
+EVENTS = 500_000
 
 
 @pytest.mark.slow
