@@ -45,7 +45,9 @@ def run(bench: Bench) -> Iterator[Figure]:
 def _measured(bench: Bench, topics: Topics, engine: Engine, log: CountLog, run: str) -> list[Figure]:
     outputs = topics.create(f"{run}-outputs", PARTITIONS)
     command = engine.start(bench.broker, topics, log, run, bench.folder)
-    about = Figure(NAME, "", engine.name, "events", 0.0, "events/s", note=f"{log.events:,} events")
+    about = Figure(
+        NAME, "", engine.name, "events", 0.0, "events/s", note=f"{log.events:,} events", peer=engine is not ENGINES[0]
+    )
     child = ChildProcess(
         engine.name, command, log=bench.folder / f"{run}.log", cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )

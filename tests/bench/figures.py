@@ -22,6 +22,7 @@ class Figure:
         unit: e.g. ``events/s``.
         void: Why the figure says nothing (wrong results, an engine that ended); empty when it stands.
         note: What a reader has to know, e.g. the number of events.
+        peer: Whether this is somebody else's figure, to be compared with ours of the same repeat.
         load: Load average of the machine over the last minute, as it was right after the measurement.
     """
 
@@ -33,6 +34,7 @@ class Figure:
     unit: str
     void: str = ""
     note: str = ""
+    peer: bool = False
     load: float = field(default_factory=lambda: round(os.getloadavg()[0], 2))
 
 

@@ -57,7 +57,7 @@ def _ours(bench: Bench, log: LeadLog, processes: int) -> list[Figure]:
 
 
 def _quix(bench: Bench, log: LeadLog) -> list[Figure]:
-    about = _about(log, "Quix Streams")
+    about = replace(_about(log, "Quix Streams"), peer=True)
     if reason := full_quix.missing(bench.broker):
         return [replace(about, void=f"skipped: {reason}")]
     prefix = asyncio.run(log.lay(bench.broker))

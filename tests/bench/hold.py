@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 
 import psutil
 
+from agents.activate import records
 from agents.lead import tick_record
-from agents.writer import Writer
+from agents.writer import Out, Writer
 from schemas import topics
 from tests.bench import model
 from tests.bench.figures import Bench, Figure
@@ -69,25 +70,44 @@ def _held(bench: Bench, log: LeadLog, about: Figure) -> tuple[int, list[Figure]]
         restart_s = next(sample.at for sample in samples if sample.done) - began
         pid = workers.pids()[0]
         resident = psutil.Process(pid).memory_info().rss
-        cpu, began = cpu_seconds([pid]), time.monotonic()
-        if not asyncio.run(_tick(bench, log, prefix)) or not workers.pids():
-            raise EngineFailedError(f"the sweep did not end within {_SWEEP_S:g} s: {workers.tail()}")
-        wall, cpu = time.monotonic() - began, cpu_seconds([pid]) - cpu
+        _, look = _ticked(bench, log, prefix, workers, "look", acting=False)
+        # Another version of the policy, the same in content: every lead is due again, and none changes.
+        wall, sweep = _ticked(bench, log, prefix, workers, "sweep", policy="1")
     about = replace(about, load=round(os.getloadavg()[0], 2))
     return resident, [
         replace(about, value=restart_s),
+        replace(about, metric="first look, cpu", value=look / log.leads * 1e6, unit="us/lead"),
         replace(about, metric="sweep, wall", value=wall),
-        replace(about, metric="sweep, cpu", value=cpu),
-        replace(about, metric="sweep, cpu per lead", value=cpu / log.leads * 1e6, unit="us/lead"),
+        replace(about, metric="sweep, cpu", value=sweep / log.leads * 1e6, unit="us/lead"),
     ]
 
 
-async def _tick(bench: Bench, log: LeadLog, prefix: str) -> bool:
-    """Send one tick to each partition, and wait until they are committed."""
+def _ticked(
+    bench: Bench,
+    log: LeadLog,
+    prefix: str,
+    workers: LeadWorkers,
+    name: str,
+    *,
+    policy: str | None = None,
+    acting: bool | None = None,
+) -> tuple[float, float]:
+    """Activate something, send a tick behind it; wall and CPU seconds until both are committed everywhere."""
+    pids = workers.pids()
+    cpu, began = cpu_seconds(pids), time.monotonic()
+    at = datetime.now(UTC)
+    orders = records(prefix, log.partitions, at, policy=policy, acting=acting)
+    ticks = [tick_record(prefix, number, at, f"{name}-{number}") for number in range(log.partitions)]
+    if not asyncio.run(_sent(bench, log, prefix, [*orders, *ticks])) or not workers.pids():
+        raise EngineFailedError(f"the tick was not done within {_SWEEP_S:g} s: {workers.tail()}")
+    return time.monotonic() - began, cpu_seconds(pids) - cpu
+
+
+async def _sent(bench: Bench, log: LeadLog, prefix: str, orders: list[Out]) -> bool:
+    """Send them, and wait until they are committed."""
     writer = Writer(bench.broker.bootstrap, idempotent=bench.broker.idempotence)
     await writer.start()
-    at = datetime.now(UTC)
-    await writer.produce([tick_record(prefix, number, at, f"sweep-{number}") for number in range(log.partitions)])
+    await writer.produce(orders)
     await writer.stop()
     inbox = prefix + topics.EVENTS.name
     return await settled(bench.broker, f"{prefix}lead-agent", inbox, log.partitions, deadline_s=_SWEEP_S)

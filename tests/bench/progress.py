@@ -84,8 +84,9 @@ async def watch(
     total: int,
     pids: Callable[[], Sequence[int]],
     silence_s: float = 60.0,
+    at_rest: bool = True,
 ) -> list[Sample]:
-    """Sample until the topic holds so many records and stands still.
+    """Sample until the topic holds so many records.
 
     Args:
         broker: Where.
@@ -94,6 +95,7 @@ async def watch(
         total: Records awaited.
         pids: Processes at work; called at every sample. Empty = they have ended.
         silence_s: Longest time without any progress.
+        at_rest: Go on until it stands still as well.
 
     Raises:
         EngineFailedError: The engine ended or got stuck.
@@ -120,7 +122,7 @@ async def watch(
             if len(samples) < 2 or read > samples[-2].done:
                 moved = samples[-1].at
             still_s = samples[-1].at - moved
-            if read >= total and still_s >= STILL_S:
+            if read >= total and (still_s >= STILL_S or not at_rest):
                 return samples
             if not working or still_s > silence_s:
                 how = "ended" if not working else f"got stuck for {still_s:.0f} s"

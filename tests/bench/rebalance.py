@@ -1,7 +1,8 @@
 """How long a partition stands still when a worker joins, leaves or dies, at a steady thin load.
 
 Measured from outside: the longest time between two assessments of a partition that arrive at a reader after the
-change, in a stream in which each event has one. The usual gap between two of them is printed beside it.
+change, in a stream in which each event has one. The first line, where nothing happens,
+says what is usual.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ SETTLE_S = 20.0
 """From one change to the next: longer than a session and a recovery."""
 CALM_S = 5.0
 _WAKE = 16
+_JUST_BEFORE_S = 0.5
+"""A standstill begins with the last arrival before the change."""
 
 
 def run(bench: Bench) -> Iterator[Figure]:
@@ -61,18 +64,19 @@ def _changes(bench: Bench, log: LeadLog) -> Iterator[Figure]:
             for name, act in changes:
                 done.append((name, time.monotonic()))
                 act()
-                time.sleep(SETTLE_S)
+                time.sleep(max(0.0, done[-1][1] + SETTLE_S - time.monotonic()))
 
         try:
             workers.ready()
-            seconds = CALM_S + len(changes) * (SETTLE_S + 2.0)
+            seconds = CALM_S + len(changes) * SETTLE_S
             seen = stream(bench.broker, log, prefix, bench.folder, rate=RATE, seconds=seconds, meanwhile=change)
         except EngineFailedError as error:
             yield replace(about, void=str(error))
             return
     load = round(os.getloadavg()[0], 2)
-    for name, at in done:
-        gap = _longest(seen, at, at + SETTLE_S, log.partitions)
+    ends = [*(at for _, at in done[1:]), np.inf]
+    for (name, at), end in zip(done, ends, strict=True):
+        gap = _longest(seen, at - _JUST_BEFORE_S, end - _JUST_BEFORE_S, log.partitions)
         yield replace(about, subject=name, value=gap, void="" if seen.drained else "events were left over", load=load)
 
 
@@ -82,6 +86,6 @@ def _longest(seen: Streamed, begin: float, end: float, partitions: int) -> float
     for number in range(partitions):
         times = np.sort(seen.assessed[seen.assessed[:, 2] == number, 1])
         begins, gaps = times[:-1], np.diff(times)
-        inside = gaps[(begins >= begin - 1.0) & (begins < end)]
+        inside = gaps[(begins >= begin) & (begins < end)]
         longest = max(longest, float(inside.max()) if len(inside) else 0.0)
     return longest

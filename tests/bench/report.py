@@ -58,7 +58,7 @@ def gather(figures: Iterable[Figure]) -> list[Line]:
         values = [None if f.void else f.value for f in group]
         reference = ours.setdefault((bench, case, metric), values)
         first = group[0]
-        better = None if reference is values else _times_better(reference, values, first.unit)
+        better = _times_better(reference, values, first.unit) if first.peer else None
         lines.append(Line(first, values, sorted({f.void for f in group if f.void}), [f.load for f in group], better))
     return lines
 
