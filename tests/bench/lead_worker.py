@@ -20,6 +20,14 @@ from tests.worlds import ROOT
 NEVER_S = "86400"
 
 
+EXACTLY_ONCE = "LEADKEEPER_EXACTLY_ONCE"
+
+
+def exactly_once() -> str:
+    """Whether workers write in transactions, the one setting that a bench takes from its environment."""
+    return os.environ.get(EXACTLY_ONCE, "false")
+
+
 class LeadWorkers:
     """Some `leadkeeper worker lead` processes, in one group, for as long as the `with` block lasts.
 
@@ -47,6 +55,7 @@ class LeadWorkers:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("LEADKEEPER_")}
         self._env = {
             **ours,
+            EXACTLY_ONCE: exactly_once(),
             "OMP_NUM_THREADS": "1",
             "OMP_WAIT_POLICY": "PASSIVE",
             "LEADKEEPER_BOOTSTRAP": broker.bootstrap,

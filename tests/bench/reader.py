@@ -31,6 +31,7 @@ async def _main(args: argparse.Namespace) -> None:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=args.wait_ms,
+        isolation_level="read_committed",
     )
     await reader.start()
     reader.assign([TopicPartition(topic, p) for topic in (assessments, commands) for p in range(args.partitions)])

@@ -16,8 +16,8 @@ from typing import Any
 import faust
 from aiokafka import ConsumerRecord, TopicPartition
 
+from agents import app
 from agents.broker import probe
-from agents.cli import worker
 from agents.rounds import LaneSettings, LaneStats, Round, RoundHandler
 from agents.safety import ExitCode, Lease, die
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 def stock_consumer(_: str) -> None:
     """From now on `leadkeeper worker lead` runs its job on stock Faust."""
-    worker.serve = serve_stock  # type: ignore[attr-defined]
+    app.serve = serve_stock
 
 
 class StockLane:
@@ -70,7 +70,7 @@ async def serve_stock(
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-    app = faust.App(
+    stock = faust.App(
         settings.group,
         broker=f"kafka://{settings.bootstrap}",
         broker_session_timeout=settings.session_s,
@@ -85,17 +85,17 @@ async def serve_stock(
         worker_redirect_stdouts=False,
         value_serializer="raw",
     )
-    lane: Any = StockLane(app, settings)
-    job = StockJob(app, handler, lane)
+    lane: Any = StockLane(stock, settings)
+    job = StockJob(stock, handler, lane)
     raw: dict[str, Any] = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_serializer": "raw"}
-    app.agent(app.topic(*inbox_topics, **raw), name=name)(job.work)
-    app.on_partitions_revoked.connect(job.moved)
-    app.on_partitions_assigned.connect(job.moved)
+    stock.agent(stock.topic(*inbox_topics, **raw), name=name)(job.work)
+    stock.on_partitions_revoked.connect(job.moved)
+    stock.on_partitions_assigned.connect(job.moved)
     await handler.setup(lane)
     lease = asyncio.create_task(lane.lease.run())
-    starting = asyncio.create_task(app.start())
+    starting = asyncio.create_task(stock.start())
     await stop.wait()
-    await app.stop()
+    await stock.stop()
     await handler.teardown()
     for task in (lease, starting):
         task.cancel()
