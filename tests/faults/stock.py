@@ -57,6 +57,10 @@ class StockLane:
     def pause(self, tp: TopicPartition, from_offset: int | None = None) -> None:
         """A stock app has no breaker."""
 
+    def ends(self, round_: Round) -> dict[TopicPartition, int]:
+        """The offsets after a round."""
+        return {tp: batch[-1].offset + 1 for tp, batch in round_.batches.items()}
+
     async def highwaters(self, *_: TopicPartition) -> dict[TopicPartition, int]:
         """Not asked."""
         return {}
