@@ -10,10 +10,10 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 
 from agents.log_probe import first_offset_from
-from agents.rounds import LaneSettings, LaneStats
+from agents.rounds import Fetched, LaneSettings, LaneStats
 from agents.safety import ExitCode, die
 
 logger = logging.getLogger(__name__)
@@ -55,8 +55,8 @@ class Contiguity:
         self._suspects.clear()
 
     async def admit(
-        self, tp: TopicPartition, batch: list[ConsumerRecord], span: tuple[int, int] | None = None
-    ) -> list[ConsumerRecord]:
+        self, tp: TopicPartition, batch: list[Fetched], span: tuple[int, int] | None = None
+    ) -> list[Fetched]:
         """Return what of a batch may be delivered now, and expect what follows it.
 
         Args:
@@ -99,7 +99,7 @@ class Contiguity:
         """Fetch again from the next offset to deliver: for whatever was fetched and not delivered."""
         await self._source.seek_all({tp: self.expect[tp] for tp in tps if tp in self.expect})
 
-    async def _sift(self, tp: TopicPartition, batch: list[ConsumerRecord]) -> list[ConsumerRecord]:
+    async def _sift(self, tp: TopicPartition, batch: list[Fetched]) -> list[Fetched]:
         expect = self.expect.get(tp)
         if expect is None:
             return []
@@ -168,7 +168,7 @@ class Contiguity:
         await self.bring_back([tp])
 
 
-def first_hole(batch: Sequence[ConsumerRecord]) -> int:
+def first_hole(batch: Sequence[Fetched]) -> int:
     """Return the length of the contiguous start of a batch."""
     start = batch[0].offset
     if batch[-1].offset - start == len(batch) - 1:

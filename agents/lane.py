@@ -31,13 +31,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, RebalanceInProgressError
 from faust.transport.drivers.aiokafka import Consumer
 
 from agents.contiguity import Contiguity
 from agents.lane_thread import LaneThread
-from agents.rounds import LaneSettings, LaneStats, Round, RoundHandler
+from agents.rounds import Fetched, LaneSettings, LaneStats, Round, RoundHandler
 from agents.safety import ExitCode, Lease, Watchdog, die, retry
 from agents.turns import Turns
 
@@ -70,7 +70,7 @@ class Lane(Consumer):
         self._expect = self._contiguity.expect  # next offset to deliver
         self._done: dict[TopicPartition, int] = {}  # next offset to commit
         self._committed: dict[TopicPartition, int] = {}
-        self._pending: dict[TopicPartition, list[ConsumerRecord]] = {}
+        self._pending: dict[TopicPartition, list[Fetched]] = {}
         self._epoch = 0  # rises whenever fetches on their way become void
         self._room = asyncio.Event()
         super().__init__(transport, *args, **kwargs)
@@ -166,7 +166,7 @@ class Lane(Consumer):
 
     # -- rounds: called by Turns
 
-    def take(self) -> dict[TopicPartition, list[ConsumerRecord]]:
+    def take(self) -> dict[TopicPartition, list[Fetched]]:
         """Return and forget what waits."""
         batches, self._pending = self._pending, {}
         self._room.set()

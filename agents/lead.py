@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 
 from agents import metrics
 from agents.atomic import Atomic, Piece
 from agents.lane import Lane, Round
 from agents.library import Library
+from agents.rounds import Fetched
 from agents.safety import ExitCode, die, retry
 from agents.serve import HealthServer
 from agents.settings import LeadSettings
@@ -159,7 +160,7 @@ class LeadJob:
         self._changelog.wrote(acked, markers=1)
         return True
 
-    async def _fold(self, batches: Mapping[TopicPartition, list[ConsumerRecord]]) -> dict[TopicPartition, list[Folded]]:
+    async def _fold(self, batches: Mapping[TopicPartition, list[Fetched]]) -> dict[TopicPartition, list[Folded]]:
         """Fold what came on all partitions together, slice by slice; a partition whose breaker trips is left out after that."""
         heavy = sum(map(len, batches.values())) > HEAVY
         left, folded = dict(batches), {tp: list[Folded]() for tp in batches}
@@ -181,7 +182,7 @@ class LeadJob:
                     del left[tp]
         return folded
 
-    def _messages(self, records: list[ConsumerRecord]) -> list[Message]:
+    def _messages(self, records: list[Fetched]) -> list[Message]:
         base = self._base
         return [Message(base + r.offset, r.timestamp, r.key, r.value) for r in records]
 
@@ -276,7 +277,7 @@ def tick_record(
     )
 
 
-def _arrived(record: ConsumerRecord, *, live: bool) -> float | None:
+def _arrived(record: Fetched, *, live: bool) -> float | None:
     """Unix time at which the record came to the broker, as far as it says so; a replay's own timestamps do not."""
     for name, value in record.headers:
         if name == SENT_HEADER:

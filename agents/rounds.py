@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 
 from agents.broker import BrokerFlavour
 
 if TYPE_CHECKING:
     from agents.lane import Lane
+
+
+class Fetched(Protocol):
+    """A record as aiokafka reads it out of a batch, before it would make a `ConsumerRecord` of it."""
+
+    @property
+    def offset(self) -> int:
+        """In its partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Unix time in ms; -1 = none."""
+
+    @property
+    def key(self) -> bytes | None:
+        """Key bytes."""
+
+    @property
+    def value(self) -> bytes | None:
+        """Value bytes."""
+
+    @property
+    def headers(self) -> Iterable[tuple[str, bytes]]:
+        """Header pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +48,7 @@ class Round:
     """
 
     generation: int
-    batches: dict[TopicPartition, list[ConsumerRecord]]
+    batches: dict[TopicPartition, list[Fetched]]
 
     @property
     def size(self) -> int:

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from aiokafka import ConsumerRecord
 from faust.types import TP
 from redis.asyncio import Redis
 
@@ -28,7 +27,7 @@ from agents.couriers.reading import dead_letter, read_command
 from agents.couriers.settings import CourierSettings
 from agents.couriers.stats import CourierStats
 from agents.lane import Lane
-from agents.rounds import Round
+from agents.rounds import Fetched, Round
 from agents.table import Changelog, one_by_one
 from agents.writer import Out, Writer
 from schemas import topics
@@ -159,7 +158,7 @@ class CourierJob:
         self._journal.may_write = lambda: lane.still_owner(round_)
         await self._journal.write(list(self._ledger.old(now - timedelta(days=self.settings.ledger_keep_days))))
 
-    def _read(self, tp: TP, batch: list[ConsumerRecord], dead: list[Out], lane: Lane) -> Iterable[Command]:
+    def _read(self, tp: TP, batch: list[Fetched], dead: list[Out], lane: Lane) -> Iterable[Command]:
         breaker = self._breakers[tp]
         for record in batch:
             try:
@@ -170,7 +169,7 @@ class CourierJob:
                     del self._breakers[tp]
                     return
                 self.stats.dead_letters[error.reason.value] += 1
-                dead.append(dead_letter(record, self._dead_letters, error))
+                dead.append(dead_letter(tp, record, self._dead_letters, error))
                 continue
             breaker.add(rejected=False)
             if self._stream_now is None or command.at > self._stream_now:

@@ -2,9 +2,10 @@
 
 from zoneinfo import ZoneInfo
 
-from aiokafka import ConsumerRecord
+from aiokafka import TopicPartition
 from pydantic import ValidationError
 
+from agents.rounds import Fetched
 from agents.writer import Out
 from schemas.commands import COMMAND, Command, DeliverIntervention
 from schemas.dead_letters import DeadLetter
@@ -23,7 +24,7 @@ _REASONS = {
 _REMEDY = "see the JSON Schema of the topic; write the command again under the same id"
 
 
-def read_command(record: ConsumerRecord, channel: Channel) -> Command:
+def read_command(record: Fetched, channel: Channel) -> Command:
     """Parse and check one record.
 
     Raises:
@@ -56,15 +57,15 @@ def read_command(record: ConsumerRecord, channel: Channel) -> Command:
     return command
 
 
-def dead_letter(record: ConsumerRecord, topic: str, error: Rejected) -> Out:
+def dead_letter(tp: TopicPartition, record: Fetched, topic: str, error: Rejected) -> Out:
     """The record as it came, on its dead-letter topic, with the reason in the headers."""
     letter = DeadLetter(
-        id=f"dlq-{record.topic}-{record.partition}-{record.offset}"[:128],
+        id=f"dlq-{tp.topic}-{tp.partition}-{record.offset}"[:128],
         reason=error.reason, field=error.field, message=error.message, remedy=error.remedy,
-        topic=record.topic, partition=record.partition, offset=record.offset, timestamp_ms=max(record.timestamp, 0),
+        topic=tp.topic, partition=tp.partition, offset=record.offset, timestamp_ms=max(record.timestamp, 0),
     )  # fmt: skip
     headers = [*record.headers, *letter.headers()]
-    return Out(topic, record.partition, record.key, record.value, None, headers)
+    return Out(topic, tp.partition, record.key, record.value, None, headers)
 
 
 def _parse(value: bytes) -> Command:

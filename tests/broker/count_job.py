@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
-from aiokafka import ConsumerRecord
+
+from agents.rounds import Fetched
 
 MARKER = b"\x01applied"  # value: the next offset of the partition; all before it are in the state
 
@@ -60,7 +61,7 @@ class Partition:
         if held is None or held[2] <= count[2]:
             self.counts[key] = count
 
-    def fold(self, records: Iterable[ConsumerRecord]) -> tuple[list[Output], dict[bytes, Count]]:
+    def fold(self, records: Iterable[Fetched]) -> tuple[list[Output], dict[bytes, Count]]:
         """Fold records in order.
 
         Returns:
@@ -71,10 +72,10 @@ class Partition:
         counts, parse = self.counts, _DECODER.decode
         offset = self.applied - 1
         for record in records:
-            key, offset = record.key, record.offset
+            key, offset = record.key or b"", record.offset
             state = events, total, guard = counts.get(key, _NOTHING)
             if offset > guard:
-                events, total = events + 1, total + parse(record.value).n
+                events, total = events + 1, total + parse(record.value or b"").n
                 counts[key] = state = events, total, offset
                 outputs.append((key, b"%d:%d:%d" % (offset, events, total)))
             touched[key] = state

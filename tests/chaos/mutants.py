@@ -6,12 +6,13 @@ Every mutant works as long as nothing goes wrong; that is what makes it dangerou
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 
 from agents.contiguity import Contiguity
 from agents.couriers.journal import Journal
 from agents.couriers.ledger import Ledger
 from agents.lead import LeadJob
+from agents.rounds import Fetched
 from agents.safety import Lease
 from agents.table import Changelog
 from agents.turns import Turns
@@ -82,7 +83,7 @@ def no_offset_guard(_: str) -> None:
 def no_gap_guard(_: str) -> None:
     """Whatever the fetcher brings is delivered."""
 
-    async def anything(self: Contiguity, tp: TopicPartition, batch: list[ConsumerRecord]) -> list[ConsumerRecord]:
+    async def anything(self: Contiguity, tp: TopicPartition, batch: list[Fetched]) -> list[Fetched]:
         return [record for record in batch if record.offset >= self.expect.get(tp, 0)]
 
     Contiguity._sift = anything  # type: ignore[method-assign]
