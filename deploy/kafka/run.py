@@ -242,7 +242,8 @@ def _java_options(jars: Path) -> list[str]:
 
 
 def _format_storage(java: str, jars: Path, config: Path) -> None:
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # The tool takes an id that begins with a dash, as one of 64 does, for an option.
+    cluster = "L" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
     tool = [java, "-Xmx128m", "-XX:TieredStopAtLevel=1", *_java_options(jars), "kafka.tools.StorageTool"]
     done = subprocess.run(
         [*tool, "format", "-t", cluster, "-c", str(config)],
