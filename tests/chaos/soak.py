@@ -136,7 +136,7 @@ async def soak(broker: Broker, folder: Path, minutes: float, leads: int, console
             parts = []
             for number in range(PARTS):
                 parts.append(await _part(sender, watch, world, rate, minutes * 60 / PARTS))
-                console.print(f"part {number + 1} of {PARTS}: {parts[-1]}")
+                console.print(f"part {number + 1} of {PARTS}:", *cells(parts[-1]))
             ended = True
             try:
                 await eventually_async(watch.all_back, timeout=60)
@@ -179,6 +179,12 @@ async def _part(sender: Sender, watch: Watch, world: World, rate: float, seconds
     return Part(sent / seconds, median(measured or [0.0]) * 1000, p99 * 1000, len(watch.due) * PROBE_EVERY, rss)
 
 
+def cells(part: Part) -> list[str]:
+    """The figures of a part, as the table shows them."""
+    figures = [f"{part.rate:,.0f}/s", f"{part.p50_ms:.1f} ms", f"{part.p99_ms:.1f} ms", f"{part.waiting:,}"]
+    return [*figures, *(f"{part.rss_mib[name]:.0f} MiB" for name in sorted(part.rss_mib))]
+
+
 def verdicts(parts: list[Part], *, ended: bool) -> list[str]:
     """What is not flat."""
     middle, last = parts[PARTS // 3 : 2 * PARTS // 3], parts[2 * PARTS // 3 :]
@@ -205,11 +211,9 @@ def main() -> int:
         console.print(f"broker: {broker.kind} at {broker.bootstrap}")
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="leadkeeper-soak-")))
         parts, ended = asyncio.run(soak(broker, folder, given.minutes, given.leads, console))
-    names = list(parts[0].rss_mib)
-    table = Table("part", "events/s", "p50", "p99", "waiting", *(f"{name} MiB" for name in names))
+    table = Table("part", "events", "p50", "p99", "waiting", *sorted(parts[0].rss_mib))
     for number, part in enumerate(parts, 1):
-        figures = (f"{part.rate:,.0f}", f"{part.p50_ms:.1f} ms", f"{part.p99_ms:.1f} ms", f"{part.waiting:,}")
-        table.add_row(str(number), *figures, *(f"{part.rss_mib[name]:.0f}" for name in names))
+        table.add_row(str(number), *cells(part))
     console.print(table)
     wrong = verdicts(parts, ended=ended)
     console.print("; ".join(wrong) or "flat")
