@@ -30,7 +30,7 @@ test: .venv/.dev ## run the tests (ARGS="-k name"; LEADKEEPER_TEST_BROKER=embedd
 bench: .venv/.dev .venv-bench/.done ## measure it beside its peers (ARGS="count --repeat 3 --events 3000000 --broker jars|embedded")
 	@$(PY) -m tests.bench $(ARGS)
 
-chaos: .venv/.dev ## every fault there is, on Apache Kafka, for two hours (ARGS="--scale 0.1 --only pauses"); needs Java and Maven
+chaos: .venv/.dev ## every fault there is, on Apache Kafka, for hours (ARGS="--scale 0.1 --only pauses"); needs Java and Maven
 	@$(PY) -m tests.chaos.storm $(ARGS)
 
 mutants: .venv/.dev ## take out one safeguard after another and see which fault catches it (ARGS="--only lease-off")
