@@ -37,12 +37,11 @@ class Judge(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What was found of one lead: vector, probability, what of it its stage goes by (`stage.felt`), a row of `measures`."""
+    """What was found of one lead: vector, probability, and what of it its stage goes by (`stage.felt`)."""
 
     x: Floats
     probability: float
     felt: float
-    measured: Sequence[float]
 
 
 class Notes(NamedTuple):

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from schemas.decisions import Rule
 from schemas.units import Channel
 from streams.consent import Refusal
-from streams.features import DAY
+from streams.features import DAY, HOUR
 from streams.policy import Caps
 from streams.record import Contact
 
-HOUR = 3600.0
 WEEK = 7 * DAY
 
 

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from schemas.decisions import Rule
 from schemas.units import Channel
 from streams.consent import Refusal
+from streams.features import HOUR
 from streams.record import Contact
-
-HOUR = 3600.0
 
 
 def cooling(

@@ -10,6 +10,7 @@ from schemas.decisions import Decided, Rule, Verdict
 from schemas.escalations import LeadEscalated, PastIntervention
 from schemas.units import Priority
 from streams.explain import reasons_of
+from streams.features import HOUR
 from streams.health import BANDS
 from streams.holdout import held_out
 from streams.ids import derive
@@ -21,7 +22,6 @@ from streams.stage import ORDER
 if TYPE_CHECKING:
     from streams.rules import Case
 
-HOUR = 3600.0
 MOST_OPEN = 20
 """Open escalations of a lead; one more takes the place of the oldest."""
 URGENCY = (Priority.LOW, Priority.MEDIUM, Priority.HIGH, Priority.CRITICAL)

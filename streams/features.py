@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from streams.vocabulary import Family
 
-DAY = 86_400.0
+HOUR = 3_600.0
+DAY = 24 * HOUR
 HALF_LIVES_DAYS = (1.0, 7.0, 30.0)
 MOOD_HALF_LIFE_DAYS = 90.0
 RING = 12

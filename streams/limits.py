@@ -26,7 +26,7 @@ class Limits(NamedTuple):
     least_change: Floats
     forget_seconds: Floats
 
-    def at(self, where: Ints | Bools) -> "Limits":
+    def at(self, where: Ints | Bools | list[int]) -> "Limits":
         """Those of some of the leads."""
         return Limits(*(column[where] for column in self))
 

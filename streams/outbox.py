@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from schemas import topics
 from schemas.decisions import Decided, Verdict
 from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
-from streams.assess import NOTHING, Judge, Notes, assessment, change
+from streams.assess import NOTHING, Judge, Notes, assessment, change, measures
 from streams.explain import reasons_of
 from streams.ids import derive
 from streams.playbook import step_of, template_of
@@ -53,7 +55,7 @@ def assessed(case: Case, probability: float, before: int) -> None:
         level_of(probability, policy.stages.enter),
         case.stage,
         before,
-        case.measured(probability),
+        measures(case.x[None, :], np.array([probability]))[0].tolist(),
         Judge(scorer.method, scorer.version, policy.version),
         notes,
     )

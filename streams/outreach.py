@@ -13,6 +13,7 @@ from streams.caps import trim
 from streams.consent import address_of
 from streams.decide import Judgement, Subject, judge, quiet_window
 from streams.explain import in_words
+from streams.features import HOUR
 from streams.playbook import fallback_of, step_of, template_of
 from streams.record import Contact, Episode, Intervention, Planned
 from streams.stage import ORDER
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from streams.policy import Step
     from streams.rules import Case
 
-HOUR = 3600.0
 ONLY_WATCHING = Judgement(Verdict.HELD, Rule.OPERATOR, "the partition only watches, as activated")
 UNREACHABLE = frozenset({Rule.NO_CONSENT, Rule.SUPPRESSED, Rule.NO_ADDRESS})
 

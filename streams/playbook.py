@@ -1,11 +1,13 @@
 """Which steps a stage asks for, and when."""
 
 from schemas.units import Channel
+from streams.features import HOUR
 from streams.policy import Policy, Step
 from streams.record import Planned
 from streams.stage import ORDER
 
-HOUR = 3600.0
+MOST_ORDERED = 50
+"""Steps that wait for their time by operators' orders; more are not taken on."""
 
 
 def plan(policy: Policy, stage: int, entered: float, by: str = "") -> list[Planned]:

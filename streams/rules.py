@@ -17,7 +17,7 @@ from schemas.decisions import Rule, Verdict
 from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus, Outgoing
 from streams import outbox
-from streams.assess import Finding, assessment_id, measures
+from streams.assess import Finding, assessment_id
 from streams.decide import Judgement
 from streams.desk import Desk
 from streams.episode import ending, ends_at
@@ -27,7 +27,7 @@ from streams.holdout import held_out
 from streams.ids import fingerprint
 from streams.outreach import run_due_steps
 from streams.partition import Out
-from streams.playbook import plan
+from streams.playbook import MOST_ORDERED, plan
 from streams.record import WATCHED, Episode, LeadRecord, Planned
 from streams.stage import ORDER, next_stage
 from streams.state import decode_record, encode_record
@@ -35,8 +35,6 @@ from streams.track import RANK, forget_old, outcome_without_life, window_ends
 from streams.vector import vectors
 
 CRITICAL = 3
-MOST_ORDERED = 50
-"""Steps that wait for their time by operators' orders; more are not taken on."""
 EMPTY = LeadRecord()
 
 
@@ -59,7 +57,6 @@ class Case:
         data = desk.records.get(row)
         self.record: LeadRecord = LeadRecord() if data is None else decode_record(data)
         self._x: Floats | None = None
-        self._measured: Sequence[float] | None = None
         self._look_again: float | None = None
         if not self.born:
             desk.table.rows["born"][row] = fingerprint(cause)
@@ -76,12 +73,6 @@ class Case:
             rows = np.array([self.signs], self.desk.table.rows.dtype)
             self._x = vectors(rows, np.array([self.now if rows["events"][0] else 0.0]))[0]
         return self._x
-
-    def measured(self, probability: float) -> Sequence[float]:
-        """The row of `measures` for the lead now."""
-        if self._measured is None:
-            self._measured = measures(self.x[None, :], np.array([probability]))[0].tolist()
-        return self._measured
 
     @property
     def stage(self) -> int:
@@ -143,7 +134,7 @@ class Case:
 
     def assess(self, found: Finding) -> None:
         """Take a fresh probability in: move the stage, publish what changed, and let things follow from it."""
-        self._x, self._measured, probability = found.x, found.measured, found.probability
+        self._x, probability = found.x, found.probability
         if not self.is_live():
             return
         rows, stages = self.desk.table.rows, self.policy.stages

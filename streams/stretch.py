@@ -98,7 +98,7 @@ def _apply(partition: Partition, fresh: Columns, i: int, found: Strokes, env: En
         return
     if meaning is not None and e.is_activity(body):
         on_activity(case, body, meaning, fresh.at[i])
-        case.assess(Finding(found.x[i], float(found.p[i]), float(found.felt[i]), found.measured[i]))
+        case.assess(Finding(found.x[i], float(found.p[i]), float(found.felt[i])))
     else:
         hear(case, body, fresh.at[i])
     case.finish()
@@ -139,8 +139,8 @@ def _quiet(stretch: Stretch, part: Part, found: Strokes, quiet: Bools, env: Env)
         rows,
         [fresh.bodies[i].id for i in positions],
         found.now[here],
+        found.x[here],
         found.p[here],
-        [found.measured[i] for i in positions],
         limits.at(here),
         [judges[fresh.policies[i]] for i in positions],
     )

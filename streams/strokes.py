@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas import events as e
-from streams.assess import measures
 from streams.env import Env
 from streams.features import Batch, Bools, Floats, Ints, Rows, fold_rows, waves
 from streams.ids import fingerprint
@@ -53,7 +52,6 @@ class Strokes(NamedTuple):
     x: Floats
     p: Floats
     felt: Floats
-    measured: Sequence[Sequence[float]]
 
 
 class Part(NamedTuple):
@@ -88,7 +86,6 @@ def first_strokes(parts: Sequence[Part], env: Env) -> list[Strokes]:
         p[some] = _scores(parts, bounds, some, x[some], env)
         for part, rows, positions in _shares(parts, batch, bounds, some):
             np.minimum.at(part.partition.table.due, rows, now[positions] + FIRST_LOOK)
-    measured = measures(x, p).tolist()
     found = []
     for part, begin, end in zip(parts, bounds.tolist(), bounds[1:].tolist(), strict=False):
         mine = slice(begin, end)
@@ -103,7 +100,6 @@ def first_strokes(parts: Sequence[Part], env: Env) -> list[Strokes]:
                 x[mine],
                 p[mine],
                 part.limits.felt(p[mine], x[mine]),
-                measured[mine],
             )
         )
     return found

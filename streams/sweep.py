@@ -6,7 +6,7 @@ or a move of stage go through the rules one by one.
 
 import numpy as np
 
-from streams.assess import Finding, Judge, measures
+from streams.assess import Finding, Judge
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
 from streams.features import Floats, Ints
@@ -49,20 +49,9 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
     table.rows["guard"][due] = offset
     table.due[due[calm]] = np.minimum(looks[calm], forget_at[calm])
     partition.touch_all(due)
-    changed = np.abs(p - held["published"]) >= limits.least_change
-    told = np.flatnonzero(changed | loud)
-    measured = dict(zip(told.tolist(), measures(x[told], p[told]).tolist(), strict=True))
     judges = [Judge(scorer.method, scorer.version, policy.version) for policy in policies]
-    quiet = np.flatnonzero(changed & ~loud)
-    looked = Looked(
-        due[quiet],
-        [cause] * len(quiet),
-        np.full(len(quiet), now),
-        p[quiet],
-        [measured[i] for i in quiet.tolist()],
-        limits.at(quiet),
-        [judges[i] for i in which[quiet].tolist()],
-    )
+    whose = [judges[i] for i in which[calm].tolist()]
+    looked = Looked(due[calm], [cause] * len(calm), np.full(len(calm), now), x[calm], p[calm], limits.at(calm), whose)
     done.outputs.extend(out for _, out in publish(table, looked, done.tally))
     for i in np.flatnonzero(loud).tolist():
         row = int(due[i])
@@ -74,7 +63,7 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
         live = bool(held["events"][i]) and case.is_live()
         table.due[row] = looks[i] if live else np.inf
         if live:
-            case.assess(Finding(x[i], float(p[i]), float(felt[i]), measured[i]))
+            case.assess(Finding(x[i], float(p[i]), float(felt[i])))
         case.finish()
 
 
