@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from agents.rounds import LaneSettings
 from agents.writer import Writer
 from tests.broker.faults import Log, Verdict, Workers, applied, compare, nemesis, plain, traffic
+from tests.broker.forgetful_worker import SAID
 from tests.brokers import Broker, Topics
 from tests.polling import eventually_async
 
@@ -113,6 +115,30 @@ def test_what_the_fetcher_skips_is_fetched_again(broker: Broker, topics: Topics,
     assert workers.exits == {0: 1}, log.read_text()[-5000:]
     figures = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     assert figures[-1]["rewinds"] > 0
+    assert figures[-1]["holes"] == figures[-1]["data_loss"] == 0
+
+
+def test_the_very_last_fetch_is_not_lost(broker: Broker, topics: Topics, tmp_path: Path) -> None:
+    """Nothing comes after it that could show the gap: the lane sees where its fetcher stands, long before its watchdog."""
+    inbox, outputs, changelog = _topics(topics)
+    log = tmp_path / "workers.log"
+    _, _, *where = _command(broker, inbox, outputs, changelog)
+    total = 40
+
+    async def check(workers: Workers) -> None:
+        writer = Writer(broker.bootstrap, idempotent=broker.idempotence)
+        await writer.start()
+        async with Log(broker.bootstrap, changelog, PARTITIONS) as states:
+            await traffic(writer, inbox, PARTITIONS, number=total, seconds=0.1)
+            await applied(states, total, workers, timeout=LaneSettings("", "").stuck_s / 3)
+        await writer.stop()
+
+    with Workers(["-m", "tests.broker.forgetful_worker", *where, "--figures"], 1, log) as workers:
+        asyncio.run(check(workers))
+    assert workers.exits == {0: 1}, log.read_text()[-5000:]
+    assert log.read_text().count(SAID) == PARTITIONS
+    figures = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    assert figures[-1]["rewinds"] >= PARTITIONS
     assert figures[-1]["holes"] == figures[-1]["data_loss"] == 0
 
 

@@ -3,9 +3,12 @@
 A trouble `fail-at:<moment>:<n>` ends the process without any clean-up when the moment comes for the n-th time;
 `stop-at:…` stops it as SIGSTOP does, until somebody wakes it; `hang-at:…` lets it and all after it wait for an answer
 that does not come, and 3 seconds later the process ends; `amnesia-at:…` empties Redis and ends the process.
+
+A trouble `poison:<marker>` ends each process that folds a record with these bytes in its value, as a fault in native code does.
 """
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -19,6 +22,8 @@ from agents.couriers.delivery import Desk
 from agents.couriers.fence import Fence
 from agents.lane_thread import LaneThread
 from agents.settings import Settings
+from streams import lead as fold
+from streams.partition import Message, Partition
 
 MOMENTS = (
     "before_output",
@@ -98,7 +103,22 @@ def amnesia_at(text: str) -> None:
     _install(Failpoint(text, _amnesia))
 
 
+def poison(marker: str) -> None:
+    """Read from address 0 in the middle of the fold."""
+    accept, wanted = fold._accept, marker.encode()
+
+    def fatal(partition: Partition, message: Message, env: Any) -> Any:
+        if wanted in (message.value or b""):
+            sys.stderr.write(f"failpoint poison at {partition.number}/{message.offset}\n")
+            sys.stderr.flush()
+            ctypes.string_at(0)
+        return accept(partition, message, env)
+
+    fold._accept = fatal
+
+
 FAILPOINTS: dict[str, Callable[[str], None]] = {
+    "poison": poison,
     "fail-at": fail_at,
     "stop-at": stop_at,
     "hang-at": hang_at,

@@ -24,6 +24,7 @@ from tests.chaos.told import what_is_wrong
 from tests.faults import nemesis
 from tests.faults.nemesis import Fault
 from tests.faults.run import SEED, Outcome, Run, play
+from tests.faults.verdict import DEADLY
 
 BIG = Run(events=300_000, leads=20_000, seconds=300.0, patience_s=600.0)
 MIDDLE = Run(events=60_000, leads=4_000, seconds=100.0, patience_s=400.0)
@@ -56,6 +57,7 @@ STORMS: dict[str, Storm] = {
     "lost fetches": Storm(
         replace(MIDDLE, troubles={"lead-": (f"drop-fetches:{SEED}",)}), lambda _: {nemesis.kill_lead: 4}
     ),
+    "poison records": Storm(replace(MIDDLE, troubles={"lead-": (DEADLY,)}), lambda _: {nemesis.poison: 4}),
     "pauses": Storm(replace(MIDDLE, seconds=200.0), lambda _: {nemesis.pause: 6}),
     "rebalances 1-3-1": Storm(replace(MIDDLE, lead_agents=1, seconds=150.0), lambda _: {nemesis.scale_up: 4}),
     "broker restart": Storm(MIDDLE, lambda stage: {stage.restart: 3}),
