@@ -259,9 +259,9 @@ class LeadJob:
             now = time.time()
             live = self._settings.clock == "wall"
             for batch in round_.batches.values():
-                arrived = next((at for record in batch if (at := arrived(record, live=live)) is not None), None)
-                if arrived is not None:
-                    metrics.COMMAND_LATENCY.observe(max(now - arrived, 0.0))
+                came = next((at for record in batch if (at := arrived(record, live=live)) is not None), None)
+                if came is not None:
+                    metrics.COMMAND_LATENCY.observe(max(now - came, 0.0))
 
     def _progress(self) -> dict[str, float]:
         """Stream time of the partition that is least far, and commands so far by channel."""

@@ -32,3 +32,4 @@ def test_a_record_that_ends_the_process_is_dead_lettered(broker: Broker, tmp_pat
     assert outcome.settled, "a record that was not found stops its partition for good"
     assert outcome.verdict.clean
     assert outcome.exits["lead-1", -signal.SIGSEGV] == 2 * 3
+    assert {status for _, status in outcome.exits} <= {-signal.SIGSEGV, -signal.SIGTERM, 0}
