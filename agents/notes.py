@@ -73,6 +73,8 @@ def folder_of_notes(given: Path | None) -> Path:
     """
     folder = given or Path(tempfile.gettempdir()) / f"leadkeeper-{os.getuid()}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{folder} may not be written")
     if given is None and folder.lstat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to another user")
     return folder
