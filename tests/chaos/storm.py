@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -107,7 +108,6 @@ def row(name: str, outcome: Outcome) -> tuple[str, ...]:
         f"{verdict.wrong_states:,}",
         f"{verdict.repeats.total():,}",
         f"{outcome.pause_s:.1f} s",
-        what_is_wrong(outcome) or "clean",
     )
 
 
@@ -121,9 +121,11 @@ def main() -> int:
     given = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients, when their broker is killed
     console = Console()
-    columns = ("faults", "records", "lost", "doubled", "wrong states", "repeats (same id)", "longest pause", "verdict")
-    table = Table("fault", *columns)
-    bad = 0
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("fault", no_wrap=True)
+    for column in ("number", "records", "lost", "doubled", "wrong\nstates", "repeats", "longest\npause"):
+        table.add_column(column, justify="right", no_wrap=True)
+    bad: list[str] = []
     with ExitStack() as cleanup:
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="leadkeeper-chaos-")))
         stage = open_stage(cleanup, folder)
@@ -142,11 +144,16 @@ def main() -> int:
             place = folder / name.replace(" ", "-")
             place.mkdir()
             outcome = asyncio.run(play(stage.broker, place, run))
-            console.print(name, ", ".join(outcome.done), dict(outcome.exits), what_is_wrong(outcome) or "clean")
+            again = given.exactly_once and outcome.verdict.repeats.total() > 0
+            told = what_is_wrong(outcome) or ("repeats" if again else "clean")
+            exits = ", ".join(f"{who} {status} x {n}" for (who, status), n in sorted(outcome.exits.items()))
+            console.print(f"{name}: {told}; {', '.join(outcome.done)}; exits {exits}", highlight=False)
             table.add_row(*row(name, outcome))
-            bad += not outcome.clean or (given.exactly_once and outcome.verdict.repeats.total() > 0)
+            if told != "clean":
+                bad.append(f"{name}: {told}")
     console.print(table)
-    return int(bad > 0)
+    console.print("\n".join(bad) or "clean: nothing lost, doubled or wrong")
+    return int(bool(bad))
 
 
 if __name__ == "__main__":
