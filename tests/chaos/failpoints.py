@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import redis
+from aiokafka import AIOKafkaProducer
 
 from agents import writer as writing
 from agents.couriers.delivery import Desk
@@ -32,13 +33,18 @@ MOMENTS = (
     "after_state",
     "before_ledger",
     "after_ledger",
+    "before_transaction_end",
+    "after_transaction_end",
     "before_commit",
     "after_commit",
     "after_claim",
     "after_fence",
     "after_provider_call",
 )
-"""`output`: what the lead agent publishes. `state`: its changelog. `ledger`: the couriers'. `commit`: of offsets."""
+"""`output`: what the lead agent publishes. `state`: its changelog. `ledger`: the couriers'. `commit`: of offsets.
+
+Where outputs and state go together (exactly once), both are `output`, and `transaction_end` is what makes them count.
+"""
 HANG_S = 3.0
 EXIT = 99
 
@@ -129,7 +135,7 @@ FAILPOINTS: dict[str, Callable[[str], None]] = {
 
 def _install(point: Failpoint) -> None:
     produce, commit = writing.Writer.produce, LaneThread.commit_offsets
-    fence, ask = Fence.pass_, Desk._ask
+    fence, ask, end = Fence.pass_, Desk._ask, AIOKafkaProducer.commit_transaction
 
     async def produced(self: Any, records: Iterable[Any], last: Iterable[Any] = ()) -> Any:
         records, last = list(records), list(last)
@@ -138,6 +144,11 @@ def _install(point: Failpoint) -> None:
         acked = await produce(self, records, last)
         await point.passed(f"after_{kind}")
         return acked
+
+    async def ended(self: Any) -> None:
+        await point.passed("before_transaction_end")
+        await end(self)
+        await point.passed("after_transaction_end")
 
     async def committed(self: Any, offsets: Any) -> None:
         await point.passed("before_commit")
@@ -156,6 +167,7 @@ def _install(point: Failpoint) -> None:
         return answer
 
     writing.Writer.produce = produced  # type: ignore[method-assign]
+    AIOKafkaProducer.commit_transaction = ended
     LaneThread.commit_offsets = committed  # type: ignore[method-assign]
     Fence.pass_ = fenced  # type: ignore[method-assign, assignment]
     Desk._ask = asked  # type: ignore[method-assign, assignment]

@@ -31,6 +31,7 @@ BIG = Run(events=300_000, leads=20_000, seconds=300.0, patience_s=600.0)
 MIDDLE = Run(events=60_000, leads=4_000, seconds=100.0, patience_s=400.0)
 SOON = {"LEADKEEPER_DOUBT_PAUSE_S": "1", "LEADKEEPER_SMTP_TIMEOUT_S": "2"}
 LEAD_MOMENTS = ("before_output", "after_output", "before_state", "after_state", "before_commit", "after_commit")
+AT_ONCE_MOMENTS = ("before_output", "after_output", "before_transaction_end", "after_transaction_end") * 2
 COURIER_MOMENTS = ("before_ledger", "after_claim", "after_fence", "after_provider_call", "after_ledger")
 
 
@@ -88,6 +89,12 @@ STORMS: dict[str, Storm] = {
 """One row of the table each. All traffic has 1 % garbage, 2 % duplicates, 5 % late by up to a day."""
 
 
+def at_once(run: Run) -> Run:
+    """The same run with workers that write in transactions; where they have failpoints, those of transactions."""
+    lives = {**run.lives, "lead-": tuple(f"fail-at:{moment}:20" for moment in AT_ONCE_MOMENTS)} if run.lives else {}
+    return replace(run, lives=lives, settings={**run.settings, "LEADKEEPER_EXACTLY_ONCE": "true"})
+
+
 def scaled(run: Run, scale: float) -> Run:
     """The same run, smaller."""
     seconds = max(20.0, run.seconds * scale)
@@ -133,14 +140,8 @@ def main() -> int:
         for name in given.only or STORMS:
             storm = STORMS[name]
             faults = [f for f, n in storm.faults(stage).items() for _ in range(max(1, round(n * given.scale)))]
-            settings = {**storm.run.settings, "LEADKEEPER_EXACTLY_ONCE": str(given.exactly_once).lower()}
-            run = replace(
-                scaled(storm.run, given.scale),
-                seed=given.seed,
-                workers_at=stage.proxied,
-                faults=tuple(faults),
-                settings=settings,
-            )
+            run = scaled(at_once(storm.run) if given.exactly_once else storm.run, given.scale)
+            run = replace(run, seed=given.seed, workers_at=stage.proxied, faults=tuple(faults))
             place = folder / name.replace(" ", "-")
             place.mkdir()
             outcome = asyncio.run(play(stage.broker, place, run))
