@@ -41,5 +41,6 @@ How they are put together:
 And besides the fold:
 
     deliver, retry, breaker    what couriers do with a command; when to stop a flood of dead letters
+    poison                     which record it is that ends the process, and what becomes of it
     labels, measure            who really went quiet: truth to train on, and how well a score tells it
 """
