@@ -122,9 +122,9 @@ def train(
         TooLittleData: too few rows, too few leads of one fate, or too short a time.
     """
     label = settled(log, label)
-    plan = windows(log, label, until)
+    plan = windows(log, label.at_any_age, until)
     known = plan.calibrate[-1] + label.reach
-    learn, held = _gathered(log, label, plan, progress)
+    learn, held = _gathered(log, label.at_any_age, plan, progress)
     text = _boost(learn.x, learn.y, lambda share: progress("learning", share))
     raw = _raw(text, held.x) if plan.apart == "time" else _out_of_fold(log, learn)
     calibration = Calibration.fit(raw, held.y)
