@@ -60,7 +60,7 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
     for shot in log.snapshots(at, manifest.label):
         told_of = _judge(scorer, shot)
         judged.append(told_of)
-        looks.append(Look(shot.t, shot.leads, told_of.p >= ENTER[0]))
+        looks.append((shot.t, shot.leads, told_of.p))
         if 0 < shot.y.sum() < len(shot.y):
             cards[shot.t] = _card([shot.t], told_of, manifest)
     together = _Judged(*(np.concatenate(column) for column in zip(*judged, strict=True)))
@@ -69,12 +69,16 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
         raise TooLittleData(
             f"of {rows} rows {quiet} went quiet: nothing to tell apart; check the mapping's label and vocabulary"
         )
+    every, gone = manifest.label.every_days * DAY, losses(log, manifest.label)
     overall = _card(sorted(at), together, manifest).model_copy(
         update={
             "stages": tuple(_rungs(together)),
-            "warning": EarlyWarning(
-                **curve(looks, *losses(log, manifest.label), manifest.label.every_days * DAY)._asdict()
-            ),
+            "warning": {
+                str(stage): EarlyWarning(
+                    **curve([Look(t, who, p >= enter) for t, who, p in looks], *gone, every)._asdict()
+                )
+                for stage, enter in zip(ORDER[1:], ENTER, strict=True)
+            },
         }
     )
     return Evaluation(overall, cards)

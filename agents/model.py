@@ -22,6 +22,7 @@ from streams.baselines import Alone
 from streams.features import Floats
 from streams.labels import Label
 from streams.risk import FAMILIES, FEATURE_FAMILY
+from streams.season import shifted
 from streams.vector import SCHEMA
 
 MODEL_FILE, MANIFEST_FILE, HAZARD_FILE = "model.txt", "manifest.json", "hazard.txt"
@@ -54,6 +55,13 @@ class Calibration(Outgoing):
         """Calibrated probabilities."""
         return calibrate.apply((self.scores, self.probabilities), scores)
 
+    def shifted(self, by: float) -> "Calibration":
+        """The same with so many log-odds added to every probability (`streams.season`)."""
+        if not by:
+            return self
+        moved = shifted(np.array(self.probabilities), by)
+        return self.model_copy(update={"probabilities": tuple(moved.tolist())})
+
     @classmethod
     def fit(cls, scores: Floats, labels: Floats) -> "Calibration":
         """Fitted by isotonic regression or Platt's line, by size."""
@@ -72,7 +80,7 @@ class Window(Outgoing):
 
 
 class EarlyWarning(Outgoing):
-    """How early lost leads were in early warning or above (`streams.warning`); null: nobody was judged so long before."""
+    """How early lost leads were in a stage or above (`streams.warning`); null: nobody was judged so long before."""
 
     days: tuple[float, ...]
     before_last_sign: tuple[float | None, ...]
@@ -100,7 +108,7 @@ class Scorecard(Outgoing):
     rfm: dict[str, float] = Field(default={}, description="logistic regression on recency, frequency and money")
     single: tuple[str, float] | None = Field(default=None, description="the feature that ranks best alone, and its AUC")
     stages: tuple[Rung, ...] = ()
-    warning: EarlyWarning | None = None
+    warning: dict[str, EarlyWarning] = Field(default={}, description="by the stage from which leads are contacted")
     importance: dict[str, float] = Field(
         default={},
         description="what the AUC loses when a family of features is shuffled among the leads; largest first",
@@ -163,6 +171,9 @@ class Manifest(Outgoing):
     single: Single | None = None
     flags: tuple[str, ...] = Field(default=(), description="why it must not be promoted; empty: nothing was found")
     hazard: Hazard | None = None
+    season: float = Field(
+        default=0.0, description="log-odds in the calibration that come from the same weeks a year ago"
+    )
 
 
 class LightGbmScorer:

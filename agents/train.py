@@ -33,12 +33,13 @@ from agents.time_to_churn import TimeToChurn, Watch, judge
 from agents.time_to_churn import learn as learn_hazard
 from agents.windows import TooLittleData, Windows, utc, windows
 from streams.baselines import Alone, logistic, recency, rfm, told
-from streams.features import Floats
+from streams.features import DAY, Floats
 from streams.hazard import EXTRA
 from streams.ids import fingerprint
 from streams.labels import Label, healthy_horizon
 from streams.leaks import leaks, too_good
 from streams.policy import Policy
+from streams.season import Told, shift, to_serve, twins
 from streams.vector import MONOTONE, NAMES, SCHEMA
 
 __all__ = ["Evaluation", "TooLittleData", "evaluate", "read_log", "train"]
@@ -128,6 +129,8 @@ def train(
     text = _boost(learn.x, learn.y, lambda share: progress("learning", share))
     raw = _raw(text, held.x) if plan.apart == "time" else _out_of_fold(log, learn)
     calibration = Calibration.fit(raw, held.y)
+    season = _season(log, label.at_any_age, plan, lambda x: calibration.apply(_raw(text, x)))
+    calibration = calibration.shifted(season)
     made = _made(log, name, known, learn.window, held.window)
     weights = logistic(rfm(learn.x), learn.y)
     some = slice(None, None, max(1, len(learn.y) // SINGLE_ROWS))
@@ -145,6 +148,7 @@ def train(
         rfm=Rfm(weights=weights, calibration=Calibration.fit(told(weights, rfm(held.x)), held.y)),
         single=Single(name=best, alone=alone[best]),
         flags=leaks(alone),
+        season=season,
     )
     scorer = LightGbmScorer(text, manifest)
     watch = Watch(log, label, losses(log, label)[0], lambda x: scorer.score(x) >= ENTER[0])
@@ -182,6 +186,22 @@ def settled(log: ActivityLog, label: Label) -> Label:
         return label
     found = healthy_horizon(log.life)
     return label if found is None else label.model_copy(update={"horizon_days": float(found)})
+
+
+def _season(log: ActivityLog, label: Label, plan: Windows, scored: Callable[[Floats], Floats]) -> float:
+    """By how many log-odds the weeks to come differ from those of the calibration, as they did a year ago."""
+    begin = plan.calibrate[-1] + label.reach
+    before, served = twins(plan.calibrate), twins(to_serve(begin, label.every_days))
+    known_of = log.start + max(label.eligible_days or 0.0, label.horizon_days) * DAY
+    if min(*before, *served) < known_of or plan.apart != "time":
+        return 0.0
+    found = {shot.t: shot for shot in log.snapshots([*before, *served], label)}
+
+    def told_of(times: list[float]) -> Told:
+        shots = [found[t] for t in times]
+        return Told(scored(np.concatenate([s.x for s in shots])), np.concatenate([s.y for s in shots]))
+
+    return shift(told_of(before), told_of(served))
 
 
 def _made(log: ActivityLog, name: str, end: float, learned: Window, calibrated: Window) -> Trained:

@@ -1,4 +1,4 @@
-"""How early we knew: of the leads that were lost, who was in early warning or above, how long before; and at what volume.
+"""How early we knew: of the leads that were lost, who stood in a stage (or above), how long before; and at what volume.
 
 Told twice, since both are asked for: before the last sign of life, when a lead still looks alive and nobody can know much,
 and before the day on which the lead counts as lost (a silence as long as the horizon, or the closing). Next to each stands
@@ -23,13 +23,13 @@ class Warned(NamedTuple):
     before_last_sign: tuple[float | None, ...]
     before_lost: tuple[float | None, ...]
     contacted: float
-    """Share of all judged leads that stood in early warning or above: the volume all of that takes."""
+    """Share of all judged leads that stood in the stage: the volume all of that takes."""
     median_days: float | None
     """Of lost leads that were warned of in time: from the warning that lasted to the day they counted as lost."""
 
 
 class Look(NamedTuple):
-    """One snapshot: when, which leads, who of them was in early warning or above."""
+    """One snapshot: when, which leads, who of them stood in the stage."""
 
     t: float
     leads: Ints
