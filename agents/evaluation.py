@@ -70,15 +70,15 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
             f"of {rows} rows {quiet} went quiet: nothing to tell apart; check the mapping's label and vocabulary"
         )
     every, gone = manifest.label.every_days * DAY, losses(log, manifest.label)
+    warned = [
+        EarlyWarning(**curve([Look(t, who, p >= enter) for t, who, p in looks], *gone, every)._asdict())
+        for enter in ENTER
+    ]
     overall = _card(sorted(at), together, manifest).model_copy(
         update={
             "stages": tuple(_rungs(together)),
-            "warning": {
-                str(stage): EarlyWarning(
-                    **curve([Look(t, who, p >= enter) for t, who, p in looks], *gone, every)._asdict()
-                )
-                for stage, enter in zip(ORDER[1:], ENTER, strict=True)
-            },
+            "warning": warned[0],
+            "warning_later": {str(stage): one for stage, one in zip(ORDER[2:], warned[1:], strict=True)},
         }
     )
     return Evaluation(overall, cards)

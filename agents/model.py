@@ -108,7 +108,10 @@ class Scorecard(Outgoing):
     rfm: dict[str, float] = Field(default={}, description="logistic regression on recency, frequency and money")
     single: tuple[str, float] | None = Field(default=None, description="the feature that ranks best alone, and its AUC")
     stages: tuple[Rung, ...] = ()
-    warning: dict[str, EarlyWarning] = Field(default={}, description="by the stage from which leads are contacted")
+    warning: EarlyWarning | None = Field(default=None, description="where leads are contacted from early warning on")
+    warning_later: dict[str, EarlyWarning] = Field(
+        default={}, description="where they are contacted from a later stage on"
+    )
     importance: dict[str, float] = Field(
         default={},
         description="what the AUC loses when a family of features is shuffled among the leads; largest first",

@@ -71,7 +71,8 @@ def _more(legs: list[Leg]) -> list[str]:
     levels = ", ".join(f"{told:.0%}/{seen:.0%}" for told, seen in map(_level, legs))
     out = [f"  going quiet, told/seen, every 4 weeks: {levels}"]
     tested = legs[0].model.manifest.tested
-    for stage, w in (tested.warning if tested else {}).items():
+    warned = {"early_warning": tested.warning, **tested.warning_later} if tested and tested.warning else {}
+    for stage, w in warned.items():
         out.append(
             f"  {stage}: contacting {w.contacted:.0%}, it has {_shares(w.before_lost)} of the lost 7/14/30 days before, "
             f"{_shares(w.before_last_sign)} before their last sign of life"
