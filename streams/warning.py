@@ -14,10 +14,12 @@ from streams.features import DAY, Bools, Ints
 from streams.labels import Moments
 
 DAYS_BEFORE = (7.0, 14.0, 30.0)
+LEAST_LOST = 20
+"""Lost leads under which no share of them is told."""
 
 
 class Warned(NamedTuple):
-    """Shares of lost leads that were warned of, by days before; None where nobody was judged so long before."""
+    """Shares of lost leads that were warned of, by days before; None where too few were judged so long before."""
 
     days: tuple[float, ...]
     before_last_sign: tuple[float | None, ...]
@@ -36,7 +38,7 @@ class Look(NamedTuple):
     warned: Bools
 
 
-def curve(looks: Sequence[Look], lost: Moments, last_sign: Moments, every: float) -> Warned:
+def curve(looks: Sequence[Look], lost: Moments, last_sign: Moments, every: float, least: int = LEAST_LOST) -> Warned:
     """The curve over looks that are `every` seconds apart, in rising order.
 
     Args:
@@ -44,17 +46,18 @@ def curve(looks: Sequence[Look], lost: Moments, last_sign: Moments, every: float
         lost: when leads counted as lost.
         last_sign: their last sign of life before, in the same order.
         every: seconds between two looks.
+        least: lost leads that are needed to tell a share of them.
     """
     return Warned(
         DAYS_BEFORE,
-        tuple(_share(looks, last_sign, days * DAY, every) for days in DAYS_BEFORE),
-        tuple(_share(looks, lost, days * DAY, every) for days in DAYS_BEFORE),
+        tuple(_share(looks, last_sign, days * DAY, every, least) for days in DAYS_BEFORE),
+        tuple(_share(looks, lost, days * DAY, every, least) for days in DAYS_BEFORE),
         float(np.concatenate([look.warned for look in looks]).mean()) if looks else 0.0,
         _median(looks, lost),
     )
 
 
-def _share(looks: Sequence[Look], when: Moments, ahead: float, every: float) -> float | None:
+def _share(looks: Sequence[Look], when: Moments, ahead: float, every: float, least: int) -> float | None:
     """Of the leads judged `ahead` before their moment (or up to one look earlier), the share that was warned of."""
     warned = judged = 0
     for look in looks:
@@ -62,7 +65,7 @@ def _share(looks: Sequence[Look], when: Moments, ahead: float, every: float) -> 
         here = np.isin(look.leads, due)
         judged += int(here.sum())
         warned += int((here & look.warned).sum())
-    return warned / judged if judged else None
+    return warned / judged if judged >= least else None
 
 
 def _median(looks: Sequence[Look], lost: Moments) -> float | None:

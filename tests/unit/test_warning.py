@@ -21,10 +21,11 @@ def look(day: float, *warned: bool) -> Look:
 def test_the_share_that_was_warned_of_so_long_before() -> None:
     looks = [look(0, False, False, True), look(7, True, False, True), look(14, True, True, True)]
     gone = moments((0, 21.0), (1, 22.0))
-    told = curve(looks, gone, moments((0, 16.0), (1, 15.0)), 7 * DAY)
+    told = curve(looks, gone, moments((0, 16.0), (1, 15.0)), 7 * DAY, least=1)
     assert told.days == (7.0, 14.0, 30.0)
     assert told.before_lost == (1.0, 0.5, None)
     assert told.before_last_sign == (0.5, 0.0, None)
+    assert curve(looks, gone, moments(), 7 * DAY).before_lost == (None, None, None)  # of two leads no share is told
     assert told.contacted == 6 / 9
     assert told.median_days == np.median([14.0, 8.0])
 
