@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from agents.cli import agree, dlq, inbox, lead, ledger, model, policy, tables, topics, worker
+from agents.cli import agree, dlq, grade, inbox, lead, ledger, model, policy, tables, topics, worker
 from agents.cli.common import CONFIG, FAILED, UNAVAILABLE, USAGE, err, out
 from agents.cli.replay import demo, replay
 from agents.settings import ROOT
@@ -33,6 +33,7 @@ app.command(name="score", epilog="Example: leadkeeper score customers.csv --mode
     tables.score_command
 )
 model.app.command(name="agree", epilog="Example: leadkeeper model agree log.csv.gz --mapping my.toml")(agree.agree)
+model.app.command(name="grade", epilog="Example: leadkeeper model grade --to grade.json")(grade.grade)
 app.add_typer(worker.app, name="worker")
 app.add_typer(topics.app, name="topics")
 app.add_typer(lead.app, name="lead")
