@@ -18,12 +18,14 @@ from agents.trees import predictor
 from schemas.errors import ModelInvalid
 from schemas.units import Outgoing, Probability, UtcTime
 from streams import calibrate
+from streams.baselines import Alone
 from streams.features import Floats
 from streams.labels import Label
 from streams.risk import FAMILIES, FEATURE_FAMILY
+from streams.season import shifted
 from streams.vector import SCHEMA
 
-MODEL_FILE, MANIFEST_FILE = "model.txt", "manifest.json"
+MODEL_FILE, MANIFEST_FILE, HAZARD_FILE = "model.txt", "manifest.json", "hazard.txt"
 
 
 @contextmanager
@@ -53,6 +55,13 @@ class Calibration(Outgoing):
         """Calibrated probabilities."""
         return calibrate.apply((self.scores, self.probabilities), scores)
 
+    def shifted(self, by: float) -> "Calibration":
+        """The same with so many log-odds added to every probability (`streams.season`)."""
+        if not by:
+            return self
+        moved = shifted(np.array(self.probabilities), by)
+        return self.model_copy(update={"probabilities": tuple(moved.tolist())})
+
     @classmethod
     def fit(cls, scores: Floats, labels: Floats) -> "Calibration":
         """Fitted by isotonic regression or Platt's line, by size."""
@@ -70,6 +79,25 @@ class Window(Outgoing):
     churned: int
 
 
+class EarlyWarning(Outgoing):
+    """How early lost leads were in a stage or above (`streams.warning`); null: nobody was judged so long before."""
+
+    days: tuple[float, ...]
+    before_last_sign: tuple[float | None, ...]
+    before_lost: tuple[float | None, ...]
+    contacted: Probability
+    median_days: float | None = None
+
+
+class Rung(NamedTuple):
+    """What was told and what came true among the leads of one stage."""
+
+    stage: str
+    rows: int
+    told: float
+    seen: float
+
+
 class Scorecard(Outgoing):
     """Measures (`streams.measure`) of the model, of recency alone (calibrated the same way) and of the base rate."""
 
@@ -77,6 +105,42 @@ class Scorecard(Outgoing):
     model: dict[str, float]
     recency: dict[str, float]
     base_log_loss: float
+    rfm: dict[str, float] = Field(default={}, description="logistic regression on recency, frequency and money")
+    single: tuple[str, float] | None = Field(default=None, description="the feature that ranks best alone, and its AUC")
+    stages: tuple[Rung, ...] = ()
+    warning: EarlyWarning | None = Field(default=None, description="where leads are contacted from early warning on")
+    warning_later: dict[str, EarlyWarning] = Field(
+        default={}, description="where they are contacted from a later stage on"
+    )
+    importance: dict[str, float] = Field(
+        default={},
+        description="what the AUC loses when a family of features is shuffled among the leads; largest first",
+    )
+    time_to_churn: dict[str, float] = Field(
+        default={}, description="of leads at risk: told and seen share lost within 7, 14, 30 days, and the Brier score"
+    )
+
+
+class Rfm(Outgoing):
+    """The baseline of three numbers (`streams.baselines`), calibrated as the model is."""
+
+    weights: tuple[float, ...]
+    calibration: Calibration
+
+
+class Single(Outgoing):
+    """The feature that ranks the rows of the training best alone."""
+
+    name: str
+    alone: Alone
+
+
+class Hazard(Outgoing):
+    """The model of time to churn beside the model of risk (`streams.hazard`), in `hazard.txt`."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    steps: int = Field(description="weeks")
+    calibration: Calibration
 
 
 class Trained(Outgoing):
@@ -106,6 +170,13 @@ class Manifest(Outgoing):
     base_rate: Probability = Field(description="share that went quiet in the calibration window")
     trained: Trained
     tested: Scorecard | None = None
+    rfm: Rfm | None = None
+    single: Single | None = None
+    flags: tuple[str, ...] = Field(default=(), description="why it must not be promoted; empty: nothing was found")
+    hazard: Hazard | None = None
+    season: float = Field(
+        default=0.0, description="log-odds in the calibration that come from the same weeks a year ago"
+    )
 
 
 class LightGbmScorer:
@@ -148,6 +219,7 @@ class TrainedModel(NamedTuple):
 
     text: bytes
     manifest: Manifest
+    hazard: bytes = b""
 
     def scorer(self) -> LightGbmScorer:
         """Ready to score."""
@@ -158,6 +230,8 @@ class TrainedModel(NamedTuple):
         folder = models / self.manifest.version
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MODEL_FILE).write_bytes(self.text)
+        if self.hazard:
+            (folder / HAZARD_FILE).write_bytes(self.hazard)
         (folder / MANIFEST_FILE).write_text(self.manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return folder
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 
 from schemas import events as e
-from streams.features import Batch, Bools, FeatureTable, Floats, Ints, fold_wave, waves
+from streams.features import Batch, Bools, FeatureTable, Floats, Ints, Rows, fold_wave, waves
 from streams.ids import fingerprint
 from streams.labels import Label, Moments, churned, eligible
 from streams.policy import Policy
@@ -127,10 +127,7 @@ class ActivityLog:
 
     def snapshots(self, times: Sequence[float], label: Label) -> Iterator[Snapshot]:
         """Features and truth at each of the times, in rising order, in one pass over the log."""
-        table = FeatureTable(max(len(self.keys), 1))
-        for key in self.keys:
-            table.row_of(key)
-        done = 0
+        table, done = self._table(), 0
         for t in sorted(times):
             until = int(np.searchsorted(self.seen, t, "left"))
             self._fold(table, done, until)
@@ -138,6 +135,18 @@ class ActivityLog:
             leads = np.flatnonzero(self.eligible(t, label) & (table.rows["events"][: len(self.keys)] > 0))
             x = vectors(table.at(leads), np.full(len(leads), t))
             yield Snapshot(t, x, leads, self.churned(t, label)[leads].astype(np.float64))
+
+    def known_rows(self, t: float) -> Rows:
+        """What was known of every lead before t, as rows of the feature table; leads without an event have none in it."""
+        table = self._table()
+        self._fold(table, 0, int(np.searchsorted(self.seen, t, "left")))
+        return table.rows[: len(self.keys)]
+
+    def _table(self) -> FeatureTable:
+        table = FeatureTable(max(len(self.keys), 1))
+        for key in self.keys:
+            table.row_of(key)
+        return table
 
     def _fold(self, table: FeatureTable, start: int, end: int) -> None:
         b = self.batch

@@ -43,4 +43,8 @@ And besides the fold:
     deliver, retry, breaker    what couriers do with a command; when to stop a flood of dead letters
     poison                     which record it is that ends the process, and what becomes of it
     labels, measure            who really went quiet: truth to train on, and how well a score tells it
+    baselines, leaks, warning  what a model has to beat; signs that it saw the answer; how early it knew
+    grade                      how told risks turned out, and whether a version may stay
+    season                     what the same weeks a year ago say of the weeks to come
+    hazard                     time to churn: a chance for each week ahead, told as a band and an interval
 """
