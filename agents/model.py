@@ -4,7 +4,9 @@ The manifest says what the model may be used for (feature schema, label) and wha
 version is derived from the content: the same data and settings give the same version, and a changed file is refused.
 """
 
+import base64
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -23,6 +25,9 @@ from streams.risk import FAMILIES, FEATURE_FAMILY
 from streams.vector import SCHEMA
 
 MODEL_FILE, MANIFEST_FILE = "model.txt", "manifest.json"
+GOLDEN_ROWS = 50
+GOLDEN_TOLERANCE = 1e-9
+"""Machines may differ in the last bits of an exponential, and in nothing else."""
 
 
 @contextmanager
@@ -92,6 +97,28 @@ class Trained(Outgoing):
     lightgbm: str
 
 
+class Golden(Outgoing):
+    """Feature rows with the probabilities that the trainer's machine gave them: another machine must give the same."""
+
+    count: int
+    rows: Annotated[str, Field(description="float64, row after row, deflated by zlib, in base64")]
+    probabilities: tuple[Probability, ...]
+
+    @classmethod
+    def of(cls, x: Floats, probabilities: Floats) -> "Golden":
+        """Some of these rows, from the lowest risk to the highest."""
+        order = np.argsort(probabilities, kind="stable")
+        kept = order[np.unique(np.linspace(0, len(order) - 1, min(GOLDEN_ROWS, len(order))).astype(np.int64))]
+        packed = zlib.compress(np.ascontiguousarray(x[kept], "<f8").tobytes(), 9)
+        told = tuple(map(float, probabilities[kept]))
+        return cls(count=len(kept), rows=base64.b64encode(packed).decode(), probabilities=told)
+
+    def x(self) -> Floats:
+        """The rows. Raises ValueError where they are damaged."""
+        flat = np.frombuffer(zlib.decompress(base64.b64decode(self.rows)), "<f8")
+        return flat.reshape(self.count, -1)
+
+
 class Manifest(Outgoing):
     """What a model is, what it was made from, what it is worth."""
 
@@ -105,6 +132,7 @@ class Manifest(Outgoing):
     base_rate: Probability = Field(description="share that went quiet in the calibration window")
     trained: Trained
     tested: Scorecard | None = None
+    golden: Golden | None = None
 
 
 class LightGbmScorer:
@@ -167,11 +195,12 @@ def version_of(text: bytes, calibration: Calibration, trained: Trained) -> str:
 
 
 def load(folder: Path) -> LightGbmScorer:
-    """A saved model, checked.
+    """A saved model, checked. Raises ModelInvalid like `read` and `checked`."""
+    return checked(*read(folder), str(folder))
 
-    Raises:
-        ModelInvalid: files are missing, were changed, or belong to another feature set; says what to do.
-    """
+
+def read(folder: Path) -> TrainedModel:
+    """A saved model as it lies there. Raises ModelInvalid when files are missing or damaged."""
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
         text = (folder / MODEL_FILE).read_bytes()
@@ -181,9 +210,23 @@ def load(folder: Path) -> LightGbmScorer:
         ) from None
     except ValidationError as error:
         raise ModelInvalid(f"{folder / MANIFEST_FILE} is not a manifest ({_first(error)}); train again") from None
+    return TrainedModel(text, manifest)
+
+
+def checked(text: bytes, manifest: Manifest, where: str) -> LightGbmScorer:
+    """A model that is what its manifest says, and computes here what it computed where it was trained.
+
+    Args:
+        text: LightGBM's text.
+        manifest: what it must be.
+        where: it lies, for the error.
+
+    Raises:
+        ModelInvalid: it was changed, belongs to another feature set, or scores differently here; says what to do.
+    """
     if (found := sha256(text).hexdigest()) != manifest.sha256:
         raise ModelInvalid(
-            f"{folder / MODEL_FILE} was changed: its SHA-256 is {found[:12]}..., the manifest says "
+            f"{where}/{MODEL_FILE} was changed: its SHA-256 is {found[:12]}..., the manifest says "
             f"{manifest.sha256[:12]}...; copy the whole folder again, or train again"
         )
     if manifest.feature_schema != SCHEMA:
@@ -193,9 +236,24 @@ def load(folder: Path) -> LightGbmScorer:
         )
     if (expected := version_of(text, manifest.calibration, manifest.trained)) != manifest.version:
         raise ModelInvalid(
-            f"{folder / MANIFEST_FILE} was changed: content says {expected}, it says {manifest.version}; train again"
+            f"{where}/{MANIFEST_FILE} was changed: content says {expected}, it says {manifest.version}; train again"
         )
-    return LightGbmScorer(text, manifest)
+    scorer = LightGbmScorer(text, manifest)
+    if manifest.golden is not None:
+        _check_golden(scorer, manifest.golden)
+    return scorer
+
+
+def _check_golden(scorer: LightGbmScorer, golden: Golden) -> None:
+    try:
+        off = np.abs(scorer.score(golden.x()) - np.array(golden.probabilities)).max()
+    except (ValueError, zlib.error, lightgbm.basic.LightGBMError) as error:
+        raise ModelInvalid(f"{scorer.version}: its golden rows cannot be read ({error}); train again") from None
+    if not off <= GOLDEN_TOLERANCE:
+        raise ModelInvalid(
+            f"{scorer.version} scores golden rows differently here than where it was trained, by up to {off:.2g}; "
+            f"use LightGBM {scorer.manifest.trained.lightgbm} as there, or train again here"
+        )
 
 
 def _first(error: ValidationError) -> str:

@@ -15,6 +15,7 @@ from agents.eventlog import LoggedEvent, ReadReport, RejectedRow, read_events
 from agents.mapping import Layout
 from agents.model import (
     Calibration,
+    Golden,
     LightGbmScorer,
     Manifest,
     Scorecard,
@@ -123,6 +124,7 @@ def train(log: ActivityLog, label: Label, until: float | None = None, name: str 
         recency=Calibration.fit(recency(x), held.y),
         base_rate=float(held.y.mean()),
         trained=made,
+        golden=Golden.of(x, calibration.apply(raw)),
     )
     if plan.test:
         card = evaluate(LightGbmScorer(text, manifest), log, plan.test).overall

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.cli.common import CONFIG, NOT_FOUND, UNAVAILABLE, err, fail, fail_for, load, out, wait
+from agents.cli import promotion
+from agents.cli.common import CONFIG, NOT_FOUND, err, fail, fail_for, load, out
 from agents.settings import LeadSettings
-from schemas.errors import LeadkeeperError, Unavailable
+from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
     from agents.model import LightGbmScorer
 
-app = typer.Typer(no_args_is_help=True, help="Trained models: list, show, promote.")
+app = typer.Typer(no_args_is_help=True, help="Trained models: list, show, publish, promote, roll back.")
+app.command(epilog="Example: leadkeeper model publish m-19980101-8b8bb6db21")(promotion.publish)
+app.command(epilog="Example: leadkeeper model promote m-19980101-8b8bb6db21")(promotion.promote)
+app.command(epilog="Example: leadkeeper model rollback")(promotion.rollback)
 
 Models = Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_MODELS)")]
 
@@ -73,15 +77,21 @@ def train_command(
 
 @app.command(name="list", epilog="Example: leadkeeper model list")
 def list_(models: Models = None) -> None:
-    """Models in the folder, oldest first."""
+    """Models in the folder, then those that only the broker has; which is in force, where a broker answers."""
+    from agents.model import Manifest
+
     settings = load(LeadSettings, models=models)
-    found = sorted(p.parent.name for p in settings.models.glob("*/manifest.json"))
+    found = {p.parent.name: _load(settings, p.parent.name).manifest for p in _manifests(settings)}
+    registry = promotion.registry_if_any(settings)
+    for version, record in registry.published.items():
+        found.setdefault(version, Manifest.model_validate(record.manifest))
     if not found:
         out.print(f"no models in {settings.models}; `leadkeeper train` makes one")
-    for version in found:
-        tested = _load(settings, version).manifest.tested
+    for version, manifest in found.items():
+        tested = manifest.tested
         worth = f"AUC {tested.model['auc']:.3f}, log loss {tested.model['log_loss']:.3f}" if tested else "not tested"
-        out.print(f"{version}  {worth}")
+        where = "in force  " if version == registry.in_force else "published  " if version in registry.published else ""
+        out.print(f"{version}  {where}{worth}", soft_wrap=True)
 
 
 @app.command(epilog="Example: leadkeeper model show m-19980101-8b8bb6db21")
@@ -90,7 +100,7 @@ def show(
 ) -> None:
     """The model card: what it was made from and what it is worth, beside recency alone."""
     settings = load(LeadSettings, models=models)
-    found = sorted(p.parent.name for p in settings.models.glob("*/manifest.json"))
+    found = [p.parent.name for p in _manifests(settings)]
     from agents.model_card import card
 
     if not found:
@@ -98,34 +108,8 @@ def show(
     out.print(card(_load(settings, version or found[-1]).manifest), markup=False)
 
 
-@app.command(epilog="Example: leadkeeper model promote m-19980101-8b8bb6db21")
-def promote(
-    version: Annotated[str, typer.Argument(help="a folder under LEADKEEPER_MODELS; the workers need it there, too")],
-    models: Models = None,
-    at: Annotated[
-        datetime | None, typer.Option(help="where the log carries its own time: from which moment on")
-    ] = None,
-) -> None:
-    """Check a model and put it in force, without a restart: announced on policies, activated in every inbox partition."""
-    from agents.activate import activate
-    from schemas.policies import ModelPromoted
-
-    settings = load(LeadSettings, models=models)
-    manifest = _load(settings, version).manifest
-    when = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
-    announce = ModelPromoted(
-        id=f"model-{version}",
-        tenant="*",
-        at=when,
-        version=version,
-        sha256=manifest.sha256,
-        feature_schema=manifest.feature_schema,
-    )
-    try:
-        n = wait(activate(settings.bootstrap, settings.topic_prefix, when, announce=announce, model=version))
-    except Unavailable as error:
-        fail(UNAVAILABLE, str(error))
-    out.print(f"{version} is activated on {n} partitions; each takes it up at its next record")
+def _manifests(settings: LeadSettings) -> list[Path]:
+    return sorted(settings.models.glob("*/manifest.json"))
 
 
 def _load(settings: LeadSettings, version: str) -> "LightGbmScorer":
