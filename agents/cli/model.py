@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.cli import promotion
+from agents.cli import contest, promotion
 from agents.cli.common import CONFIG, NOT_FOUND, err, fail, fail_for, load, out
 from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
@@ -15,10 +15,16 @@ from schemas.errors import LeadkeeperError
 if TYPE_CHECKING:
     from agents.model import LightGbmScorer
 
-app = typer.Typer(no_args_is_help=True, help="Trained models: list, show, publish, promote, roll back.")
+app = typer.Typer(no_args_is_help=True, help="Trained models: list, show, compare, retrain, promote, roll back.")
 app.command(epilog="Example: leadkeeper model publish m-19980101-8b8bb6db21")(promotion.publish)
 app.command(epilog="Example: leadkeeper model promote m-19980101-8b8bb6db21")(promotion.promote)
 app.command(epilog="Example: leadkeeper model rollback")(promotion.rollback)
+app.command(epilog="Example: leadkeeper model compare m-19980101-8b8bb6db21 log.csv.gz --mapping my.toml")(
+    contest.compare
+)
+app.command(epilog="Example: leadkeeper model retrain log.csv.gz --mapping my.toml || echo the old one stays")(
+    contest.retrain
+)
 
 Models = Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_MODELS)")]
 

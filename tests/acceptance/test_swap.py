@@ -143,3 +143,21 @@ def test_what_must_be_refused_is_dead_lettered_with_the_reason_in_the_log(deploy
     judged = {json.loads(record.value)["model_version"] for record in product.records(ASSESSMENTS)}
     assert judged == {"rule-1", two.first}, "announced again as it should be, it is taken"
     assert len(product.records(topics.POLICIES)) >= 2
+
+
+def test_retraining_promotes_only_what_is_better(deploy: Deploy, models: Models, tmp_path: Path) -> None:
+    product, home = deploy(1), models.folder.parent
+    words = ("model", "retrain", str(home / "log.jsonl"), "--mapping", str(home / "planted.toml"))
+    kept = product.run(*words, models=str(tmp_path))
+    assert kept.code == 1, kept
+    assert "rule-1 stays in force" in kept.out
+    assert "moves the volume of" in kept.out
+    assert product.inbox() == []
+    better = product.run(*words, "--volumes-may-move", models=str(tmp_path))
+    assert better.code == 0, better
+    assert "is activated on 1 partitions" in better.out
+    assert len(product.inbox()) == 1
+    again = product.run(*words, models=str(tmp_path))
+    assert again.code == 1, again
+    assert "again, which is in force" in again.out
+    assert len(product.inbox()) == 1
