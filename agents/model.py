@@ -150,6 +150,7 @@ class LightGbmScorer:
             ) from None
         self.manifest = manifest
         self.version = manifest.version
+        self.horizon_days = manifest.label.gap_days + manifest.label.horizon_days
 
     def raw(self, x: Floats) -> Floats:
         """Probabilities before calibration. One thread: more of them spin, and cost more than they give."""
@@ -161,12 +162,17 @@ class LightGbmScorer:
 
     def effects(self, x: Floats) -> Floats:
         """Exact effect of each family on the log-odds before calibration (TreeSHAP, 0.4 ms a row), without the bias."""
+        return self.effects_and_bias(x)[0]
+
+    def effects_and_bias(self, x: Floats) -> tuple[Floats, Floats]:
+        """The same, and for each row what the log-odds are before anything is known of it: together they are the score."""
         out = np.zeros((len(x), len(FAMILIES)))
-        if len(x):
-            parts = np.asarray(self._booster.predict(x, pred_contrib=True, num_threads=1), np.float64)
-            for column, family in enumerate(FEATURE_FAMILY.tolist()):
-                out[:, family] += parts[:, column]
-        return out
+        if not len(x):
+            return out, np.zeros(0)
+        parts = np.asarray(self._booster.predict(x, pred_contrib=True, num_threads=1), np.float64)
+        for column, family in enumerate(FEATURE_FAMILY.tolist()):
+            out[:, family] += parts[:, column]
+        return out, parts[:, -1]
 
 
 class TrainedModel(NamedTuple):

@@ -10,6 +10,7 @@ In the order of the data (each file holds one rule of the business and is named 
     calibrate     raw scores -> honest probabilities (isotonic or Platt)
     explain       why, in words, against the lead's own norm
     health        0-100 with parts; time to churn as a band
+    value         what a lead will still spend
     stage         probability -> stage, with hysteresis and dwell
     silence       when to look at a lead again that says nothing
     episode       from the first stage to recovery, conversion, churn or expiry
@@ -31,7 +32,7 @@ How they are put together:
     life          what a case does with signs of life
     hear          what a case does with messages that are no activity
     outbox        what a case concluded, as messages
-    assess        what an assessment says
+    assess, insight    what an assessment says, and what it says more when a lead rises
     partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
     env           what the fold is handed besides the log

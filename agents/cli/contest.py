@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli import promotion
-from agents.cli.common import FAILED, NOT_FOUND, err, fail, fail_for, load, out
+from agents.cli.common import FAILED, err, fail_for, load, out
 from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
@@ -112,19 +112,7 @@ def _contest(
 
 
 def _champion(settings: LeadSettings, version: str | None) -> "Scorer":
-    """The named one, or the one in force: of the folder, else as it was published."""
-    from agents.parcel import open_parcel
-    from streams.risk import RuleScorer
-
-    registry = promotion.registry_if_any(settings)
-    version = version or registry.in_force or settings.model or RuleScorer.version
-    if version == RuleScorer.version:
-        return RuleScorer()
-    if (settings.models / version).is_dir():
-        return promotion.read_model(settings, version).scorer()
-    if version not in registry.published:
-        fail(NOT_FOUND, f"{version} is neither in {settings.models} nor published")
-    return open_parcel(registry.published[version])
+    return promotion.scorer_of(settings, version or promotion.registry_if_any(settings).in_force or "")
 
 
 def told(compared: "Compared") -> str:

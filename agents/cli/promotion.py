@@ -15,6 +15,7 @@ from schemas.policies import ModelPromoted, Published
 if TYPE_CHECKING:
     from agents.model import TrainedModel
     from agents.registry import Registry
+    from streams.risk import Scorer
 
 HEAD_START_S = 2.0
 """Between announcement and order: a worker needs about 0.1 s to read, check and load a model."""
@@ -101,6 +102,22 @@ def read_model(settings: LeadSettings, version: str) -> "TrainedModel":
     except LeadkeeperError as error:
         fail(CONFIG, str(error))
     return model
+
+
+def scorer_of(settings: LeadSettings, version: str) -> "Scorer":
+    """The model of a version (empty: the one in force at first): of the folder, else as it was published; or the rule."""
+    from agents.parcel import open_parcel
+    from streams.risk import RuleScorer
+
+    version = version or settings.model or RuleScorer.version
+    if version == RuleScorer.version:
+        return RuleScorer()
+    if _in_folder(settings, version):
+        return read_model(settings, version).scorer()
+    published = registry_if_any(settings).published
+    if version not in published:
+        fail(NOT_FOUND, f"{version} is neither in {settings.models} nor published")
+    return open_parcel(published[version])
 
 
 def _registry(settings: LeadSettings) -> "Registry":

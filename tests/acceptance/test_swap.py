@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 from threading import Event, Thread
 from typing import NamedTuple, Self
 
@@ -40,12 +41,14 @@ class Two(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def two(models: Models) -> Two:
+def two(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Two:
     """The session's model, and one that knows less."""
+    folder = tmp_path_factory.mktemp("two")
+    copytree(models.folder / models.version, folder / models.version)
     log = ActivityLog.read(planted_log(), POLICY)
     other = train(log, LABEL, until=START.timestamp() + 200 * DAY, name="planted")
-    other.save(models.folder)
-    return Two(models.folder, models.version, other.manifest.version)
+    other.save(folder)
+    return Two(folder, models.version, other.manifest.version)
 
 
 class Load:
