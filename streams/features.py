@@ -45,7 +45,7 @@ ROW = np.dtype(
         ("ring_at", "u1"),
         ("stage", "u1"),
         ("flags", "u1"),
-        ("born", "<u8"),  # fingerprint of the id of the lead's first message; tells apart two lives of an erased lead
+        ("born", "<u8"),  # `ids.life_of`; 0 = nothing was heard yet
     ]
 )
 """Fields are only ever appended (streams/state.py reads older, shorter rows)."""
@@ -108,6 +108,12 @@ class FeatureTable:
     def due_rows(self, now: float) -> Ints:
         """Rows whose time to be looked at has come, in row order."""
         return np.nonzero(self.due[: len(self.keys)] <= now)[0]
+
+
+def lead_of(key: bytes | None) -> tuple[str, str]:
+    """Tenant and lead of a key."""
+    tenant, _, lead = (key or b"").decode().partition(":")
+    return tenant, lead
 
 
 class Batch:

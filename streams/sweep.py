@@ -9,7 +9,7 @@ import numpy as np
 from streams.assess import Finding, Judge
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
-from streams.features import Floats, Ints
+from streams.features import Floats, Ints, lead_of
 from streams.limits import limits_of
 from streams.partition import Folded, Partition
 from streams.policy import Policy
@@ -55,7 +55,7 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
     done.outputs.extend(out for _, out in publish(table, looked, done.tally))
     for i in np.flatnonzero(loud).tolist():
         row = int(due[i])
-        tenant, lead = (table.keys[row] or b"").decode().split(":", 1)
+        tenant, lead = lead_of(table.keys[row])
         case = Case(desk_of(partition, tenant, env, done, now), row, tenant, lead, cause, held[i])
         if case.is_over():
             partition.forget(row, faded=True)
