@@ -18,6 +18,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from agents import metrics
+from agents.sentiment import reader_of
 from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError, ModelInvalid, PolicyInvalid, Unavailable
 from schemas.events import EVENT, Activate
@@ -25,6 +26,7 @@ from schemas.policies import PUBLISHED, ModelPublished, PolicyPublished
 from streams.env import EVERYONE, Env
 from streams.policy import Policy, parse_policy
 from streams.risk import RuleScorer, Scorer
+from streams.vocabulary import ReadMood
 
 logger = logging.getLogger(__name__)
 RULE_VERSION = RuleScorer.version
@@ -184,7 +186,11 @@ class Library:
         return versions.policy in self._policies and versions.model in self._scorers
 
     def _make(self) -> Env:
-        return Env(dict(self._policies), dict(self._scorers), self._home)
+        languages = {policy.language for tenants in self._policies.values() for policy in tenants.values()}
+        moods: dict[str, ReadMood] = {
+            language: reader for language in languages if language and (reader := reader_of(language))
+        }
+        return Env(dict(self._policies), dict(self._scorers), self._home, moods)
 
 
 def _from_folder(settings: LeadSettings) -> Scorer:

@@ -26,6 +26,7 @@ from agents.model import (
     version_of,
 )
 from agents.rejects import Rejects, check_any
+from agents.sentiment import reader_of
 from agents.snapshots import ActivityLog
 from agents.windows import TooLittleData, utc, windows
 from streams.features import DAY, Floats
@@ -81,7 +82,7 @@ def read_log(
     source = [log] if isinstance(log, Path) else list(log)
     paths = [path for path in source if isinstance(path, Path)]
     found = read_events(paths, mapping, report) if paths else (e for e in source if not isinstance(e, Path))
-    read = ActivityLog.read(_usable(found, rejects), policy, mapping.meanings)
+    read = ActivityLog.read(_usable(found, rejects), policy, mapping.meanings, reader_of(policy.language))
     if paths:
         check_any(report, mapping.name, paths)
     return read

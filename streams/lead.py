@@ -21,7 +21,7 @@ from streams.stretch import Stretch, fold_stretches
 from streams.strokes import Columns
 from streams.sweep import fold_tick
 from streams.validate import check_control, check_home, parse
-from streams.vocabulary import Kind, meaning
+from streams.vocabulary import Kind, ReadMood, meaning
 
 __all__ = ["EPOCH_BITS", "FITS", "Folded", "Message", "Out", "Partition", "dead_letter", "fold", "fold_together"]
 
@@ -59,7 +59,7 @@ class Reader:
     def _begin(self) -> None:
         self._columns = Columns.empty()
         self._policies: list[Policy] = []
-        self._known: dict[str, tuple[int, Mapping[str, Kind]]] = {}
+        self._known: dict[str, tuple[int, Mapping[str, Kind], ReadMood | None]] = {}
 
     def stretch(self) -> Stretch:
         """What was gathered and is still to be folded."""
@@ -105,10 +105,10 @@ class Reader:
         known = self._known.get(body.tenant)
         if known is None:
             policy = self._env.policy(partition.state.policy, body.tenant)
-            known = self._known[body.tenant] = len(self._policies), policy.kinds
+            known = self._known[body.tenant] = len(self._policies), policy.kinds, self._env.read_mood(policy)
             self._policies.append(policy)
-        which, kinds = known
-        told = meaning(body, kinds) if e.is_activity(body) else None
+        which, kinds, read_mood = known
+        told = meaning(body, kinds, read_mood) if e.is_activity(body) else None
         columns.offsets.append(offset)
         columns.now.append(partition.state.now)
         columns.at.append(at)
