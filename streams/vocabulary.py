@@ -73,13 +73,14 @@ UNANSWERED = Kind(Family.UNANSWERED, key=False)
 UNKNOWN_CUSTOM = Kind(Family.OTHER, key=False)
 _SAYS_MORE = {
     "purchase_completed", "refund_issued", "subscription_started", "subscription_renewed", "survey_answered",
-    "review_posted", "message_received",
+    "review_posted",
 }  # fmt: skip
 _PLAIN = {name: Meaning(int(k.family), k.key, 0, NO_MOOD) for name, k in BUILT_IN.items() if name not in _SAYS_MORE}
 """Most events mean the same every time; looking it up costs a fifth of working it out."""
+_MESSAGE = _PLAIN["message_received"]
 
 
-def meaning(event: e.Activity, custom: Mapping[str, Kind], read_mood: ReadMood | None = None) -> Meaning:
+def meaning(event: e.Activity, custom: Mapping[str, Kind], read_mood: ReadMood | None = None) -> Meaning:  # noqa: C901 - a table
     """What an activity event means under a tenant's vocabulary. Total: every activity has a meaning.
 
     Args:
@@ -90,7 +91,10 @@ def meaning(event: e.Activity, custom: Mapping[str, Kind], read_mood: ReadMood |
     name = event.type
     plain = _PLAIN.get(name)
     if plain is not None and name not in custom:
-        return plain
+        if plain is not _MESSAGE:
+            return plain
+        mood = _mood_of(event, read_mood)
+        return plain if mood is NO_MOOD else plain._replace(mood=mood)
     kind = custom.get(name) or BUILT_IN.get(name)
     cents, mood = 0, NO_MOOD
     match event:
@@ -115,8 +119,9 @@ def meaning(event: e.Activity, custom: Mapping[str, Kind], read_mood: ReadMood |
     return Meaning(int(family), key, cents, mood)
 
 
-def _mood_of(event: e.MessageReceived, read_mood: ReadMood | None) -> float:
+def _mood_of(event: e.Activity, read_mood: ReadMood | None) -> float:
     """The sender's word, else what the text says where somebody reads it."""
+    assert type(event) is e.MessageReceived
     if event.mood is not None:
         return event.mood
     return read_mood(event.text) if read_mood is not None and event.text else NO_MOOD
