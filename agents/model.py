@@ -20,6 +20,7 @@ from agents.trees import predictor
 from schemas.errors import ModelInvalid
 from schemas.units import Outgoing, Probability, UtcTime
 from streams import calibrate
+from streams.curves import Bin
 from streams.features import Floats
 from streams.labels import Label
 from streams.risk import FAMILIES, FEATURE_FAMILY
@@ -75,6 +76,22 @@ class Window(Outgoing):
     churned: int
 
 
+class Curves(Outgoing):
+    """Points to draw (`streams.curves`): told and seen rate in bins of equal size, and shares found among the riskiest."""
+
+    calibration: tuple[Bin, ...]
+    found: tuple[float, ...]
+    found_by_recency: tuple[float, ...]
+
+
+class Hush(Outgoing):
+    """What pure silence does to the risk of so many leads over so many days: the largest fall of anybody's."""
+
+    leads: int
+    days: int
+    most_fall: float
+
+
 class Scorecard(Outgoing):
     """Measures (`streams.measure`) of the model, of recency alone (calibrated the same way) and of the base rate."""
 
@@ -82,6 +99,7 @@ class Scorecard(Outgoing):
     model: dict[str, float]
     recency: dict[str, float]
     base_log_loss: float
+    curves: Curves | None = None
 
 
 class Trained(Outgoing):
@@ -134,6 +152,7 @@ class Manifest(Outgoing):
     trained: Trained
     tested: Scorecard | None = None
     golden: Golden | None = None
+    hush: Hush | None = None
 
 
 class LightGbmScorer:

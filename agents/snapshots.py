@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 
 from schemas import events as e
-from streams.features import Batch, Bools, FeatureTable, Floats, Ints, fold_wave, waves
+from streams.features import Batch, Bools, FeatureTable, Floats, Ints, Rows, fold_wave, waves
 from streams.ids import fingerprint
 from streams.labels import Label, Moments, churned, eligible
 from streams.policy import Policy
@@ -145,6 +145,15 @@ class ActivityLog:
             leads = np.flatnonzero(self.eligible(t, label) & (table.rows["events"][: len(self.keys)] > 0))
             x = vectors(table.rows[leads], np.full(len(leads), t))
             yield Snapshot(t, x, leads, self.churned(t, label)[leads].astype(np.float64))
+
+    def rows_at(self, t: float, label: Label) -> Rows:
+        """Rows of the leads that could be judged at t, as they were then."""
+        table = FeatureTable(max(len(self.keys), 1))
+        for key in self.keys:
+            table.row_of(key)
+        self._fold(table, 0, int(np.searchsorted(self.seen, t, "left")))
+        rows: Rows = table.rows[: len(self.keys)]
+        return rows[self.eligible(t, label) & (rows["events"] > 0)]
 
     def _fold(self, table: FeatureTable, start: int, end: int) -> None:
         b = self.batch

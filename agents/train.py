@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.eventlog import LoggedEvent, ReadReport, RejectedRow, read_events
+from agents.hush import in_silence
 from agents.mapping import Layout
 from agents.model import (
     Calibration,
+    Curves,
     Golden,
     LightGbmScorer,
     Manifest,
@@ -29,6 +31,7 @@ from agents.rejects import Rejects, check_any
 from agents.sentiment import reader_of
 from agents.snapshots import ActivityLog
 from agents.windows import TooLittleData, utc, windows
+from streams.curves import gains, reliability
 from streams.features import DAY, Floats
 from streams.labels import Label
 from streams.measure import log_loss, measure
@@ -130,7 +133,8 @@ def train(log: ActivityLog, label: Label, until: float | None = None, name: str 
     if plan.test:
         card = evaluate(LightGbmScorer(text, manifest), log, plan.test).overall
         manifest = manifest.model_copy(update={"tested": card})
-    return TrainedModel(text, manifest)
+    hush = in_silence(LightGbmScorer(text, manifest), log, plan.calibrate[-1], label)
+    return TrainedModel(text, manifest.model_copy(update={"hush": hush}))
 
 
 def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> Evaluation:
@@ -175,6 +179,7 @@ def _card(times: Sequence[float], columns: Floats, base_rate: float) -> Scorecar
         model=measure(p, y, raw),
         recency=measure(alone, y, days),
         base_log_loss=log_loss(np.full(len(y), base_rate), y),
+        curves=Curves(calibration=reliability(p, y), found=gains(raw, y), found_by_recency=gains(days, y)),
     )
 
 

@@ -42,6 +42,6 @@ How they are put together:
 And besides the fold:
 
     deliver, retry, breaker    what couriers do with a command; when to stop a flood of dead letters
-    labels, measure            who really went quiet: truth to train on, and how well a score tells it
+    labels, measure, curves    who really went quiet: truth to train on, and how well a score tells it
     promotion                  when a new model may take the place of the one that judges
 """

@@ -13,7 +13,7 @@ from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
-    from agents.model import LightGbmScorer
+    from agents.model import LightGbmScorer, Manifest
 
 app = typer.Typer(no_args_is_help=True, help="Trained models: list, show, compare, retrain, promote, roll back.")
 app.command(epilog="Example: leadkeeper model publish m-19980101-8b8bb6db21")(promotion.publish)
@@ -100,18 +100,41 @@ def list_(models: Models = None) -> None:
         out.print(f"{version}  {where}{worth}", soft_wrap=True)
 
 
-@app.command(epilog="Example: leadkeeper model show m-19980101-8b8bb6db21")
+@app.command(epilog="Example: leadkeeper model show m-19980101-8b8bb6db21 --html card.html")
 def show(
-    version: Annotated[str | None, typer.Argument(help="default: the newest")] = None, models: Models = None
+    version: Annotated[str | None, typer.Argument(help="default: the newest in the folder")] = None,
+    models: Models = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the whole manifest, as JSON")] = False,
+    html: Annotated[Path | None, typer.Option(help="write a page with plots to this file", dir_okay=False)] = None,
 ) -> None:
     """The model card: what it was made from and what it is worth, beside recency alone."""
-    settings = load(LeadSettings, models=models)
-    found = [p.parent.name for p in _manifests(settings)]
     from agents.model_card import card
 
-    if not found:
+    settings = load(LeadSettings, models=models)
+    found = [p.parent.name for p in _manifests(settings)]
+    if version is None and not found:
         fail(NOT_FOUND, f"no models in {settings.models}; `leadkeeper train` makes one")
-    out.print(card(_load(settings, version or found[-1]).manifest), markup=False)
+    manifest = _manifest(settings, version or found[-1])
+    if html is not None:
+        from agents.model_page import page
+
+        html.write_text(page(manifest), encoding="utf-8")
+        out.print(f"written to {html}", soft_wrap=True)
+    elif as_json:
+        out.print_json(manifest.model_dump_json())
+    else:
+        out.print(card(manifest), markup=False)
+
+
+def _manifest(settings: LeadSettings, version: str) -> "Manifest":
+    """Of the folder, else as it was published."""
+    from agents.model import Manifest
+
+    if not (settings.models / version).is_dir():
+        record = promotion.registry_if_any(settings).published.get(version)
+        if record is not None:
+            return Manifest.model_validate(record.manifest)
+    return _load(settings, version).manifest
 
 
 def _manifests(settings: LeadSettings) -> list[Path]:
