@@ -116,7 +116,7 @@ def _loud(part: Part, found: Strokes) -> list[int]:
     rows = set(compress(fresh.rows, fresh.asks))
     where = np.flatnonzero(found.active)
     if len(where):
-        held = part.partition.table.rows[found.rows[where]]
+        held = part.partition.table.at(found.rows[where])
         moves = part.limits.at(where).stage_moves(held, found.felt[where]) | ((held["flags"] & WATCHED) > 0)
         rows.update(found.rows[where[moves]].tolist())
     return [i for i, row in enumerate(fresh.rows) if row in rows] if rows else []

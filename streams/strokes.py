@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from streams.env import Env
-from streams.features import Batch, Bools, Floats, Ints, Rows, fold_rows, waves
+from streams.features import ROW, Batch, Bools, Floats, Ints, Rows, fold_rows, raw, waves
 from streams.ids import fingerprint
 from streams.limits import Limits
 from streams.partition import Partition
 from streams.silence import FIRST_LOOK
-from streams.vector import NAMES, vectors
+from streams.vector import vectors
 from streams.vocabulary import NO_MOOD, Meaning
 
 SAYS_NOTHING = Meaning(family=0, key=False, cents=0, mood=NO_MOOD)
@@ -89,23 +89,20 @@ def first_strokes(parts: Sequence[Part], env: Env) -> list[Strokes]:
     batch = _batch([part.columns for part in parts])
     now = np.concatenate([part.columns.now for part in parts])
     bounds = np.cumsum([0, *(len(part.columns.rows) for part in parts)])
-    after, new = np.empty(len(batch), parts[0].partition.table.rows.dtype), np.zeros(len(batch), np.bool_)
+    after, new = np.empty(len(batch), ROW), np.zeros(len(batch), np.bool_)
     where = batch.rows + np.repeat(np.arange(len(parts)) << 40, np.diff(bounds))  # rows of different tables
     for wave in waves(where):
         shares = list(_shares(parts, batch, bounds, wave))
-        held, done = np.empty(len(wave), after.dtype), 0
-        for part, rows, _ in shares:
-            held[done : (done := done + len(rows))] = part.partition.table.rows[rows]
+        held = np.concatenate([raw(part.partition.table.at(rows)) for part, rows, _ in shares]).view(ROW)
         folded, new[wave] = fold_rows(held, batch, wave)
-        after[wave], done = folded, 0
+        raw(after)[wave], done = raw(folded), 0
         for part, rows, _ in shares:
-            part.partition.table.rows[rows] = folded[done : (done := done + len(rows))]
+            part.partition.table.put(rows, folded[done : (done := done + len(rows))])
     active = batch.counts & new
-    x, p = np.zeros((len(batch), len(NAMES))), np.zeros(len(batch))
+    x, p = vectors(after, now), np.zeros(len(batch))
     some = np.flatnonzero(active)
     if len(some):
-        x[some] = vectors(after[some], now[some])
-        p[some] = _scores(parts, bounds, some, x[some], env)
+        p[some] = _scores(parts, bounds, some, x if len(some) == len(x) else x[some], env)
         for part, rows, positions in _shares(parts, batch, bounds, some):
             np.minimum.at(part.partition.table.due, rows, now[positions] + FIRST_LOOK)
     found = []

@@ -29,7 +29,7 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
         return
     scorer = env.scorers[partition.state.model]
     done.tally["looks",] += len(due)
-    held = table.rows[due]
+    held = table.at(due)
     x = vectors(held, np.maximum(now, held["last"]))
     p = scorer.score(x)
     policies, which = _policies(partition, due, env)
