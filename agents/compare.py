@@ -66,7 +66,8 @@ def hold_against(
     y, leads = np.concatenate([s.y for s in shots]), np.concatenate([s.leads for s in shots])
     chance = np.random.default_rng(fingerprint(f"{champion.version} {challenger.version}"))
     old, new = (_judged(scorer, [s.x for s in shots]) for scorer in (champion, challenger))
-    verdict = compare(old, new, y, leads, thresholds, chance, volumes_may_move=volumes_may_move)
+    flags = challenger.manifest.flags
+    verdict = compare(old, new, y, leads, thresholds, chance, volumes_may_move=volumes_may_move, flags=flags)
     return Compared(champion.version, challenger.version, tuple(times), verdict)
 
 

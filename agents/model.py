@@ -4,9 +4,7 @@ The manifest says what the model may be used for (feature schema, label) and wha
 version is derived from the content: the same data and settings give the same version, and a changed file is refused.
 """
 
-import base64
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -16,20 +14,21 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, ValidationError
 
+from agents.curves import Curves
+from agents.golden import Golden
+from agents.golden import check as check_golden
+from agents.hush import Hush
 from agents.trees import predictor
 from schemas.errors import ModelInvalid
 from schemas.units import Outgoing, Probability, UtcTime
 from streams import calibrate
-from streams.curves import Bin
+from streams.baselines import Alone
 from streams.features import Floats
 from streams.labels import Label
 from streams.risk import FAMILIES, FEATURE_FAMILY
 from streams.vector import SCHEMA
 
-MODEL_FILE, MANIFEST_FILE = "model.txt", "manifest.json"
-GOLDEN_ROWS = 50
-GOLDEN_TOLERANCE = 1e-9
-"""Machines may differ in the last bits of an exponential, and in nothing else."""
+MODEL_FILE, MANIFEST_FILE, HAZARD_FILE = "model.txt", "manifest.json", "hazard.txt"
 
 
 @contextmanager
@@ -76,20 +75,23 @@ class Window(Outgoing):
     churned: int
 
 
-class Curves(Outgoing):
-    """Points to draw (`streams.curves`): told and seen rate in bins of equal size, and shares found among the riskiest."""
+class EarlyWarning(Outgoing):
+    """How early lost leads were in early warning or above (`streams.warning`); null: nobody was judged so long before."""
 
-    calibration: tuple[Bin, ...]
-    found: tuple[float, ...]
-    found_by_recency: tuple[float, ...]
+    days: tuple[float, ...]
+    before_last_sign: tuple[float | None, ...]
+    before_lost: tuple[float | None, ...]
+    contacted: Probability
+    median_days: float | None = None
 
 
-class Hush(Outgoing):
-    """What pure silence does to the risk of so many leads over so many days: the largest fall of anybody's."""
+class Rung(NamedTuple):
+    """What was told and what came true among the leads of one stage."""
 
-    leads: int
-    days: int
-    most_fall: float
+    stage: str
+    rows: int
+    told: float
+    seen: float
 
 
 class Scorecard(Outgoing):
@@ -99,7 +101,40 @@ class Scorecard(Outgoing):
     model: dict[str, float]
     recency: dict[str, float]
     base_log_loss: float
+    rfm: dict[str, float] = Field(default={}, description="logistic regression on recency, frequency and money")
+    single: tuple[str, float] | None = Field(default=None, description="the feature that ranks best alone, and its AUC")
+    stages: tuple[Rung, ...] = ()
+    warning: EarlyWarning | None = None
+    importance: dict[str, float] = Field(
+        default={},
+        description="what the AUC loses when a family of features is shuffled among the leads; largest first",
+    )
+    time_to_churn: dict[str, float] = Field(
+        default={}, description="of leads at risk: told and seen share lost within 7, 14, 30 days, and the Brier score"
+    )
     curves: Curves | None = None
+
+
+class Rfm(Outgoing):
+    """The baseline of three numbers (`streams.baselines`), calibrated as the model is."""
+
+    weights: tuple[float, ...]
+    calibration: Calibration
+
+
+class Single(Outgoing):
+    """The feature that ranks the rows of the training best alone."""
+
+    name: str
+    alone: Alone
+
+
+class Hazard(Outgoing):
+    """The model of time to churn beside the model of risk (`streams.hazard`), in `hazard.txt`."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    steps: int = Field(description="weeks")
+    calibration: Calibration
 
 
 class Trained(Outgoing):
@@ -116,28 +151,6 @@ class Trained(Outgoing):
     lightgbm: str
 
 
-class Golden(Outgoing):
-    """Feature rows with the probabilities that the trainer's machine gave them: another machine must give the same."""
-
-    count: int
-    rows: Annotated[str, Field(description="float64, row after row, deflated by zlib, in base64")]
-    probabilities: tuple[Probability, ...]
-
-    @classmethod
-    def of(cls, x: Floats, probabilities: Floats) -> "Golden":
-        """Some of these rows, from the lowest risk to the highest."""
-        order = np.argsort(probabilities, kind="stable")
-        kept = order[np.unique(np.linspace(0, len(order) - 1, min(GOLDEN_ROWS, len(order))).astype(np.int64))]
-        packed = zlib.compress(np.ascontiguousarray(x[kept], "<f8").tobytes(), 9)
-        told = tuple(map(float, probabilities[kept]))
-        return cls(count=len(kept), rows=base64.b64encode(packed).decode(), probabilities=told)
-
-    def x(self) -> Floats:
-        """The rows. Raises ValueError where they are damaged."""
-        flat = np.frombuffer(zlib.decompress(base64.b64decode(self.rows)), "<f8")
-        return flat.reshape(self.count, -1)
-
-
 class Manifest(Outgoing):
     """What a model is, what it was made from, what it is worth."""
 
@@ -151,6 +164,10 @@ class Manifest(Outgoing):
     base_rate: Probability = Field(description="share that went quiet in the calibration window")
     trained: Trained
     tested: Scorecard | None = None
+    rfm: Rfm | None = None
+    single: Single | None = None
+    flags: tuple[str, ...] = Field(default=(), description="why it must not be promoted; empty: nothing was found")
+    hazard: Hazard | None = None
     golden: Golden | None = None
     hush: Hush | None = None
 
@@ -201,6 +218,7 @@ class TrainedModel(NamedTuple):
 
     text: bytes
     manifest: Manifest
+    hazard: bytes = b""
 
     def scorer(self) -> LightGbmScorer:
         """Ready to score."""
@@ -211,6 +229,8 @@ class TrainedModel(NamedTuple):
         folder = models / self.manifest.version
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MODEL_FILE).write_bytes(self.text)
+        if self.hazard:
+            (folder / HAZARD_FILE).write_bytes(self.hazard)
         (folder / MANIFEST_FILE).write_text(self.manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return folder
 
@@ -223,7 +243,7 @@ def version_of(text: bytes, calibration: Calibration, trained: Trained) -> str:
 
 def load(folder: Path) -> LightGbmScorer:
     """A saved model, checked. Raises ModelInvalid like `read` and `checked`."""
-    return checked(*read(folder), str(folder))
+    return checked(read(folder), str(folder))
 
 
 def read(folder: Path) -> TrainedModel:
@@ -231,31 +251,26 @@ def read(folder: Path) -> TrainedModel:
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
         text = (folder / MODEL_FILE).read_bytes()
+        hazard = (folder / HAZARD_FILE).read_bytes() if manifest.hazard else b""
     except FileNotFoundError as error:
         raise ModelInvalid(
             f"{folder} holds no model: {Path(error.filename).name} is missing; run `leadkeeper train`"
         ) from None
     except ValidationError as error:
         raise ModelInvalid(f"{folder / MANIFEST_FILE} is not a manifest ({_first(error)}); train again") from None
-    return TrainedModel(text, manifest)
+    return TrainedModel(text, manifest, hazard)
 
 
-def checked(text: bytes, manifest: Manifest, where: str) -> LightGbmScorer:
-    """A model that is what its manifest says, and computes here what it computed where it was trained.
-
-    Args:
-        text: LightGBM's text.
-        manifest: what it must be.
-        where: it lies, for the error.
+def checked(model: TrainedModel, where: str) -> LightGbmScorer:
+    """A model that is what its manifest says, and computes here what it computed where it was trained; `where` it lies.
 
     Raises:
         ModelInvalid: it was changed, belongs to another feature set, or scores differently here; says what to do.
     """
-    if (found := sha256(text).hexdigest()) != manifest.sha256:
-        raise ModelInvalid(
-            f"{where}/{MODEL_FILE} was changed: its SHA-256 is {found[:12]}..., the manifest says "
-            f"{manifest.sha256[:12]}...; copy the whole folder again, or train again"
-        )
+    text, manifest, hazard = model
+    _check_hash(f"{where}/{MODEL_FILE}", text, manifest.sha256)
+    if manifest.hazard is not None:
+        _check_hash(f"{where}/{HAZARD_FILE}", hazard, manifest.hazard.sha256)
     if manifest.feature_schema != SCHEMA:
         raise ModelInvalid(
             f"{manifest.version} was trained on feature schema {manifest.feature_schema}, this program has {SCHEMA}; "
@@ -267,19 +282,15 @@ def checked(text: bytes, manifest: Manifest, where: str) -> LightGbmScorer:
         )
     scorer = LightGbmScorer(text, manifest)
     if manifest.golden is not None:
-        _check_golden(scorer, manifest.golden)
+        check_golden(manifest.golden, scorer)
     return scorer
 
 
-def _check_golden(scorer: LightGbmScorer, golden: Golden) -> None:
-    try:
-        off = np.abs(scorer.score(golden.x()) - np.array(golden.probabilities)).max()
-    except (ValueError, zlib.error, lightgbm.basic.LightGBMError) as error:
-        raise ModelInvalid(f"{scorer.version}: its golden rows cannot be read ({error}); train again") from None
-    if not off <= GOLDEN_TOLERANCE:
+def _check_hash(name: str, text: bytes, expected: str) -> None:
+    if (found := sha256(text).hexdigest()) != expected:
         raise ModelInvalid(
-            f"{scorer.version} scores golden rows differently here than where it was trained, by up to {off:.2g}; "
-            f"use LightGBM {scorer.manifest.trained.lightgbm} as there, or train again here"
+            f"{name} was changed: its SHA-256 is {found[:12]}..., the manifest says {expected[:12]}...; "
+            "copy the whole folder again, or train again"
         )
 
 

@@ -35,7 +35,8 @@ def pack(model: TrainedModel, at: datetime) -> ModelPublished:
         at=at,
         version=manifest.version,
         manifest=manifest.model_dump(mode="json"),
-        text=base64.b64encode(zlib.compress(model.text, 9)).decode(),
+        text=_deflated(model.text),
+        hazard=_deflated(model.hazard) if model.hazard else None,
     )
     if (size := len(made.model_dump_json())) > ROOM:
         raise ModelInvalid(
@@ -50,18 +51,26 @@ def unpack(record: ModelPublished) -> TrainedModel:
     where = f"model {record.version} on {topics.POLICIES.name}"
     try:
         manifest = Manifest.model_validate(record.manifest)
-        unfold = zlib.decompressobj()
-        text = unfold.decompress(base64.b64decode(record.text, validate=True), LONGEST_TEXT)
+        text, hazard = (_inflated(part) if part else b"" for part in (record.text, record.hazard))
     except (ValueError, zlib.error) as error:  # pydantic's and base64's are ValueErrors
         raise ModelInvalid(f"{where} cannot be read ({str(error).splitlines()[0]}); publish it again") from None
-    if not unfold.eof:
-        raise ModelInvalid(f"{where} is cut off, or longer than {LONGEST_TEXT:,} bytes; publish it again")
     if manifest.version != record.version:
         raise ModelInvalid(f"{where} holds {manifest.version}; publish it again")
-    return TrainedModel(text, manifest)
+    return TrainedModel(text, manifest, hazard)
 
 
 def open_parcel(record: ModelPublished) -> LightGbmScorer:
     """The model in a record, ready to score. Raises ModelInvalid when it may not be used here, with the reason."""
-    model = unpack(record)
-    return checked(model.text, model.manifest, f"{topics.POLICIES.name}: {record.version}")
+    return checked(unpack(record), f"{topics.POLICIES.name}: {record.version}")
+
+
+def _deflated(text: bytes) -> str:
+    return base64.b64encode(zlib.compress(text, 9)).decode()
+
+
+def _inflated(part: str) -> bytes:
+    unfold = zlib.decompressobj()
+    text = unfold.decompress(base64.b64decode(part, validate=True), LONGEST_TEXT)
+    if not unfold.eof:
+        raise ValueError(f"it is cut off, or longer than {LONGEST_TEXT:,} bytes")
+    return text

@@ -36,6 +36,9 @@ class ModelPublished(Outgoing):
     version: str
     manifest: Annotated[dict[str, Any], Field(description="what `manifest.json` of the model folder says")]
     text: Annotated[str, Field(description="LightGBM's text, deflated by zlib, in base64")]
+    hazard: Annotated[str | None, Field(description="the same of the model of time to churn; null: there is none")] = (
+        None
+    )
 
 
 class ModelPromoted(Outgoing):

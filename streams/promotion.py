@@ -85,6 +85,7 @@ def compare(
     chance: Chance,
     *,
     volumes_may_move: bool = False,
+    flags: Sequence[str] = (),
 ) -> Verdict:
     """Hold a challenger against the champion.
 
@@ -96,6 +97,7 @@ def compare(
         thresholds: probabilities at which the stages begin, rising.
         chance: where draws come from.
         volumes_may_move: the stages' volumes are expected to change.
+        flags: signs that the challenger saw the answer in training (`streams.leaks`).
     """
     found, numbers = np.unique(leads, return_inverse=True)
     difference = _difference(_loss(challenger.p, y) - _loss(champion.p, y), numbers, len(found), chance)
@@ -112,7 +114,7 @@ def compare(
         str(stage): Held(float((champion.p >= t).sum()), float((challenger.p >= t).sum()))
         for stage, t in zip(ORDER[1:], thresholds, strict=True)
     }
-    refusals: list[str] = []
+    refusals = [f"it may have seen the answer: {flag}" for flag in flags]
     if len(found) < LEAST_LEADS or min(quiet, len(y) - quiet) < LEAST_EITHER:
         refusals.append(
             f"not known yet: {len(found)} leads, {quiet} rows that went quiet and {len(y) - quiet} that did not; "

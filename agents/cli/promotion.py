@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.cli.common import CONFIG, NOT_FOUND, fail, fail_for, load, out, wait
+from agents.cli.common import CONFIG, FAILED, NOT_FOUND, fail, fail_for, load, out, wait
 from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError, Unavailable
 from schemas.policies import ModelPromoted, Published
@@ -33,9 +33,18 @@ def publish(version: Version, models: Models = None) -> None:
     out.print(f"{version} is published; put it in force: leadkeeper model promote {version}")
 
 
-def promote(version: Version, models: Models = None, at: At = None) -> None:
+def promote(
+    version: Version,
+    models: Models = None,
+    at: At = None,
+    despite_flags: Annotated[
+        bool, typer.Option("--despite-flags", help="although there are signs that it saw the answer in training")
+    ] = False,
+) -> None:
     """Check a model, publish it, and put it in force in every inbox partition, without a restart."""
     settings = load(LeadSettings, models=models)
+    if _in_folder(settings, version) and not despite_flags and (flags := read_model(settings, version).manifest.flags):
+        fail(FAILED, f"{version} may have seen the answer: {'; '.join(flags)}. Look into it; or say --despite-flags")
     n = put_in_force(settings, version, "promoted", at)
     out.print(f"{version} is activated on {n} partitions; each takes it up at its next record")
 
@@ -98,7 +107,7 @@ def read_model(settings: LeadSettings, version: str) -> "TrainedModel":
     folder = settings.models / version
     try:
         model = read(folder)
-        checked(*model, str(folder))
+        checked(model, str(folder))
     except LeadkeeperError as error:
         fail(CONFIG, str(error))
     return model

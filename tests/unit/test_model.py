@@ -64,6 +64,7 @@ def test_no_label_or_feature_of_training_reaches_past_the_cut(model: TrainedMode
     blind = train(past, LABEL, until=CUT, name="planted")
     assert blind.text == model.text
     assert blind.manifest == model.manifest.model_copy(update={"tested": None})
+    assert blind.hazard == model.hazard
 
 
 def test_the_windows_keep_their_distance() -> None:
@@ -212,9 +213,9 @@ def test_what_was_tampered_with_is_refused(model: TrainedModel, tmp_path: Path) 
 
 def test_too_little_is_refused_in_words() -> None:
     with pytest.raises(TooLittleData, match=r"2024-01-.* days.*horizon_days"):
-        train(LOG, LABEL.model_copy(update={"horizon_days": 120.0}))
+        train(LOG, LABEL.model_copy(update={"horizon_days": 200.0}))
     with pytest.raises(TooLittleData, match=r"leaves too little"):
-        train(LOG, LABEL, until=START.timestamp() + 60 * DAY)
+        train(LOG, LABEL, until=START.timestamp() + 38 * DAY)
     few = ActivityLog.read([e for e in EVENTS if e.key in set(LOG.keys[:9])], POLICY)
     with pytest.raises(TooLittleData, match=r"500 rows are needed"):
         train(few, LABEL)

@@ -72,6 +72,16 @@ def test_a_better_order_does_not_excuse_wrong_probabilities() -> None:
     assert [why.split(":")[0] for why in shifted.refusals] == ["worse calibrated"]
 
 
+def test_who_may_have_seen_the_answer_does_not_take_over() -> None:
+    z, y, leads = world()
+    noise = np.random.default_rng(2).normal(0, 1.2, len(z))
+    chance = np.random.default_rng(5)
+    verdict = compare(
+        said(z + noise), said(z), y, leads, THRESHOLDS, chance, volumes_may_move=True, flags=("too good alone",)
+    )
+    assert verdict.refusals == ("it may have seen the answer: too good alone",)
+
+
 def test_few_leads_say_nothing_yet() -> None:
     z, y, leads = world()
     few = leads < 50

@@ -28,10 +28,11 @@ def test_a_model_goes_through_the_record_and_back(model: TrainedModel) -> None:
     record = PUBLISHED.validate_json(pack(model, NOW).model_dump_json())
     assert isinstance(record, ModelPublished)
     assert unpack(record) == model
+    assert model.hazard, "time to churn comes with it"
     assert open_parcel(record).version == model.manifest.version
     size = len(record.model_dump_json())
     assert size < topics.POLICIES.max_bytes / 3, "with room to spare for more trees"
-    assert size < len(model.text)
+    assert size < len(model.text) + len(model.hazard)
 
 
 def test_a_record_that_is_not_whole_is_refused_in_words(model: TrainedModel) -> None:
@@ -41,6 +42,7 @@ def test_a_record_that_is_not_whole_is_refused_in_words(model: TrainedModel) -> 
         (record.model_copy(update={"text": "€"}), "cannot be read"),
         (record.model_copy(update={"version": "m-other"}), f"holds {model.manifest.version}"),
         (record.model_copy(update={"manifest": {}}), "cannot be read"),
+        (record.model_copy(update={"hazard": None}), "hazard.txt was changed"),
         (record.model_copy(update={"manifest": {**record.manifest, "feature_schema": "0" * 16}}), "train again"),
     ):
         with pytest.raises(ModelInvalid, match=why):
@@ -58,14 +60,14 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_sent(
 def test_a_machine_that_computes_otherwise_refuses_the_model(model: TrainedModel) -> None:
     golden = model.manifest.golden
     assert golden is not None
-    assert golden.x().shape[0] == golden.count == len(golden.probabilities) == 50
+    assert golden.x().shape[0] == len(golden.probabilities) == 50
     told = (golden.probabilities[0] + 1e-6, *golden.probabilities[1:])
     other = model.manifest.model_copy(update={"golden": golden.model_copy(update={"probabilities": told})})
     with pytest.raises(ModelInvalid, match=r"scores golden rows differently here .* by up to 1e-06"):
-        checked(model.text, other, MODEL_FILE)
+        checked(model._replace(manifest=other), MODEL_FILE)
     damaged = model.manifest.model_copy(update={"golden": golden.model_copy(update={"rows": golden.rows[:40]})})
     with pytest.raises(ModelInvalid, match="cannot be read"):
-        checked(model.text, damaged, MODEL_FILE)
+        checked(model._replace(manifest=damaged), MODEL_FILE)
 
 
 def _went(*versions: str) -> Registry:
