@@ -5,12 +5,12 @@ from io import StringIO
 from rich.console import Console
 from rich.table import Table
 
-from agents.model import Manifest, Window
+from agents.model import Manifest, Scorecard, Window
 
 WIDTH = 80
 MEASURES = (
     ("auc", "AUC", "ranking; 0.5 is chance"),
-    ("average_precision", "average precision", "ranking of those who went quiet"),
+    ("average_precision", "average precision", "ranking of the lost"),
     ("log_loss", "log loss", "honesty; lower is better"),
     ("brier", "Brier", "honesty; lower is better"),
     ("ece", "calibration error", "told rate against seen rate"),
@@ -43,21 +43,62 @@ def card(manifest: Manifest) -> str:
     if manifest.tested is None:
         out.print("\nNot tested: the log ends before a test could come true.")
     else:
-        worth = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
-        for name in ("test", "model", "recency alone", ""):
-            worth.add_column(name, justify="right" if name in {"model", "recency alone"} else "left")
-        for key, name, meaning in MEASURES:
-            worth.add_row(name, f"{manifest.tested.model[key]:.3f}", f"{manifest.tested.recency[key]:.3f}", meaning)
-        out.print()
-        out.print(worth)
-        out.print(f"  log loss of the base rate alone ({manifest.base_rate:.1%}): {manifest.tested.base_log_loss:.3f}")
+        _tell_worth(out, manifest, manifest.tested)
     if (hush := manifest.hush) is not None:
         out.print(
             f"\nIn {hush.days} days of pure silence the risk of {hush.leads:,} leads never falls by more than "
             f"{hush.most_fall:.3f}."
         )
+    for flag in manifest.flags:
+        out.print(f"\nNot to be promoted: {flag}")
     assert isinstance(out.file, StringIO)
     return "\n".join(line.rstrip() for line in out.file.getvalue().splitlines()) + "\n"
+
+
+def _tell_worth(out: Console, manifest: Manifest, tested: Scorecard) -> None:
+    worth = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+    for name in ("test", "model", "recency", "RFM", ""):
+        worth.add_column(name, justify="right" if name in {"model", "recency", "RFM"} else "left")
+    for key, name, meaning in MEASURES:
+        three = f"{tested.rfm[key]:.3f}" if tested.rfm else ""
+        worth.add_row(name, f"{tested.model[key]:.3f}", f"{tested.recency[key]:.3f}", three, meaning)
+    out.print()
+    out.print(worth)
+    out.print("  recency alone: days since the last sign of life; RFM: frequency, money too")
+    out.print(f"  log loss of the base rate alone ({manifest.base_rate:.1%}): {tested.base_log_loss:.3f}")
+    if tested.single:
+        out.print(f"  best single feature: {tested.single[0]}, AUC {tested.single[1]:.3f}")
+    if tested.stages:
+        stages = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+        for name in ("stage", "rows", "told", "went quiet"):
+            stages.add_column(name, justify="left" if name == "stage" else "right")
+        for rung in tested.stages:
+            stages.add_row(rung.stage, f"{rung.rows:,}", f"{rung.told:.1%}", f"{rung.seen:.1%}")
+        out.print()
+        out.print(stages)
+    for line in (*warning_in_words(tested), *importance_in_words(tested)):
+        out.print(f"\n{line}")
+
+
+def warning_in_words(tested: Scorecard) -> list[str]:
+    """How early it knew, at what volume; nothing where nobody was lost."""
+    warned = tested.warning
+    if warned is None or not any(share is not None for share in warned.before_lost):
+        return []
+    told = ", ".join(
+        f"{days:g} days before: {share:.0%}"
+        for days, share in zip(warned.days, warned.before_lost, strict=True)
+        if share is not None
+    )
+    median = f"; half of the warnings came {warned.median_days:.0f} days or more before" if warned.median_days else ""
+    volume = f"That takes contacting {warned.contacted:.0%} of all who are judged."
+    return [f"Of those who were lost, in early warning or above {told}{median}. {volume}"]
+
+
+def importance_in_words(tested: Scorecard) -> list[str]:
+    """Which families of features the ranking rests on."""
+    shown = [f"{family} {loss:+.3f}" for family, loss in list(tested.importance.items())[:5] if loss > 0]
+    return [f"The AUC would lose, without what is known of: {', '.join(shown)}."] if shown else []
 
 
 def quiet_in_words(manifest: Manifest) -> str:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-SIDE, LEFT, BOTTOM, TOP, RIGHT = 300, 44, 40, 10, 14
+SIDE, LEFT, BOTTOM, TOP, RIGHT = 300, 44, 40, 10, 24
 """Pixels: of the square that is drawn in, and around it for words."""
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -32,7 +32,7 @@ def lines(drawn: Sequence[Line], x_name: str, y_name: str, x_ticks: Sequence[tup
             f'<text class="tick" x="{_x(place)}" y="{TOP + SIDE + 16}" text-anchor="middle">{_safe(word)}</text>'
         )
     middle = LEFT + SIDE / 2
-    out.append(f'<text class="axis" x="{middle}" y="{TOP + SIDE + 34}" text-anchor="middle">{_safe(x_name)}</text>')
+    out.append(f'<text class="axis" x="{middle}" y="{TOP + SIDE + 35}" text-anchor="middle">{_safe(x_name)}</text>')
     for line in drawn:
         path = " ".join(f"{_x(x)},{_y(y)}" for x, y in line.points)
         out.append(f'<polyline class="{line.kind}" points="{path}"/>')

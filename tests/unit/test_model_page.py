@@ -71,9 +71,10 @@ def test_the_page_stands_alone_and_says_what_the_card_says(model: TrainedModel) 
     tested = model.manifest.tested
     assert tested is not None
     words = " ".join(" ".join(read.words).split())
+    assert "early_warning" in words
     for told in (model.manifest.version, f"{tested.model['auc']:.3f}", f"{tested.recency['log_loss']:.3f}", "planted"):
         assert told in words
-    assert read.tags.count("svg") == 2
+    assert read.tags.count("svg") == 4, "calibration, lift, early warning, importance"
     assert page(model.manifest) == text
     plain = page(model.manifest.model_copy(update={"tested": None}))
     assert "Not tested" in plain
