@@ -190,7 +190,7 @@ class Library:
         moods: dict[str, ReadMood] = {
             language: reader for language in languages if language and (reader := reader_of(language))
         }
-        return Env(dict(self._policies), dict(self._scorers), self._home, moods)
+        return Env(dict(self._policies), dict(self._scorers), self._home, moods=moods)
 
 
 def _from_folder(settings: LeadSettings) -> Scorer:
