@@ -80,13 +80,21 @@ def records(
     policy: str | None = None,
     model: str | None = None,
     acting: bool | None = None,
+    within_minutes: float = 30.0,
 ) -> list[Out]:
-    """The orders, one for each partition."""
+    """The orders, one for each partition; see `Activate`."""
     made = []
     for partition in range(partitions):
         name = derive("act", partition, policy or "", model or "", str(acting), at.isoformat())
         order = Activate(
-            type="activate", id=name, partition=partition, at=at, policy=policy, model=model, acting=acting
+            type="activate",
+            id=name,
+            partition=partition,
+            at=at,
+            policy=policy,
+            model=model,
+            acting=acting,
+            within_minutes=within_minutes,
         )
         value = order.model_dump_json(exclude_none=True).encode()
         key = f"@activate:{partition}".encode()
