@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from agents.curves import Curves
 from agents.model import EarlyWarning, LightGbmScorer, Manifest, Rung, Scorecard, Window
 from agents.snapshots import ActivityLog, Snapshot
 from agents.windows import TooLittleData, utc
@@ -76,6 +77,7 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
     ]
     overall = _card(sorted(at), together, manifest).model_copy(
         update={
+            "curves": Curves.of(together.y, together.p, together.raw, together.days),
             "stages": tuple(_rungs(together)),
             "warning": warned[0],
             "warning_later": {str(stage): one for stage, one in zip(ORDER[2:], warned[1:], strict=True)},

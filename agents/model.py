@@ -14,6 +14,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, ValidationError
 
+from agents.curves import Curves
+from agents.golden import Golden
+from agents.golden import check as check_golden
+from agents.hush import Hush
 from agents.trees import predictor
 from schemas.errors import ModelInvalid
 from schemas.units import Outgoing, Probability, UtcTime
@@ -119,6 +123,7 @@ class Scorecard(Outgoing):
     time_to_churn: dict[str, float] = Field(
         default={}, description="of leads at risk: told and seen share lost within 7, 14, 30 days, and the Brier score"
     )
+    curves: Curves | None = None
 
 
 class Rfm(Outgoing):
@@ -177,6 +182,8 @@ class Manifest(Outgoing):
     season: float = Field(
         default=0.0, description="log-odds in the calibration that come from the same weeks a year ago"
     )
+    golden: Golden | None = None
+    hush: Hush | None = None
 
 
 class LightGbmScorer:
@@ -195,6 +202,7 @@ class LightGbmScorer:
         self._predict = predictor(self._booster, text)
         self.manifest = manifest
         self.version = manifest.version
+        self.horizon_days = manifest.label.gap_days + manifest.label.horizon_days
 
     def raw(self, x: Floats) -> Floats:
         """Probabilities before calibration."""
@@ -206,12 +214,17 @@ class LightGbmScorer:
 
     def effects(self, x: Floats) -> Floats:
         """Exact effect of each family on the log-odds before calibration (TreeSHAP, 0.4 ms a row), without the bias."""
+        return self.effects_and_bias(x)[0]
+
+    def effects_and_bias(self, x: Floats) -> tuple[Floats, Floats]:
+        """The same, and for each row what the log-odds are before anything is known of it: together they are the score."""
         out = np.zeros((len(x), len(FAMILIES)))
-        if len(x):
-            parts = np.asarray(self._booster.predict(x, pred_contrib=True, num_threads=1), np.float64)
-            for column, family in enumerate(FEATURE_FAMILY.tolist()):
-                out[:, family] += parts[:, column]
-        return out
+        if not len(x):
+            return out, np.zeros(0)
+        parts = np.asarray(self._booster.predict(x, pred_contrib=True, num_threads=1), np.float64)
+        for column, family in enumerate(FEATURE_FAMILY.tolist()):
+            out[:, family] += parts[:, column]
+        return out, parts[:, -1]
 
 
 class TrainedModel(NamedTuple):
@@ -243,25 +256,35 @@ def version_of(text: bytes, calibration: Calibration, trained: Trained) -> str:
 
 
 def load(folder: Path) -> LightGbmScorer:
-    """A saved model, checked.
+    """A saved model, checked. Raises ModelInvalid like `read` and `checked`."""
+    return checked(read(folder), str(folder))
 
-    Raises:
-        ModelInvalid: files are missing, were changed, or belong to another feature set; says what to do.
-    """
+
+def read(folder: Path) -> TrainedModel:
+    """A saved model as it lies there. Raises ModelInvalid when files are missing or damaged."""
     try:
         manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
         text = (folder / MODEL_FILE).read_bytes()
+        hazard = (folder / HAZARD_FILE).read_bytes() if manifest.hazard else b""
     except FileNotFoundError as error:
         raise ModelInvalid(
             f"{folder} holds no model: {Path(error.filename).name} is missing; run `leadkeeper train`"
         ) from None
     except ValidationError as error:
         raise ModelInvalid(f"{folder / MANIFEST_FILE} is not a manifest ({_first(error)}); train again") from None
-    if (found := sha256(text).hexdigest()) != manifest.sha256:
-        raise ModelInvalid(
-            f"{folder / MODEL_FILE} was changed: its SHA-256 is {found[:12]}..., the manifest says "
-            f"{manifest.sha256[:12]}...; copy the whole folder again, or train again"
-        )
+    return TrainedModel(text, manifest, hazard)
+
+
+def checked(model: TrainedModel, where: str) -> LightGbmScorer:
+    """A model that is what its manifest says, and computes here what it computed where it was trained; `where` it lies.
+
+    Raises:
+        ModelInvalid: it was changed, belongs to another feature set, or scores differently here; says what to do.
+    """
+    text, manifest, hazard = model
+    _check_hash(f"{where}/{MODEL_FILE}", text, manifest.sha256)
+    if manifest.hazard is not None:
+        _check_hash(f"{where}/{HAZARD_FILE}", hazard, manifest.hazard.sha256)
     if manifest.feature_schema != SCHEMA:
         raise ModelInvalid(
             f"{manifest.version} was trained on feature schema {manifest.feature_schema}, this program has {SCHEMA}; "
@@ -269,9 +292,20 @@ def load(folder: Path) -> LightGbmScorer:
         )
     if (expected := version_of(text, manifest.calibration, manifest.trained)) != manifest.version:
         raise ModelInvalid(
-            f"{folder / MANIFEST_FILE} was changed: content says {expected}, it says {manifest.version}; train again"
+            f"{where}/{MANIFEST_FILE} was changed: content says {expected}, it says {manifest.version}; train again"
         )
-    return LightGbmScorer(text, manifest)
+    scorer = LightGbmScorer(text, manifest)
+    if manifest.golden is not None:
+        check_golden(manifest.golden, scorer)
+    return scorer
+
+
+def _check_hash(name: str, text: bytes, expected: str) -> None:
+    if (found := sha256(text).hexdigest()) != expected:
+        raise ModelInvalid(
+            f"{name} was changed: its SHA-256 is {found[:12]}..., the manifest says {expected[:12]}...; "
+            "copy the whole folder again, or train again"
+        )
 
 
 def _first(error: ValidationError) -> str:

@@ -19,7 +19,7 @@ from streams.labels import Label, Moments, churned, eligible
 from streams.policy import Policy
 from streams.strokes import SAYS_NOTHING
 from streams.vector import vectors
-from streams.vocabulary import Kind, meaning
+from streams.vocabulary import Kind, ReadMood, meaning
 
 FOLD_AT_ONCE = 65_536
 """Events folded in one batch."""
@@ -71,13 +71,20 @@ class ActivityLog:
         return len(self.batch)
 
     @classmethod
-    def read(cls, log: Iterable[Logged], policy: Policy, words: Mapping[str, Kind] | None = None) -> Self:
+    def read(
+        cls,
+        log: Iterable[Logged],
+        policy: Policy,
+        words: Mapping[str, Kind] | None = None,
+        read_mood: ReadMood | None = None,
+    ) -> Self:
         """Read messages of `lead.events`, any but ticks and activations.
 
         Args:
             log: the messages, in any order.
             policy: says what custom kinds mean.
             words: meanings on top of the policy's (a mapping's vocabulary).
+            read_mood: reads messages in the policy's language, as online (`agents.sentiment.reader_of`).
         """
         kinds = {**policy.kinds, **(words or {})}
         numbers: dict[bytes, int] = {}
@@ -93,7 +100,7 @@ class ActivityLog:
             lead = numbers.setdefault(record.key, len(numbers))
             if isinstance(body, e.LeadClosed):
                 closings.append((lead, at, body.outcome))
-            told = meaning(body, kinds) if isinstance(body, e.Activity) else SAYS_NOTHING
+            told = meaning(body, kinds, read_mood) if isinstance(body, e.Activity) else SAYS_NOTHING
             rows.append(lead)
             times.append(at)
             seen.append(max(at, getattr(record, "timestamp_ms", 0) / 1000))
@@ -141,6 +148,11 @@ class ActivityLog:
         table = self._table()
         self._fold(table, 0, int(np.searchsorted(self.seen, t, "left")))
         return table.rows[: len(self.keys)]
+
+    def rows_at(self, t: float, label: Label) -> Rows:
+        """Rows of the leads that could be judged at t, as they were then."""
+        rows = self.known_rows(t)
+        return rows[self.eligible(t, label) & (rows["events"] > 0)]
 
     def _table(self) -> FeatureTable:
         table = FeatureTable(max(len(self.keys), 1))

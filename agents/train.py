@@ -14,6 +14,8 @@ import numpy as np
 
 from agents.evaluation import ENTER, Evaluation, evaluate, importance, losses, window
 from agents.eventlog import LoggedEvent, ReadReport, RejectedRow, read_events
+from agents.golden import Golden
+from agents.hush import in_silence
 from agents.mapping import Layout
 from agents.model import (
     Calibration,
@@ -28,6 +30,7 @@ from agents.model import (
     version_of,
 )
 from agents.rejects import Rejects, check_any
+from agents.sentiment import reader_of
 from agents.snapshots import ActivityLog, Snapshot
 from agents.time_to_churn import TimeToChurn, Watch, judge
 from agents.time_to_churn import learn as learn_hazard
@@ -93,7 +96,7 @@ def read_log(
     source = [log] if isinstance(log, Path) else list(log)
     paths = [path for path in source if isinstance(path, Path)]
     found = read_events(paths, mapping, report) if paths else (e for e in source if not isinstance(e, Path))
-    read = ActivityLog.read(_usable(found, rejects), policy, mapping.meanings)
+    read = ActivityLog.read(_usable(found, rejects), policy, mapping.meanings, reader_of(policy.language))
     if paths:
         check_any(report, mapping.name, paths)
     return read
@@ -149,6 +152,7 @@ def train(
         single=Single(name=best, alone=alone[best]),
         flags=leaks(alone),
         season=season,
+        golden=Golden.of(held.x, calibration.apply(_raw(text, held.x))),
     )
     scorer = LightGbmScorer(text, manifest)
     watch = Watch(log, label, losses(log, label)[0], lambda x: scorer.score(x) >= ENTER[0])
@@ -160,6 +164,7 @@ def train(
     if plan.test:
         progress("testing", 0.0)
         manifest = _tested(LightGbmScorer(text, manifest), later, watch, log, plan.test)
+    manifest = manifest.model_copy(update={"hush": in_silence(scorer, log, plan.calibrate[-1], label)})
     progress("testing", 1.0)
     return TrainedModel(text, manifest, later.text if later else b"")
 

@@ -162,6 +162,10 @@ class Publish(Section):
     forget_silent_after_days: Days = 730.0
 
 
+Language = Literal["en"]
+"""Languages in which messages can be read (`agents.sentiment`)."""
+
+
 class Policy(Section):
     """Everything a tenant may set."""
 
@@ -169,6 +173,10 @@ class Policy(Section):
     version: str
     business: str = "our team"
     lead_value_cents: Cents | None = None
+    language: Annotated[
+        Language | None,
+        Field(description="of the leads' messages: their mood is read from the text; left out: it is not"),
+    ] = None
     stages: Stages = Stages()
     vocabulary: dict[str, CustomKind] = {}
     channels: dict[Channel, ChannelRule]

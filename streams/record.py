@@ -93,6 +93,16 @@ class OpenEscalation(Struct, array_like=True, gc=False):
     acknowledged: bool = False
 
 
+class Told(Struct, array_like=True, gc=False):
+    """What the risk was made of when reasons were last told, to say later what has changed since."""
+
+    at: float
+    probability: float
+    model: str
+    effects: list[int]
+    """Of each family, in hundredths of the log-odds."""
+
+
 class LeadRecord(Struct, array_like=True):
     """Everything about a lead that is not a number for the model."""
 
@@ -115,6 +125,9 @@ class LeadRecord(Struct, array_like=True):
     """When the lead said what `consent` holds, by channel: what it said before that no longer counts."""
     profile_at: float = 0.0
     """When the newest profile event happened: an older one only fills what is unknown."""
+
+    told: Told | None = None
+    """Of the open episode."""
 
     def open_interventions(self) -> list[Intervention]:
         """Those whose outcome is still open."""

@@ -41,6 +41,10 @@ class Scorer(Protocol):
     def version(self) -> str:
         """Which version of the method."""
 
+    @property
+    def horizon_days(self) -> float:
+        """Going quiet within so many days is what the probability is about."""
+
     def score(self, x: Floats) -> Floats:
         """Calibrated probabilities in [0, 1], one per row of the feature matrix."""
 
@@ -58,6 +62,7 @@ class RuleScorer:
 
     method: Literal["rule", "model"] = "rule"
     version = "rule-1"
+    horizon_days = 30.0
 
     def _terms(self, x: Floats) -> dict[str, Floats]:
         def column(name: str, missing: float) -> Floats:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,9 +43,7 @@ def check(file: Annotated[Path, typer.Argument(help="a policy file", exists=True
 def activate_command(
     file: Annotated[
         Path,
-        typer.Argument(
-            help="its version must be new; the workers need it beside LEADKEEPER_POLICY", exists=True, dir_okay=False
-        ),
+        typer.Argument(help="its version must be new", exists=True, dir_okay=False),
     ],
     at: At = None,
 ) -> None:
@@ -58,8 +56,6 @@ def activate_command(
         policy = load_policy(file)
     except LeadkeeperError as error:
         fail(CONFIG, str(error))
-    if file.resolve().parent != settings.policy.resolve().parent:
-        fail(CONFIG, f"the workers look for policies in {settings.policy.parent}; put {file.name} there first")
     now = _moment(at)
     announce = PolicyPublished(
         id=f"policy-{policy.name}-{policy.version}",
@@ -88,9 +84,10 @@ def _tell(
 ) -> None:
     from agents.activate import activate
 
-    order = {what: value}
+    order: dict[str, Any] = {what: value}
+    announced = [announce] if announce else []
     try:
-        n = wait(activate(settings.bootstrap, settings.topic_prefix, at, announce=announce, **order))  # type: ignore[arg-type]
+        n = wait(activate(settings.bootstrap, settings.topic_prefix, at, announce=announced, **order))
     except Unavailable as error:
         fail(UNAVAILABLE, str(error))
     out.print(f"told {n} partitions: {what} {value}")

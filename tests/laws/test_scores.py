@@ -21,7 +21,7 @@ from streams.partition import Partition
 from streams.policy import Policy
 from streams.risk import RuleScorer
 from streams.vector import vectors
-from streams.vocabulary import Kind
+from streams.vocabulary import Kind, ReadMood
 from tests.planted import LABEL, POLICY, START, planted_log
 
 EVENTS = planted_log(leads=400, seed=5)
@@ -114,8 +114,14 @@ def test_a_difference_between_batch_and_stream_is_found(model: TrainedModel, mon
 
     class Careless(ActivityLog):
         @classmethod
-        def read(cls, log: Iterable[Logged], policy: Policy, words: Mapping[str, Kind] | None = None) -> Self:
-            return super().read([e for i, e in enumerate(log) if i % 100], policy, words)
+        def read(
+            cls,
+            log: Iterable[Logged],
+            policy: Policy,
+            words: Mapping[str, Kind] | None = None,
+            read_mood: ReadMood | None = None,
+        ) -> Self:
+            return super().read([e for i, e in enumerate(log) if i % 100], policy, words, read_mood)
 
     monkeypatch.setattr("agents.agreement.ActivityLog", Careless)
     found = agreement(EVENTS, POLICY, model.scorer(), CUT)
