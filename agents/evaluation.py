@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from agents.curves import Curves
-from agents.model import EarlyWarning, LightGbmScorer, Manifest, Rung, Scorecard, Window
+from agents.manifest import EarlyWarning, Manifest, Rung, Scorecard, Window
+from agents.model import LightGbmScorer
 from agents.snapshots import ActivityLog, Snapshot
 from agents.windows import TooLittleData, utc
 from streams.baselines import recency, rfm, told
@@ -61,7 +62,7 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
     for shot in log.snapshots(at, manifest.label):
         told_of = _judge(scorer, shot)
         judged.append(told_of)
-        looks.append(Look(shot.t, shot.leads, told_of.p >= ENTER[0]))
+        looks.append((shot.t, shot.leads, told_of.p))
         if 0 < shot.y.sum() < len(shot.y):
             cards[shot.t] = _card([shot.t], told_of, manifest)
     together = _Judged(*(np.concatenate(column) for column in zip(*judged, strict=True)))
@@ -70,13 +71,17 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
         raise TooLittleData(
             f"of {rows} rows {quiet} went quiet: nothing to tell apart; check the mapping's label and vocabulary"
         )
+    every, gone = manifest.label.every_days * DAY, losses(log, manifest.label)
+    warned = [
+        EarlyWarning(**curve([Look(t, who, p >= enter) for t, who, p in looks], *gone, every)._asdict())
+        for enter in ENTER
+    ]
     overall = _card(sorted(at), together, manifest).model_copy(
         update={
             "curves": Curves.of(together.y, together.p, together.raw, together.days),
             "stages": tuple(_rungs(together)),
-            "warning": EarlyWarning(
-                **curve(looks, *losses(log, manifest.label), manifest.label.every_days * DAY)._asdict()
-            ),
+            "warning": warned[0],
+            "warning_later": {str(stage): one for stage, one in zip(ORDER[2:], warned[1:], strict=True)},
         }
     )
     return Evaluation(overall, cards)

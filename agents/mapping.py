@@ -48,7 +48,7 @@
       horizon_days        how long it has to be quiet; left out: what 95 % of the gaps in the log stay under
       eligible_days       judge only leads with a sign of life within so many days
       every_days          between two looks at all leads; left out: 7
-      ages_days           judge a lead only at these ages (days since its first sign of life), like [7, 14]
+      ages_days           test only at these ages (days since the first sign of life), like [7, 14]; training uses all
 
 `decimal` and `thousands` hold for every number of the log, also in `fields` and `profile.value`.
 """

@@ -134,10 +134,7 @@ class ActivityLog:
 
     def snapshots(self, times: Sequence[float], label: Label) -> Iterator[Snapshot]:
         """Features and truth at each of the times, in rising order, in one pass over the log."""
-        table = FeatureTable(max(len(self.keys), 1))
-        for key in self.keys:
-            table.row_of(key)
-        done = 0
+        table, done = self._table(), 0
         for t in sorted(times):
             until = int(np.searchsorted(self.seen, t, "left"))
             self._fold(table, done, until)
@@ -146,14 +143,17 @@ class ActivityLog:
             x = vectors(table.at(leads), np.full(len(leads), t))
             yield Snapshot(t, x, leads, self.churned(t, label)[leads].astype(np.float64))
 
-    def rows_at(self, t: float, label: Label) -> Rows:
-        """Rows of the leads that could be judged at t, as they were then."""
+    def known_rows(self, t: float) -> Rows:
+        """What was known of every lead before t, as rows of the feature table; leads without an event have none in it."""
+        table = self._table()
+        self._fold(table, 0, int(np.searchsorted(self.seen, t, "left")))
+        return table.rows[: len(self.keys)]
+
+    def _table(self) -> FeatureTable:
         table = FeatureTable(max(len(self.keys), 1))
         for key in self.keys:
             table.row_of(key)
-        self._fold(table, 0, int(np.searchsorted(self.seen, t, "left")))
-        rows: Rows = table.rows[: len(self.keys)]
-        return rows[self.eligible(t, label) & (rows["events"] > 0)]
+        return table
 
     def _fold(self, table: FeatureTable, start: int, end: int) -> None:
         b = self.batch

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.model import HAZARD_FILE, Calibration, Hazard, Manifest, lightgbm
+from agents.manifest import Calibration, Hazard, Manifest
+from agents.model import HAZARD_FILE, lightgbm
 from agents.snapshots import ActivityLog, Snapshot
 from schemas.errors import ModelInvalid
 from streams.features import DAY, Bools, Floats, Ints

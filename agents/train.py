@@ -16,19 +16,9 @@ from agents.evaluation import ENTER, Evaluation, evaluate, importance, losses, w
 from agents.eventlog import LoggedEvent, ReadReport, RejectedRow, read_events
 from agents.golden import Golden
 from agents.hush import in_silence
+from agents.manifest import Calibration, Manifest, Rfm, Single, Trained, Window
 from agents.mapping import Layout
-from agents.model import (
-    Calibration,
-    LightGbmScorer,
-    Manifest,
-    Rfm,
-    Single,
-    Trained,
-    TrainedModel,
-    Window,
-    lightgbm,
-    version_of,
-)
+from agents.model import LightGbmScorer, TrainedModel, lightgbm, version_of
 from agents.rejects import Rejects, check_any
 from agents.sentiment import reader_of
 from agents.snapshots import ActivityLog, Snapshot
@@ -36,12 +26,13 @@ from agents.time_to_churn import TimeToChurn, Watch, judge
 from agents.time_to_churn import learn as learn_hazard
 from agents.windows import TooLittleData, Windows, utc, windows
 from streams.baselines import Alone, logistic, recency, rfm, told
-from streams.features import Floats
+from streams.features import DAY, Floats
 from streams.hazard import EXTRA
 from streams.ids import fingerprint
 from streams.labels import Label, healthy_horizon
 from streams.leaks import leaks, too_good
 from streams.policy import Policy
+from streams.season import Told, shift, to_serve, twins
 from streams.vector import MONOTONE, NAMES, SCHEMA
 
 __all__ = ["Evaluation", "TooLittleData", "evaluate", "read_log", "train"]
@@ -125,12 +116,14 @@ def train(
         TooLittleData: too few rows, too few leads of one fate, or too short a time.
     """
     label = settled(log, label)
-    plan = windows(log, label, until)
+    plan = windows(log, label.at_any_age, until)
     known = plan.calibrate[-1] + label.reach
-    learn, held = _gathered(log, label, plan, progress)
+    learn, held = _gathered(log, label.at_any_age, plan, progress)
     text = _boost(learn.x, learn.y, lambda share: progress("learning", share))
     raw = _raw(text, held.x) if plan.apart == "time" else _out_of_fold(log, learn)
     calibration = Calibration.fit(raw, held.y)
+    season = _season(log, label.at_any_age, plan, lambda x: calibration.apply(_raw(text, x)))
+    calibration = calibration.shifted(season)
     made = _made(log, name, known, learn.window, held.window)
     weights = logistic(rfm(learn.x), learn.y)
     some = slice(None, None, max(1, len(learn.y) // SINGLE_ROWS))
@@ -149,6 +142,7 @@ def train(
         single=Single(name=best, alone=alone[best]),
         flags=leaks(alone),
         golden=Golden.of(held.x, calibration.apply(_raw(text, held.x))),
+        season=season,
     )
     scorer = LightGbmScorer(text, manifest)
     watch = Watch(log, label, losses(log, label)[0], lambda x: scorer.score(x) >= ENTER[0])
@@ -187,6 +181,22 @@ def settled(log: ActivityLog, label: Label) -> Label:
         return label
     found = healthy_horizon(log.life)
     return label if found is None else label.model_copy(update={"horizon_days": float(found)})
+
+
+def _season(log: ActivityLog, label: Label, plan: Windows, scored: Callable[[Floats], Floats]) -> float:
+    """By how many log-odds the weeks to come differ from those of the calibration, as they did a year ago."""
+    begin = plan.calibrate[-1] + label.reach
+    before, served = twins(plan.calibrate), twins(to_serve(begin, label.every_days))
+    known_of = log.start + max(label.eligible_days or 0.0, label.horizon_days) * DAY
+    if min(*before, *served) < known_of or plan.apart != "time":
+        return 0.0
+    found = {shot.t: shot for shot in log.snapshots([*before, *served], label)}
+
+    def told_of(times: list[float]) -> Told:
+        shots = [found[t] for t in times]
+        return Told(scored(np.concatenate([s.x for s in shots])), np.concatenate([s.y for s in shots]))
+
+    return shift(told_of(before), told_of(served))
 
 
 def _made(log: ActivityLog, name: str, end: float, learned: Window, calibrated: Window) -> Trained:

@@ -58,7 +58,7 @@ def windows(log: ActivityLog, label: Label, until: float | None = None) -> Windo
         TooLittleData: the log does not last long enough.
     """
     reach, step = label.reach, label.every_days * DAY
-    begin, last = log.start + max(WARM_UP * reach, min(label.ages_days, default=0.0) * DAY), log.last_judged(label)
+    begin, last = log.start + WARM_UP * reach, log.last_judged(label)
     apart = "time"
     if until is None:
         room = last - begin - 2 * reach

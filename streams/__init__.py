@@ -45,5 +45,7 @@ And besides the fold:
     labels, measure, curves    who really went quiet: truth to train on, and how well a score tells it
     promotion                  when a new model may take the place of the one that judges
     baselines, leaks, warning  what a model has to beat; signs that it saw the answer; how early it knew
+    grade                      how told risks turned out, and whether a version may stay
+    season                     what the same weeks a year ago say of the weeks to come
     hazard                     time to churn: a chance for each week ahead, told as a band and an interval
 """

@@ -47,6 +47,11 @@ class Label(Section):
         """Seconds from a snapshot until its labels are known: gap + horizon."""
         return (self.gap_days + self.horizon_days) * DAY
 
+    @property
+    def at_any_age(self) -> "Label":
+        """The same for leads of every age: what is learned from, since a lead is scored at any age."""
+        return self.model_copy(update={"ages_days": ()})
+
 
 class Moments(NamedTuple):
     """Something that happened to leads: which lead (0 to n - 1) and when (epoch seconds), sorted by time."""

@@ -13,7 +13,8 @@ from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
-    from agents.model import LightGbmScorer, Manifest
+    from agents.manifest import Manifest
+    from agents.model import LightGbmScorer
 
 app = typer.Typer(no_args_is_help=True, help="Trained models: list, show, compare, retrain, promote, roll back.")
 app.command(epilog="Example: leadkeeper model publish m-19980101-8b8bb6db21")(promotion.publish)
@@ -44,13 +45,18 @@ def train_command(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="use nothing from this day on for training; test there"),
     ] = None,
+    snapshot: Annotated[
+        bool, typer.Option("--snapshot", help="a table with one row for each customer; see agents/table_mapping.py")
+    ] = False,
 ) -> None:
     """Train a risk model from an event log, by the same fold that judges live, and print its card.
 
     Windows follow each other in time: train, calibrate, test, with an embargo between them. Says what is missing where the
     log is too small; the rule scorer then judges instead.
     """
+    from agents.cli.progress import progress_bar
     from agents.cli.rejected import tell_rejects
+    from agents.cli.tables import train_from_table
     from agents.eventlog import ReadReport
     from agents.library import load_policy
     from agents.mapping import load_mapping
@@ -60,6 +66,9 @@ def train_command(
     from agents.tryout.runs import RunFolder
 
     settings = load(LeadSettings, models=models)
+    if snapshot:
+        train_from_table(files, mapping, settings.models)
+        return
     began, report = time.monotonic(), ReadReport()
     try:
         layout, policy = load_mapping(mapping), load_policy(settings.policy)
@@ -69,12 +78,19 @@ def train_command(
                     log = read_log(files, layout, policy, report, rejects)
             finally:
                 tell_rejects(err, rejects, dead_lettered=False)
-        with out.status(f"training on {report.leads:,} leads ..."):
-            model = train(log, layout.label, until.replace(tzinfo=UTC).timestamp() if until else None, layout.name)
+        cut = until.replace(tzinfo=UTC).timestamp() if until else None
+        with progress_bar(err) as told:
+            model = train(log, layout.label, cut, layout.name, told)
         folder = model.save(settings.models)
     except LeadkeeperError as error:
         fail_for(error)
     out.print(card(model.manifest), markup=False)
+    if "horizon_days" not in layout.label.model_fields_set:
+        out.print(
+            f"The mapping gives no horizon: {model.manifest.label.horizon_days:g} days, which 95 % of the gaps between signs "
+            "of life stay under.",
+            soft_wrap=True,
+        )
     out.print(
         f"saved to {folder} in {time.monotonic() - began:.0f} s; put it in force: leadkeeper model promote {model.manifest.version}",
         soft_wrap=True,
@@ -84,7 +100,7 @@ def train_command(
 @app.command(name="list", epilog="Example: leadkeeper model list")
 def list_(models: Models = None) -> None:
     """Models in the folder, then those that only the broker has; which is in force, where a broker answers."""
-    from agents.model import Manifest
+    from agents.manifest import Manifest
 
     settings = load(LeadSettings, models=models)
     found = {p.parent.name: _load(settings, p.parent.name).manifest for p in _manifests(settings)}
@@ -128,7 +144,7 @@ def show(
 
 def _manifest(settings: LeadSettings, version: str) -> "Manifest":
     """Of the folder, else as it was published."""
-    from agents.model import Manifest
+    from agents.manifest import Manifest
 
     if not (settings.models / version).is_dir():
         record = promotion.registry_if_any(settings).published.get(version)

@@ -1,4 +1,5 @@
-"""`make evaluate ARGS="--data DIR --only cdnow"`: one table over all sets. Exit codes: 0 done, 66 not one set is there."""
+"""`make evaluate ARGS="--data DIR --only cdnow"`: one table over all sets. Exit codes: 0 done, 64 no such set, 66 not one
+set is there."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,16 +15,22 @@ from tests.evaluate.rows import heading, snapshot_rows, stream_rows
 from tests.evaluate.sets import SETS
 from tests.worlds import ROOT
 
+DATA = ROOT.parent / "shared" / "data"
 app = typer.Typer(add_completion=False)
 out = Console(highlight=False, width=80)
 
 
 @app.command()
 def evaluate(
-    data: Annotated[Path, typer.Option(help="folder that holds the sets")] = ROOT.parent / "shared" / "data",
+    data: Annotated[Path, typer.Option(help="folder that holds the sets")] = DATA,
     only: Annotated[list[str] | None, typer.Option(help="only this set; may be repeated")] = None,
 ) -> None:
     """Train and judge by time on each set, with its mapping and nothing else, beside baselines and a yardstick."""
+    if unknown := set(only or ()) - {source.mapping for source in SETS}:
+        typer.echo(
+            f"no such set: {', '.join(sorted(unknown))}; there are {', '.join(s.mapping for s in SETS)}", err=True
+        )
+        raise typer.Exit(64)
     policy, found = load_policy(LeadSettings().policy), 0
     out.print(heading())
     for source in SETS:

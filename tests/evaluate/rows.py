@@ -49,7 +49,7 @@ def stream_rows(log: ActivityLog, layout: Layout, files: Sequence[Path]) -> str:
         line("base rate", {"auc": 0.5, "log_loss": base}),
         line("yardstick, hand-made", {"auc": best}),
         f"  {_goals(layout.name, model, single, best)}",
-        *_more(legs[-1]),
+        *_more(legs),
     ]
     return "\n".join(told) + "\n"
 
@@ -58,21 +58,24 @@ def _goals(name: str, model: dict[str, float], single: float, best: float) -> st
     goals = {
         f"AUC within {BELOW_YARDSTICK} of the yardstick": model["auc"] >= best - BELOW_YARDSTICK,
         "above the best alone": model["auc"] > single,
-        f"ECE <= {ECE_GOAL} ({model['ece_by_chance']:.3f} by chance)": model["ece"] <= ECE_GOAL,
+        f"ECE <= {ECE_GOAL}, or what chance does ({model['ece_by_chance']:.3f})": model["ece"]
+        <= max(ECE_GOAL, model["ece_by_chance"]),
     }
     if name == "cdnow":
         goals |= {"AUC >= 0.81": model["auc"] >= 0.81, "log loss <= 0.34": model["log_loss"] <= 0.34}
     return "; ".join(f"{goal}: {'yes' if met else 'NO'}" for goal, met in goals.items())
 
 
-def _more(leg: Leg) -> list[str]:
-    """Early warning and time to churn, of the newest model."""
-    card, tested = leg.card, leg.model.manifest.tested
-    out = []
-    if (w := card.warning) is not None:
+def _more(legs: list[Leg]) -> list[str]:
+    """Level month by month; early warning and time to churn of the first model, over all that came after it."""
+    levels = ", ".join(f"{told:.0%}/{seen:.0%}" for told, seen in map(_level, legs))
+    out = [f"  going quiet, told/seen, every 4 weeks: {levels}"]
+    tested = legs[0].model.manifest.tested
+    warned = {"early_warning": tested.warning, **tested.warning_later} if tested and tested.warning else {}
+    for stage, w in warned.items():
         out.append(
-            f"  warned (p >= 0.3) 7/14/30 days before the loss: {_shares(w.before_lost)}; before the last sign of life: "
-            f"{_shares(w.before_last_sign)}; contacting {w.contacted:.0%} of those judged"
+            f"  {stage}: contacting {w.contacted:.0%}, it has {_shares(w.before_lost)} of the lost 7/14/30 days before, "
+            f"{_shares(w.before_last_sign)} before their last sign of life"
         )
     hazard = tested.time_to_churn if tested else {}
     if hazard:
@@ -80,6 +83,12 @@ def _more(leg: Leg) -> list[str]:
         pairs = ", ".join(f"{d} days {hazard[f'told_{d}']:.0%}/{hazard[f'seen_{d}']:.0%}" for d in days)
         out.append(f"  lost, of those at risk, told/seen: {pairs}")
     return out
+
+
+def _level(leg: Leg) -> tuple[float, float]:
+    rungs = leg.card.stages
+    rows = sum(rung.rows for rung in rungs)
+    return sum(r.told * r.rows for r in rungs) / rows, sum(r.seen * r.rows for r in rungs) / rows
 
 
 def _shares(shares: Sequence[float | None]) -> str:

@@ -29,7 +29,7 @@ def yardstick(log: ActivityLog, label: Label, legs: Sequence[Leg], table: Table)
     for leg in legs:
         step = label.every_days * DAY
         learn = np.arange(leg.plan.calibrate[-1], leg.plan.train[0] - 1, -step).tolist()
-        booster = lightgbm.train(AS_IT_COMES, lightgbm.Dataset(*_rows(log, label, learn, table)), 100)
+        booster = lightgbm.train(AS_IT_COMES, lightgbm.Dataset(*_rows(log, label.at_any_age, learn, table)), 100)
         x, y = _rows(log, label, leg.at, table)
         ranks.append(auc(np.asarray(booster.predict(x)), y))
         weights.append(len(y))
