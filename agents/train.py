@@ -12,17 +12,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from agents.boosting import lightgbm
 from agents.evaluation import ENTER, Evaluation, evaluate, importance, losses, window
 from agents.eventlog import LoggedEvent, ReadReport, RejectedRow, read_events
+from agents.forecaster import TimeToChurn
 from agents.golden import Golden
 from agents.hush import in_silence
 from agents.manifest import Calibration, Manifest, Rfm, Single, Trained, Window
 from agents.mapping import Layout
-from agents.model import LightGbmScorer, TrainedModel, lightgbm, version_of
+from agents.model import LightGbmScorer, TrainedModel, version_of
 from agents.rejects import Rejects, check_any
 from agents.sentiment import reader_of
 from agents.snapshots import ActivityLog, Snapshot
-from agents.time_to_churn import TimeToChurn, Watch, judge
+from agents.time_to_churn import Watch, judge
 from agents.time_to_churn import learn as learn_hazard
 from agents.windows import TooLittleData, Windows, utc, windows
 from streams.baselines import Alone, logistic, recency, rfm, told
