@@ -18,7 +18,7 @@ from streams.vector import COLUMN
 LEARN_ROWS, LEAST_ROWS, LEAST_LOST = 20_000, 100, 20
 """Leads at risk that are learned from (every second, third, ... above), and without which there is no such model."""
 HELD_OUT = 5
-JUDGE_ROWS = 5_000
+JUDGE_ROWS, JUDGE_LOOKS = 5_000, 4
 JUDGED_DAYS = (7, 14, 30)
 
 
@@ -85,7 +85,7 @@ def judge(model: TimeToChurn, watch: Watch, shots: Sequence[Snapshot], end: floa
         seen = [shot for shot in shots if shot.t + days * DAY <= end]
         if not seen or days > STEP_DAYS * model.hazard.steps:
             continue
-        found = watch.rows(seen, end)
+        found = watch.rows(seen[:: -(-len(seen) // JUDGE_LOOKS)], end)
         found = found.at(slice(None, None, max(1, -(-len(found.x) // JUDGE_ROWS))))
         if not len(found.x):
             continue
