@@ -4,9 +4,6 @@ The manifest says what the model may be used for (feature schema, label) and wha
 version is derived from the content: the same data and settings give the same version, and a changed file is refused.
 """
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -14,31 +11,18 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
+from agents.boosting import lightgbm
+from agents.forecaster import TimeToChurn
 from agents.golden import check as check_golden
 from agents.manifest import Calibration, Manifest, Trained
 from agents.trees import predictor
 from schemas.errors import ModelInvalid
 from streams.features import Floats
+from streams.hazard import Forecast
 from streams.risk import FAMILIES, FEATURE_FAMILY
 from streams.vector import SCHEMA
 
 MODEL_FILE, MANIFEST_FILE, HAZARD_FILE = "model.txt", "manifest.json", "hazard.txt"
-
-
-@contextmanager
-def _without(*modules: str) -> Iterator[None]:
-    """Hide modules meanwhile: LightGBM takes in pandas and scikit-learn where it can, 2 s and 90 MB for nothing."""
-    hidden = [name for name in modules if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-
-
-with _without("pandas", "sklearn", "dask"):
-    import lightgbm as lightgbm  # noqa: PLC0414 - the trainer takes it from here, so that it is hidden from there too
 
 
 class LightGbmScorer:
@@ -46,10 +30,11 @@ class LightGbmScorer:
 
     method: Literal["rule", "model"] = "model"
 
-    def __init__(self, text: bytes, manifest: Manifest) -> None:
-        """Raises ModelInvalid when LightGBM cannot read the text."""
+    def __init__(self, text: bytes, manifest: Manifest, hazard: bytes = b"") -> None:
+        """Raises ModelInvalid when LightGBM cannot read a text; `hazard` is that of time to churn, empty: there is none."""
         try:
             self._booster = lightgbm.Booster(model_str=text.decode())
+            self._later = TimeToChurn(hazard, manifest.hazard) if hazard and manifest.hazard else None
         except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as error:
             raise ModelInvalid(
                 f"{manifest.version}: LightGBM cannot read {MODEL_FILE} ({error}); train again"
@@ -66,6 +51,10 @@ class LightGbmScorer:
     def score(self, x: Floats) -> Floats:
         """Calibrated probabilities, the same for a row alone or among others."""
         return self.manifest.calibration.apply(self.raw(x))
+
+    def forecast(self, x: Floats) -> Forecast | None:
+        """When a lead at risk will be lost, as a band and an interval (a row for each week: 0.2 ms); None: not known."""
+        return None if self._later is None else self._later.forecasts(x[None, :])[0]
 
     def effects(self, x: Floats) -> Floats:
         """Exact effect of each family on the log-odds before calibration (TreeSHAP, 0.4 ms a row), without the bias."""
@@ -91,7 +80,7 @@ class TrainedModel(NamedTuple):
 
     def scorer(self) -> LightGbmScorer:
         """Ready to score."""
-        return LightGbmScorer(self.text, self.manifest)
+        return LightGbmScorer(self.text, self.manifest, self.hazard)
 
     def save(self, models: Path) -> Path:
         """Write `models/<version>/`; the manifest last, so that a folder with one is whole. Returns the folder."""
@@ -149,7 +138,7 @@ def checked(model: TrainedModel, where: str) -> LightGbmScorer:
         raise ModelInvalid(
             f"{where}/{MANIFEST_FILE} was changed: content says {expected}, it says {manifest.version}; train again"
         )
-    scorer = LightGbmScorer(text, manifest)
+    scorer = LightGbmScorer(text, manifest, hazard)
     if manifest.golden is not None:
         check_golden(manifest.golden, scorer)
     return scorer
