@@ -53,7 +53,7 @@ def grades(
         versions: those that can be graded; others are left out.
         policy: what custom kinds mean.
     """
-    log = ActivityLog.read(_usable(events), policy, read_mood=reader_of(policy.language))
+    log = ActivityLog.read(usable(events), policy, read_mood=reader_of(policy.language))
     number = {key: i for i, key in enumerate(log.keys)}
     told: dict[str, list[tuple[float, int, float, int]]] = defaultdict(list)
     for value in assessments:
@@ -65,7 +65,7 @@ def grades(
     return {name: _graded(log, sorted(rows), versions[name]) for name, rows in sorted(told.items())}
 
 
-def _usable(events: Iterable[Logged]) -> Iterator[Logged]:
+def usable(events: Iterable[Logged]) -> Iterator[Logged]:
     """Without what was dead-lettered: the inbox holds whatever was sent."""
     for event in events:
         try:
