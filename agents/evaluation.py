@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from agents.curves import Curves
-from agents.model import EarlyWarning, LightGbmScorer, Manifest, Rung, Scorecard, Window
+from agents.manifest import EarlyWarning, Manifest, Rung, Scorecard, Window
+from agents.model import LightGbmScorer
 from agents.snapshots import ActivityLog, Snapshot
 from agents.windows import TooLittleData, utc
 from streams.baselines import recency, rfm, told

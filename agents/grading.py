@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from agents.evaluation import losses
+from agents.sentiment import reader_of
 from agents.snapshots import ActivityLog, Logged
 from schemas.events import EVENT
 from streams.features import DAY
@@ -52,7 +53,7 @@ def grades(
         versions: those that can be graded; others are left out.
         policy: what custom kinds mean.
     """
-    log = ActivityLog.read(_usable(events), policy)
+    log = ActivityLog.read(usable(events), policy, read_mood=reader_of(policy.language))
     number = {key: i for i, key in enumerate(log.keys)}
     told: dict[str, list[tuple[float, int, float, int]]] = defaultdict(list)
     for value in assessments:
@@ -64,7 +65,7 @@ def grades(
     return {name: _graded(log, sorted(rows), versions[name]) for name, rows in sorted(told.items())}
 
 
-def _usable(events: Iterable[Logged]) -> Iterator[Logged]:
+def usable(events: Iterable[Logged]) -> Iterator[Logged]:
     """Without what was dead-lettered: the inbox holds whatever was sent."""
     for event in events:
         try:

@@ -23,7 +23,8 @@ class Hush(Outgoing):
 
 def in_silence(scorer: Scorer, log: ActivityLog, t: float, label: Label) -> Hush:
     """Let leads that could be judged at t say nothing for half a year, and look for falls of their risk."""
-    rows = log.rows_at(t, label)
+    rows = log.known_rows(t)
+    rows = rows[log.eligible(t, label) & (rows["events"] > 0)]
     rows = rows[:: max(1, len(rows) // LEADS)]
     risk = np.stack([scorer.score(vectors(rows, np.full(len(rows), t + day * DAY))) for day in DAYS])
     falls = (np.maximum.accumulate(risk, axis=0) - risk).max(axis=0) if len(rows) else np.zeros(1)

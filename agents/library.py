@@ -158,7 +158,11 @@ class Library:
         if versions.model not in self._scorers:
             if versions.model not in self._models:
                 raise Unavailable(f"model {versions.model} was never announced; `leadkeeper model promote` does it")
-            await self._load(versions.model)
+            try:
+                await self._load(versions.model)
+            except ModelInvalid:
+                metrics.REFUSED.inc()
+                raise
 
     def spare(self, in_force: Collection[str]) -> None:
         """Drop loaded models but for those in force and the newest few; what is dropped is loaded again when ordered.
@@ -175,11 +179,7 @@ class Library:
         """Raises ModelInvalid."""
         from agents.parcel import open_parcel  # noqa: PLC0415 - LightGBM takes a third of a second to import; not every worker has a model
 
-        try:
-            self._scorers[version] = await asyncio.to_thread(open_parcel, self._models[version])
-        except ModelInvalid:
-            metrics.REFUSED.inc()
-            raise
+        self._scorers[version] = await asyncio.to_thread(open_parcel, self._models[version])
         self.env = self._make()
 
     def _has(self, versions: Versions) -> bool:

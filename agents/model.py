@@ -4,186 +4,25 @@ The manifest says what the model may be used for (feature schema, label) and wha
 version is derived from the content: the same data and settings give the same version, and a changed file is refused.
 """
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from agents.curves import Curves
-from agents.golden import Golden
+from agents.boosting import lightgbm
+from agents.forecaster import TimeToChurn
 from agents.golden import check as check_golden
-from agents.hush import Hush
+from agents.manifest import Calibration, Manifest, Trained
 from agents.trees import predictor
 from schemas.errors import ModelInvalid
-from schemas.units import Outgoing, Probability, UtcTime
-from streams import calibrate
-from streams.baselines import Alone
 from streams.features import Floats
-from streams.labels import Label
+from streams.hazard import Forecast
 from streams.risk import FAMILIES, FEATURE_FAMILY
-from streams.season import shifted
 from streams.vector import SCHEMA
 
 MODEL_FILE, MANIFEST_FILE, HAZARD_FILE = "model.txt", "manifest.json", "hazard.txt"
-
-
-@contextmanager
-def _without(*modules: str) -> Iterator[None]:
-    """Hide modules meanwhile: LightGBM takes in pandas and scikit-learn where it can, 2 s and 90 MB for nothing."""
-    hidden = [name for name in modules if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-
-
-with _without("pandas", "sklearn", "dask"):
-    import lightgbm as lightgbm  # noqa: PLC0414 - the trainer takes it from here, so that it is hidden from there too
-
-
-class Calibration(Outgoing):
-    """Knots that turn raw scores into probabilities (`streams.calibrate`)."""
-
-    method: Literal["isotonic", "platt"]
-    scores: tuple[float, ...]
-    probabilities: tuple[Probability, ...]
-
-    def apply(self, scores: Floats) -> Floats:
-        """Calibrated probabilities."""
-        return calibrate.apply((self.scores, self.probabilities), scores)
-
-    def shifted(self, by: float) -> "Calibration":
-        """The same with so many log-odds added to every probability (`streams.season`)."""
-        if not by:
-            return self
-        moved = shifted(np.array(self.probabilities), by)
-        return self.model_copy(update={"probabilities": tuple(moved.tolist())})
-
-    @classmethod
-    def fit(cls, scores: Floats, labels: Floats) -> "Calibration":
-        """Fitted by isotonic regression or Platt's line, by size."""
-        method, (xs, ys) = calibrate.fit(scores, labels)
-        return cls.model_validate({"method": method, "scores": xs, "probabilities": ys})
-
-
-class Window(Outgoing):
-    """Snapshots that were used for one purpose."""
-
-    first: UtcTime
-    last: UtcTime
-    snapshots: int
-    rows: int
-    churned: int
-
-
-class EarlyWarning(Outgoing):
-    """How early lost leads were in a stage or above (`streams.warning`); null: nobody was judged so long before."""
-
-    days: tuple[float, ...]
-    before_last_sign: tuple[float | None, ...]
-    before_lost: tuple[float | None, ...]
-    contacted: Probability
-    median_days: float | None = None
-
-
-class Rung(NamedTuple):
-    """What was told and what came true among the leads of one stage."""
-
-    stage: str
-    rows: int
-    told: float
-    seen: float
-
-
-class Scorecard(Outgoing):
-    """Measures (`streams.measure`) of the model, of recency alone (calibrated the same way) and of the base rate."""
-
-    window: Window
-    model: dict[str, float]
-    recency: dict[str, float]
-    base_log_loss: float
-    rfm: dict[str, float] = Field(default={}, description="logistic regression on recency, frequency and money")
-    single: tuple[str, float] | None = Field(default=None, description="the feature that ranks best alone, and its AUC")
-    stages: tuple[Rung, ...] = ()
-    warning: EarlyWarning | None = Field(default=None, description="where leads are contacted from early warning on")
-    warning_later: dict[str, EarlyWarning] = Field(
-        default={}, description="where they are contacted from a later stage on"
-    )
-    importance: dict[str, float] = Field(
-        default={},
-        description="what the AUC loses when a family of features is shuffled among the leads; largest first",
-    )
-    time_to_churn: dict[str, float] = Field(
-        default={}, description="of leads at risk: told and seen share lost within 7, 14, 30 days, and the Brier score"
-    )
-    curves: Curves | None = None
-
-
-class Rfm(Outgoing):
-    """The baseline of three numbers (`streams.baselines`), calibrated as the model is."""
-
-    weights: tuple[float, ...]
-    calibration: Calibration
-
-
-class Single(Outgoing):
-    """The feature that ranks the rows of the training best alone."""
-
-    name: str
-    alone: Alone
-
-
-class Hazard(Outgoing):
-    """The model of time to churn beside the model of risk (`streams.hazard`), in `hazard.txt`."""
-
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    steps: int = Field(description="weeks")
-    calibration: Calibration
-
-
-class Trained(Outgoing):
-    """What a model was made from."""
-
-    log: str
-    leads: int
-    events: int
-    first: UtcTime
-    last: UtcTime
-    train: Window
-    calibrate: Window
-    settings: dict[str, int | float | str | bool]
-    lightgbm: str
-
-
-class Manifest(Outgoing):
-    """What a model is, what it was made from, what it is worth."""
-
-    v: Literal[1] = 1
-    version: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    feature_schema: str
-    label: Label
-    calibration: Calibration
-    recency: Calibration = Field(description="the baseline: days since the last sign of life, and nothing else")
-    base_rate: Probability = Field(description="share that went quiet in the calibration window")
-    trained: Trained
-    tested: Scorecard | None = None
-    rfm: Rfm | None = None
-    single: Single | None = None
-    flags: tuple[str, ...] = Field(default=(), description="why it must not be promoted; empty: nothing was found")
-    hazard: Hazard | None = None
-    season: float = Field(
-        default=0.0, description="log-odds in the calibration that come from the same weeks a year ago"
-    )
-    golden: Golden | None = None
-    hush: Hush | None = None
 
 
 class LightGbmScorer:
@@ -191,10 +30,11 @@ class LightGbmScorer:
 
     method: Literal["rule", "model"] = "model"
 
-    def __init__(self, text: bytes, manifest: Manifest) -> None:
-        """Raises ModelInvalid when LightGBM cannot read the text."""
+    def __init__(self, text: bytes, manifest: Manifest, hazard: bytes = b"") -> None:
+        """Raises ModelInvalid when LightGBM cannot read a text; `hazard` is that of time to churn, empty: there is none."""
         try:
             self._booster = lightgbm.Booster(model_str=text.decode())
+            self._later = TimeToChurn(hazard, manifest.hazard) if hazard and manifest.hazard else None
         except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as error:
             raise ModelInvalid(
                 f"{manifest.version}: LightGBM cannot read {MODEL_FILE} ({error}); train again"
@@ -211,6 +51,10 @@ class LightGbmScorer:
     def score(self, x: Floats) -> Floats:
         """Calibrated probabilities, the same for a row alone or among others."""
         return self.manifest.calibration.apply(self.raw(x))
+
+    def forecast(self, x: Floats) -> Forecast | None:
+        """When a lead at risk will be lost, as a band and an interval (a row for each week: 0.2 ms); None: not known."""
+        return None if self._later is None else self._later.forecasts(x[None, :])[0]
 
     def effects(self, x: Floats) -> Floats:
         """Exact effect of each family on the log-odds before calibration (TreeSHAP, 0.4 ms a row), without the bias."""
@@ -236,7 +80,7 @@ class TrainedModel(NamedTuple):
 
     def scorer(self) -> LightGbmScorer:
         """Ready to score."""
-        return LightGbmScorer(self.text, self.manifest)
+        return LightGbmScorer(self.text, self.manifest, self.hazard)
 
     def save(self, models: Path) -> Path:
         """Write `models/<version>/`; the manifest last, so that a folder with one is whole. Returns the folder."""
@@ -294,7 +138,7 @@ def checked(model: TrainedModel, where: str) -> LightGbmScorer:
         raise ModelInvalid(
             f"{where}/{MANIFEST_FILE} was changed: content says {expected}, it says {manifest.version}; train again"
         )
-    scorer = LightGbmScorer(text, manifest)
+    scorer = LightGbmScorer(text, manifest, hazard)
     if manifest.golden is not None:
         check_golden(manifest.golden, scorer)
     return scorer

@@ -5,7 +5,7 @@ from io import StringIO
 from rich.console import Console
 from rich.table import Table
 
-from agents.model import Manifest, Scorecard, Window
+from agents.manifest import Manifest, Scorecard, Window
 
 WIDTH = 80
 MEASURES = (

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from agents.model import Manifest, Scorecard
+from agents.manifest import Manifest, Scorecard
 from agents.model_card import MEASURES, quiet_in_words, warning_in_words, who_in_words, windows_of
 from agents.plots import Line, bars, lines
 from streams.curves import SHARES

@@ -7,7 +7,8 @@ import base64
 import zlib
 from datetime import datetime
 
-from agents.model import LightGbmScorer, Manifest, TrainedModel, checked
+from agents.manifest import Manifest
+from agents.model import LightGbmScorer, TrainedModel, checked
 from schemas import topics
 from schemas.errors import ModelInvalid
 from schemas.policies import ModelPublished

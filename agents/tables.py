@@ -13,8 +13,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, ValidationError
 
+from agents.boosting import lightgbm
 from agents.cells import BadCell, Cells, clock, number, text
-from agents.model import MODEL_FILE, Calibration, lightgbm
+from agents.manifest import Calibration
+from agents.model import MODEL_FILE
 from agents.rowfiles import rows
 from agents.table_mapping import TableLayout
 from agents.train import LEAST, SETTINGS, TREES

@@ -2,57 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from agents.model import HAZARD_FILE, Calibration, Hazard, Manifest, lightgbm
+from agents.boosting import lightgbm
+from agents.forecaster import TimeToChurn
+from agents.manifest import Calibration, Hazard
 from agents.snapshots import ActivityLog, Snapshot
-from schemas.errors import ModelInvalid
 from streams.features import DAY, Bools, Floats, Ints
-from streams.hazard import (
-    STEP_DAYS,
-    Fate,
-    Forecast,
-    every_week,
-    expand,
-    fates,
-    forecast,
-    share_lost,
-    steps_of,
-    survival,
-)
+from streams.hazard import STEP_DAYS, Fate, expand, fates, share_lost, steps_of
 from streams.labels import Label, Moments
 from streams.vector import COLUMN
 
 LEARN_ROWS, LEAST_ROWS, LEAST_LOST = 20_000, 100, 20
 """Leads at risk that are learned from (every second, third, ... above), and without which there is no such model."""
 HELD_OUT = 5
-JUDGE_ROWS = 5_000
+JUDGE_ROWS, JUDGE_LOOKS = 5_000, 4
 JUDGED_DAYS = (7, 14, 30)
-
-
-class TimeToChurn:
-    """Ready to forecast."""
-
-    def __init__(self, text: bytes, hazard: Hazard) -> None:
-        """Takes LightGBM's text."""
-        self.text, self.hazard = text, hazard
-        self._booster = lightgbm.Booster(model_str=text.decode())
-
-    def survival(self, x: Floats) -> Floats:
-        """Share of leads like these that is still there after each week (rows: leads, columns: weeks)."""
-        raw = (
-            np.asarray(self._booster.predict(every_week(x, self.hazard.steps), num_threads=1), np.float64)
-            if len(x)
-            else np.zeros(0)
-        )
-        return survival(self.hazard.calibration.apply(raw).reshape(-1, self.hazard.steps))
-
-    def forecasts(self, x: Floats) -> list[Forecast]:
-        """Band and interval of each lead; a row of a prediction for each week, so for leads that enter a stage."""
-        return [forecast(row) for row in self.survival(x)]
 
 
 class _Watched(NamedTuple):
@@ -62,23 +29,6 @@ class _Watched(NamedTuple):
 
     def at(self, where: slice | Bools) -> "_Watched":
         return _Watched(self.leads[where], self.x[where], self.fate.at(where))
-
-
-def load_time_to_churn(folder: Path, manifest: Manifest) -> TimeToChurn | None:
-    """What stands beside a saved model; None where it has none.
-
-    Raises:
-        ModelInvalid: the file is missing or was changed.
-    """
-    if manifest.hazard is None:
-        return None
-    try:
-        text = (folder / HAZARD_FILE).read_bytes()
-    except FileNotFoundError:
-        raise ModelInvalid(f"{folder} lacks {HAZARD_FILE}; copy the whole folder again, or train again") from None
-    if sha256(text).hexdigest() != manifest.hazard.sha256:
-        raise ModelInvalid(f"{folder / HAZARD_FILE} was changed; copy the whole folder again, or train again")
-    return TimeToChurn(text, manifest.hazard)
 
 
 class Watch:
@@ -135,7 +85,7 @@ def judge(model: TimeToChurn, watch: Watch, shots: Sequence[Snapshot], end: floa
         seen = [shot for shot in shots if shot.t + days * DAY <= end]
         if not seen or days > STEP_DAYS * model.hazard.steps:
             continue
-        found = watch.rows(seen, end)
+        found = watch.rows(seen[:: -(-len(seen) // JUDGE_LOOKS)], end)
         found = found.at(slice(None, None, max(1, -(-len(found.x) // JUDGE_ROWS))))
         if not len(found.x):
             continue

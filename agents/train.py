@@ -12,27 +12,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from agents.boosting import lightgbm
 from agents.evaluation import ENTER, Evaluation, evaluate, importance, losses, window
 from agents.eventlog import LoggedEvent, ReadReport, RejectedRow, read_events
+from agents.forecaster import TimeToChurn
 from agents.golden import Golden
 from agents.hush import in_silence
+from agents.manifest import Calibration, Manifest, Rfm, Single, Trained, Window
 from agents.mapping import Layout
-from agents.model import (
-    Calibration,
-    LightGbmScorer,
-    Manifest,
-    Rfm,
-    Single,
-    Trained,
-    TrainedModel,
-    Window,
-    lightgbm,
-    version_of,
-)
+from agents.model import LightGbmScorer, TrainedModel, version_of
 from agents.rejects import Rejects, check_any
 from agents.sentiment import reader_of
 from agents.snapshots import ActivityLog, Snapshot
-from agents.time_to_churn import TimeToChurn, Watch, judge
+from agents.time_to_churn import Watch, judge
 from agents.time_to_churn import learn as learn_hazard
 from agents.windows import TooLittleData, Windows, utc, windows
 from streams.baselines import Alone, logistic, recency, rfm, told
@@ -58,6 +50,8 @@ LEAST = {"train": (500, 50), "calibrate": (200, 20)}
 FOLDS = 5
 SINGLE_ROWS = 20_000
 """Rows on which single features are ranked: 56 features on 500,000 rows would take a minute."""
+FOLLOWED_ROWS = 60_000
+"""Rows among which leads at risk are looked for to learn their time to churn; of more, every second, third, ... snapshot."""
 RULE_SCORER = "Until then the rule scorer judges: silence against the lead's own rhythm, without training"
 Progress = Callable[[str, float], None]
 
@@ -151,12 +145,12 @@ def train(
         rfm=Rfm(weights=weights, calibration=Calibration.fit(told(weights, rfm(held.x)), held.y)),
         single=Single(name=best, alone=alone[best]),
         flags=leaks(alone),
-        season=season,
         golden=Golden.of(held.x, calibration.apply(_raw(text, held.x))),
+        season=season,
     )
     scorer = LightGbmScorer(text, manifest)
     watch = Watch(log, label, losses(log, label)[0], lambda x: scorer.score(x) >= ENTER[0])
-    followed = watch.rows(learn.shots, known)
+    followed = watch.rows(learn.shots[:: max(1, len(learn.y) // FOLLOWED_ROWS)], known)
     kept = followed if held is learn else watch.rows(held.shots, known)
     later = learn_hazard(_boost_weeks, followed, kept, watch.steps)
     if later is not None:

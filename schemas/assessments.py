@@ -44,12 +44,27 @@ class HealthPart(Outgoing):
     text: str
 
 
+class TimeToChurn(Outgoing):
+    """When the lead will be lost if nothing is done; never a date. Days count from the assessment."""
+
+    band: Annotated[
+        Literal["<7", "7-14", "14-30", ">30"], Field(description="in which one half of such leads are lost")
+    ]
+    earliest_days: Annotated[
+        float | None, Field(ge=0, description="10 % are lost by then; null: later than is looked at")
+    ]
+    latest_days: Annotated[
+        float | None, Field(ge=0, description="90 % are lost by then; null: later than is looked at")
+    ]
+
+
 class Insight(Outgoing):
     """What is worked out only when a lead rises to a stage and somebody may act on it."""
 
     retention: Annotated[Probability, Field(description="chance that the lead stays within the model's horizon")]
     shift: Annotated[Shift | None, Field(description="null: nothing to compare with")] = None
     health: tuple[HealthPart, ...] = ()
+    churn: Annotated[TimeToChurn | None, Field(description="null: the version in force has no model of it")] = None
     future_value_cents: Annotated[
         float | None, Field(ge=0, description="expected spending from here on, discounted; null: never bought")
     ] = None

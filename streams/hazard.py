@@ -8,15 +8,15 @@ the horizon, so that a lead that comes back once and then leaves is still inside
 Discrete-time hazards by a tree model: BMC Med Res Methodol 2022 22:207.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from streams.features import DAY, Bools, Floats, Ints
-from streams.health import Band
 from streams.labels import Moments
 from streams.vector import COLUMN
 
+Band = Literal["<7", "7-14", "14-30", ">30"]
 STEP_DAYS = 7.0
 FEWEST, MOST = 4, 16
 """Weeks that are looked at."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from schemas.assessments import Insight
+from schemas.assessments import Insight, TimeToChurn
 from streams.assess import Notes
 from streams.explain import reasons_of, shift_of
 from streams.features import Floats
@@ -48,6 +48,7 @@ def notes_of_rise(case: Case, probability: float, before: int) -> Notes:
         if earlier is None
         else shift_of(effects - earlier.effects, x, _time(earlier.at), probability - earlier.probability),
         health=health_in_words(x),
+        churn=None if (when := scorer.forecast(x)) is None else TimeToChurn.model_validate(when._asdict()),
         future_value_cents=future_value_cents(x, probability, scorer.horizon_days),
     )
     reasons = [reason.model_dump() for reason in reasons_of(effects, x)]

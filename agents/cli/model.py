@@ -13,7 +13,8 @@ from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
-    from agents.model import LightGbmScorer, Manifest
+    from agents.manifest import Manifest
+    from agents.model import LightGbmScorer
 
 app = typer.Typer(no_args_is_help=True, help="Trained models: list, show, compare, retrain, promote, roll back.")
 app.command(epilog="Example: leadkeeper model publish m-19980101-8b8bb6db21")(promotion.publish)
@@ -99,7 +100,7 @@ def train_command(
 @app.command(name="list", epilog="Example: leadkeeper model list")
 def list_(models: Models = None) -> None:
     """Models in the folder, then those that only the broker has; which is in force, where a broker answers."""
-    from agents.model import Manifest
+    from agents.manifest import Manifest
 
     settings = load(LeadSettings, models=models)
     found = {p.parent.name: _load(settings, p.parent.name).manifest for p in _manifests(settings)}
@@ -143,7 +144,7 @@ def show(
 
 def _manifest(settings: LeadSettings, version: str) -> "Manifest":
     """Of the folder, else as it was published."""
-    from agents.model import Manifest
+    from agents.manifest import Manifest
 
     if not (settings.models / version).is_dir():
         record = promotion.registry_if_any(settings).published.get(version)

@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from agents.activate import activate
-from agents.model import Calibration, TrainedModel, read, version_of
+from agents.manifest import Calibration
+from agents.model import TrainedModel, read, version_of
 from agents.parcel import pack
 from tests.bench import model
 from tests.bench.figures import Bench, Figure

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from agents.evaluation import evaluate
-from agents.model import Scorecard, TrainedModel
+from agents.manifest import Scorecard
+from agents.model import TrainedModel
 from agents.snapshots import ActivityLog
 from agents.train import train
 from agents.windows import Windows, windows

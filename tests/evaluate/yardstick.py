@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.model import lightgbm
+from agents.boosting import lightgbm
 from agents.snapshots import ActivityLog
 from streams.features import DAY, Bools, Floats, Ints
 from streams.labels import Label

@@ -95,3 +95,16 @@ def test_what_stands_is_the_newest_before() -> None:
     told = Told(np.array([0, 1, 0]), np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.3]), np.array([0, 0, 1]))
     assert standing(told, 3, 3.0).tolist() == [0, 1, -1]
     assert standing(told, 3, 3.5).tolist() == [2, 1, -1]
+
+
+def test_a_rise_tells_when_the_lead_will_be_lost() -> None:
+    """A band and an interval, by the model of time to churn that goes with the version; live as in batch."""
+    assert MODEL.manifest.hazard is not None
+    rises = [body for body in map(json.loads, assessments()) if body.get("insight")]
+    assert len(rises) > 20
+    for body in rises:
+        told = body["insight"]["churn"]
+        assert told["band"] in {"<7", "7-14", "14-30", ">30"}
+        if told["latest_days"] is not None:
+            assert 0 <= told["earliest_days"] <= told["latest_days"]
+    assert len({body["insight"]["churn"]["band"] for body in rises}) > 1

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.model import MANIFEST_FILE, MODEL_FILE, LightGbmScorer, TrainedModel, lightgbm, load
+from agents.boosting import lightgbm
+from agents.model import MANIFEST_FILE, MODEL_FILE, LightGbmScorer, TrainedModel, load
 from agents.model_card import card
 from agents.snapshots import ActivityLog
 from agents.train import evaluate, train
