@@ -35,8 +35,10 @@ How they are put together:
     partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
     env           what the fold is handed besides the log
-    policy        every threshold, typed
+    policy        everything a tenant may set; its parts in thresholds and plays
+    contradictions, unreachable    what a policy cannot mean, and steps that no lead will ever meet
     replay        the fold over a list, without a broker
+    story         the fold over a told story: events at times, and what is expected to follow
 
 And besides the fold:
 

@@ -20,7 +20,7 @@ from streams.stage import ORDER
 from streams.vector import COLUMN
 
 if TYPE_CHECKING:
-    from streams.policy import Step
+    from streams.plays import Step
     from streams.rules import Case
 
 ONLY_WATCHING = Judgement(Verdict.HELD, Rule.OPERATOR, "the partition only watches, as activated")

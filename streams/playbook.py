@@ -2,7 +2,8 @@
 
 from schemas.units import Channel
 from streams.features import HOUR
-from streams.policy import Policy, Step
+from streams.plays import Step
+from streams.policy import Policy
 from streams.record import Planned
 from streams.stage import ORDER
 

@@ -1,22 +1,25 @@
-"""Stories from the business, as data: `tests/stories/*.toml`. How to read one: tests/storyteller.py."""
+"""Stories from the business, as data: `tests/stories/*.toml` under the default policy. How to read one: streams/story.py."""
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
-from tests.storyteller import Story
-from tests.worlds import ROOT
+from streams.story import Story, stories_of
+from tests.worlds import POLICY_FILE, ROOT
 
 STORIES = sorted((ROOT / "tests" / "stories").glob("*.toml"))
 
 
 @pytest.mark.parametrize("path", STORIES, ids=lambda p: p.stem)
-def test_story(path: object) -> None:
+def test_story(path: Path) -> None:
     """What follows is what the story says, line by line, and so is what remains."""
-    story = Story(path)  # type: ignore[arg-type]
-    lines, remaining = story.play()
-    assert lines == story.told["expect"]
-    assert remaining == story.told["remaining"]
+    for told in stories_of(tomllib.loads(path.read_text())):
+        lines, remaining = Story(told, tomllib.loads(POLICY_FILE.read_text())).play()
+        assert lines == told["expect"]
+        assert remaining == told["remaining"]
 
 
 def test_there_are_stories() -> None:

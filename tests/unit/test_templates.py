@@ -5,21 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from agents.channels.parts import PARTS
 from agents.channels.templates import MAX_BYTES, Templates, UnrenderableError
 from schemas.commands import Variable
 from schemas.units import Channel, Stage
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "templates"
-PARTS: dict[Channel, tuple[str, ...]] = {
-    Channel.EMAIL: ("subject", "txt", "html"),
-    Channel.IN_APP: ("txt",),
-    Channel.AGENT_ALERT: ("txt",),
-    Channel.SMS: ("txt",),
-    Channel.PUSH: ("title", "txt"),
-    Channel.PHONE: ("txt",),
-    Channel.CRM_TASK: ("title", "txt"),
-    Channel.CRM_WORKFLOW: ("txt",),
-}
+SPOKEN = [channel for channel, parts in PARTS.items() if parts]
 FOR_LEADS = {Channel.EMAIL, Channel.IN_APP, Channel.SMS, Channel.PUSH}
 STAGES = [stage for stage in Stage if stage is not Stage.NONE]
 ACTIONS = (
@@ -43,7 +35,7 @@ def templates() -> Templates:
 
 @pytest.mark.parametrize("variables", [FULL, BARE], ids=["full", "bare"])
 @pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("channel", PARTS)
+@pytest.mark.parametrize("channel", SPOKEN)
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_text_renders(
     templates: Templates, stage: Stage, channel: Channel, action: str, variables: dict[str, Variable]

@@ -1,0 +1,35 @@
+"""Steps of a policy that can never go out, whatever a lead does: valid keys, and yet a mistake."""
+
+from collections.abc import Iterator
+
+from schemas.units import Channel
+from streams.contradictions import Finding
+from streams.plays import Step
+from streams.policy import Policy
+from streams.stage import ORDER
+
+
+def unreachable(policy: Policy) -> Iterator[Finding]:
+    """What no lead will ever meet, with the key that keeps it from happening."""
+    for stage in ORDER[1:]:
+        for i, step in enumerate(policy.playbooks.of(stage).steps):
+            yield from _step(policy, step, ("playbooks", str(stage), "steps", i))
+
+
+def _step(policy: Policy, step: Step, place: tuple[str | int, ...]) -> Iterator[Finding]:
+    ways = (step.channel, *step.fallback)
+    if step.channel in step.fallback or len(set(ways)) < len(ways):
+        what = f"step {step.name} falls back on a channel that it has tried"
+        yield Finding((*place, "fallback"), what, "name each channel once")
+    shut = [c for c in ways if policy.channels[c].contacts_lead and _never(policy, c)]
+    if shut == list(ways):
+        what = f"step {step.name} can never go out: {_never(policy, step.channel)} is 0"
+        yield Finding((*place, "channel"), what, "raise that cap, or take another channel")
+
+
+def _never(policy: Policy, channel: Channel) -> str:
+    """The cap that shuts a channel for good; empty where there is none."""
+    for name in ("max_per_day", "max_per_week"):
+        if getattr(policy.caps, name) == 0:
+            return f"caps.{name}"
+    return f"channels.{channel}.max_per_week" if policy.channels[channel].max_per_week == 0 else ""
