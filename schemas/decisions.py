@@ -36,6 +36,7 @@ class Rule(StrEnum):
     EXPIRED = "expired"
     RECOVERED = "recovered"
     STAGE_PASSED = "stage_passed"
+    BRANCH = "branch"
     CLOSED = "closed"
     ERASED = "erased"
 

@@ -38,7 +38,7 @@ from schemas.activity import (
     TicketClosed,
     TicketOpened,
 )
-from schemas.units import Cents, Channel, DeliveryStatus, Incoming, MessageId, ShortText, UtcTime, Version
+from schemas.units import Action, Cents, Channel, DeliveryStatus, Incoming, MessageId, ShortText, UtcTime, Version
 
 __all__ = [
     "EVENT",
@@ -67,6 +67,7 @@ __all__ = [
     "LeadMessage",
     "MessageReceived",
     "Order",
+    "OrderedAction",
     "PageViewed",
     "PaymentFailed",
     "ProfileUpdated",
@@ -165,12 +166,23 @@ class Receipt(LeadMessage):
     error: ShortText | None = None
 
 
+class OrderedAction(Incoming):
+    """An action of an operator's own, in place of the playbook's steps."""
+
+    action: Action
+    channel: Channel
+    template: Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=128)]
+    delay_hours: Annotated[float, Field(ge=0, le=720)] = 0.0
+    within_hours: Annotated[float, Field(gt=0, le=720)] = 48.0
+
+
 class TriggerIntervention(LeadMessage):
-    """An operator starts the playbook of a stage by hand; stage none has no playbook."""
+    """An operator starts the playbook of a stage by hand, or actions of their own; stage none has no playbook."""
 
     type: Literal["trigger_intervention"]
     stage: Literal["early_warning", "active_risk", "critical_risk"]
     by: ShortText
+    actions: Annotated[tuple[OrderedAction, ...], Field(max_length=10)] = ()
 
 
 class EscalateLead(LeadMessage):

@@ -14,6 +14,8 @@ In the order of the data (each file holds one rule of the business and is named 
     silence       when to look at a lead again that says nothing
     episode       from the first stage to recovery, conversion, churn or expiry
     playbook      which steps a stage asks for, and when
+    planning      playbooks begun, handed on and stopped; steps planned, dropped, taken back
+    waiting       steps that wait for something to be heard, or not to be: how a playbook branches
     consent, holdout, quiet_hours, caps, cooldown    who may not be contacted now, and why
     decide        one arbiter over all of these; every send and non-send is a decision
     outreach      steps whose time has come: sent, held, deferred, or by the next channel

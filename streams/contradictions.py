@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from streams.plays import DECIDED, RECEIPTS
 from streams.stage import ORDER
 from streams.vocabulary import BUILT_IN, CONNECTED
 
@@ -37,6 +38,39 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     """Everything that keeps a policy from being used."""
     yield from _channels(policy)
     yield from _conversions(policy)
+    yield from _waits(policy)
+
+
+def _waits(policy: Policy) -> Iterator[Finding]:
+    for stage in ORDER[1:]:
+        steps = policy.playbooks.of(stage).steps
+        before = {step.name: step.after.step for step in steps if step.after}
+        for i, step in enumerate(steps):
+            if step.after is None:
+                continue
+            place = ("playbooks", str(stage), "steps", i, "after")
+            if step.after.step not in {s.name for s in steps}:
+                what = f"step {step.name} comes after {step.after.step!r}, which this playbook does not have"
+                yield Finding((*place, "step"), what, "name a step of the same playbook")
+            elif step.name in _chain(step.name, before):
+                yield Finding(
+                    (*place, "step"), f"step {step.name} waits for itself", "let one of the steps begin first"
+                )
+            for key, words in (("on", step.after.on), ("unless", step.after.unless)):
+                for word in words:
+                    if word not in {*DECIDED, *RECEIPTS, *BUILT_IN, "call_completed", *policy.vocabulary}:
+                        what = f"{word!r} is nothing that can be heard"
+                        remedy = f"write one of {', '.join((*DECIDED, *RECEIPTS))}, or a kind of event"
+                        yield Finding((*place, key), what, remedy)
+
+
+def _chain(name: str, before: Mapping[str, str]) -> list[str]:
+    """The steps that come before a step; itself among them where they go round."""
+    found: list[str] = []
+    while name in before and before[name] not in found:
+        name = before[name]
+        found.append(name)
+    return found
 
 
 def _channels(policy: Policy) -> Iterator[Finding]:

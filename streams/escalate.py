@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from schemas import events as e
 from schemas import topics
-from schemas.decisions import Decided, Rule, Verdict
+from schemas.decisions import Rule, Verdict
 from schemas.escalations import LeadEscalated, PastIntervention
 from schemas.units import Priority
 from streams.explain import reasons_of
@@ -14,7 +14,7 @@ from streams.features import HOUR
 from streams.health import BANDS
 from streams.holdout import held_out
 from streams.ids import derive
-from streams.outbox import instant
+from streams.outbox import decided_of_lead, instant
 from streams.record import OpenEscalation
 from streams.risk import level_of
 from streams.stage import ORDER
@@ -22,6 +22,8 @@ from streams.stage import ORDER
 if TYPE_CHECKING:
     from streams.rules import Case
 
+STEP = "escalate"
+"""What a decision about an escalation names as its step."""
 MOST_OPEN = 20
 """Open escalations of a lead; one more takes the place of the oldest."""
 URGENCY = (Priority.LOW, Priority.MEDIUM, Priority.HIGH, Priority.CRITICAL)
@@ -32,14 +34,13 @@ def escalate_by_itself(case: Case, reason: str) -> None:
     rules = case.policy.escalation
     cooling = case.record.last_escalation + rules.cooldown_hours * HOUR
     if held_out(case.policy.holdout, case.tenant, case.lead):
-        _decide(case, Verdict.HELD, Rule.HOLDOUT, "held-out leads are not escalated", None)
+        decided_of_lead(case, STEP, Verdict.HELD, Rule.HOLDOUT, "held-out leads are not escalated")
     elif case.record.last_escalation and case.now < cooling:
-        _decide(
-            case, Verdict.HELD, Rule.ESCALATION_COOLDOWN, f"escalated less than {rules.cooldown_hours:g} h ago", None
-        )
+        detail = f"escalated less than {rules.cooldown_hours:g} h ago"
+        decided_of_lead(case, STEP, Verdict.HELD, Rule.ESCALATION_COOLDOWN, detail)
     elif (value := _value_of(case)) < rules.least_value_cents:
         detail = f"worth {value / 100:,.2f}; escalated by itself from {rules.least_value_cents / 100:,.2f}"
-        _decide(case, Verdict.HELD, Rule.BELOW_VALUE, detail, None)
+        decided_of_lead(case, STEP, Verdict.HELD, Rule.BELOW_VALUE, detail)
     else:
         _open(case, reason, Rule.PLAYBOOK)
 
@@ -89,7 +90,7 @@ def _open(case: Case, reason: str, rule: Rule) -> None:
         reason=reason,
     )
     record.escalations.append(opened)
-    _decide(case, Verdict.ESCALATED, rule, reason, opened.id)
+    decided_of_lead(case, STEP, Verdict.ESCALATED, rule, reason, opened.id)
     _publish(case, opened, "open")
 
 
@@ -139,35 +140,3 @@ def _publish(
         ),
     )
     case.desk.tally["escalation", status] += 1
-
-
-def _decide(case: Case, verdict: Verdict, rule: Rule, detail: str, escalation: str | None) -> None:
-    episode = case.record.episode
-    out = held_out(case.policy.holdout, case.tenant, case.lead)
-    number = episode.number if episode else 0
-    share = case.policy.holdout.share
-    case.emit(
-        topics.DECISIONS,
-        Decided(
-            id=derive(
-                "dec", case.tenant, case.lead, case.policy.name, number, "escalate", case.assessment_id, case.cause
-            ),
-            tenant=case.tenant,
-            lead=case.lead,
-            at=case.at,
-            verdict=verdict,
-            rule=rule,
-            detail=detail,
-            escalation=escalation,
-            assessment=case.assessment_id,
-            episode=number,
-            stage=ORDER[case.stage],
-            step="escalate",
-            arm="holdout" if out else "treated",
-            propensity=share if out else 1 - share,
-            probability=case.probability,
-            policy_version=case.policy.version,
-            model_version=case.desk.scorer.version,
-        ),
-    )
-    case.desk.tally["decided", verdict, rule, "escalation"] += 1

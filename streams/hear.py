@@ -12,10 +12,12 @@ from streams import outbox
 from streams.consent import ALL
 from streams.escalate import escalate_by_order, settle_all, settle_escalation
 from streams.outreach import try_fallback
-from streams.playbook import plan
+from streams.planning import add_steps, drop_planned, stop_playbooks, withdraw_all
+from streams.playbook import plan, plan_ordered
 from streams.record import Profile
 from streams.stage import ORDER
 from streams.track import NOT_REACHED, apply_receipt
+from streams.waiting import Told, hear_word
 
 if TYPE_CHECKING:
     from streams.record import Intervention
@@ -37,20 +39,30 @@ def hear(case: Case, body: e.AboutLead, at: float) -> None:
             _receipt(case, body)
         case e.LeadClosed():
             _closed(case, body)
-        case e.TriggerIntervention() if not case.desk.acting:
-            case.desk.tally["order", "only_watching"] += 1
         case e.TriggerIntervention():
-            case.be_assessed()
-            case.open_episode()
-            case.add_steps(plan(case.policy, ORDER.index(body.stage), case.now, by=body.id))
+            _trigger(case, body)
         case e.EscalateLead():
             case.be_assessed()
             escalate_by_order(case, body)
         case e.AcknowledgeEscalation() | e.ResolveEscalation():
             settle_escalation(case, body)
         case e.CancelInterventions():
-            case.drop_planned(Rule.OPERATOR, f"cancelled by {body.by}")
-            case.withdraw(None, Rule.OPERATOR, f"cancelled by {body.by}")
+            drop_planned(case, Rule.OPERATOR, f"cancelled by {body.by}")
+            if case.record.episode:
+                case.record.episode.hand_on_at = 0.0
+            withdraw_all(case, Rule.OPERATOR, f"cancelled by {body.by}")
+
+
+def _trigger(case: Case, order: e.TriggerIntervention) -> None:
+    """An operator starts a playbook, or actions of their own, whatever the stage. The arbiter still judges each step."""
+    if not case.desk.acting:
+        case.desk.tally["order", "only_watching"] += 1
+        return
+    case.be_assessed()
+    case.open_episode()
+    stage = ORDER.index(order.stage)
+    own = plan_ordered(order.actions, stage, case.now, order.id)
+    add_steps(case, own or plan(case.policy, stage, case.now, by=order.id))
 
 
 def _profile(case: Case, event: e.ProfileUpdated, at: float) -> None:
@@ -76,7 +88,10 @@ def _consent(case: Case, event: e.ConsentChanged, at: float) -> None:
         return
     consent[event.channel], case.record.consent_at[event.channel] = event.allowed, at
     if not event.allowed:
-        case.withdraw(None if event.channel == ALL else Channel(event.channel), Rule.NO_CONSENT, "the lead opted out")
+        channel = None if event.channel == ALL else Channel(event.channel)
+        withdraw_all(case, Rule.NO_CONSENT, "the lead opted out", channel)
+        if channel is None:
+            stop_playbooks(case, "opt_out", Rule.NO_CONSENT, "the lead opted out of everything")
 
 
 def _receipt(case: Case, event: e.Receipt) -> None:
@@ -89,8 +104,12 @@ def _receipt(case: Case, event: e.Receipt) -> None:
         return
     case.desk.tally["receipt", event.status] += 1
     outbox.tracked(case, found)
-    if found.status in NOT_REACHED and _still_wanted(case, found, event.error or ""):
-        try_fallback(case, found)
+    if found.status in NOT_REACHED and _still_wanted(case, found, event.error or "") and try_fallback(case, found):
+        return
+    if case.record.episode and case.record.episode.number == found.episode:
+        hear_word(case, found.status, Told(found.stage, found.step, found.by))
+        if found.status is DeliveryStatus.RESPONDED:
+            stop_playbooks(case, "reply", Rule.RECOVERED, "the lead answered")
 
 
 def _still_wanted(case: Case, failed: Intervention, error: str) -> bool:
@@ -102,8 +121,8 @@ def _still_wanted(case: Case, failed: Intervention, error: str) -> bool:
 
 def _closed(case: Case, event: e.LeadClosed) -> None:
     """The relationship ended; nothing more goes out."""
-    case.drop_planned(Rule.CLOSED, f"the lead was closed as {event.outcome}")
-    case.withdraw(None, Rule.CLOSED, f"closed as {event.outcome}")
+    drop_planned(case, Rule.CLOSED, f"the lead was closed as {event.outcome}")
+    withdraw_all(case, Rule.CLOSED, f"closed as {event.outcome}")
     if case.record.episode:
         outbox.close_episode(
             case, case.record.episode, "converted" if event.outcome == "won" else "churned", event.value_cents
@@ -114,8 +133,8 @@ def _closed(case: Case, event: e.LeadClosed) -> None:
 
 def erase(case: Case) -> None:
     """Take back what is not out yet, and end what others may wait for; the caller forgets the rest."""
-    case.drop_planned(Rule.ERASED, "the lead was erased")
-    case.withdraw(None, Rule.ERASED, "the lead was erased")
+    drop_planned(case, Rule.ERASED, "the lead was erased")
+    withdraw_all(case, Rule.ERASED, "the lead was erased")
     if case.record.episode:
         outbox.close_episode(case, case.record.episode, "expired", None)
     case.record.profile = Profile()  # nothing published from here on says who it was

@@ -14,10 +14,12 @@ from streams.consent import address_of
 from streams.decide import Judgement, Subject, judge, quiet_window
 from streams.explain import in_words
 from streams.features import HOUR
+from streams.planning import add_steps
 from streams.playbook import fallback_of, step_of, template_of
 from streams.record import Contact, Episode, Intervention, Planned
 from streams.stage import ORDER
 from streams.vector import COLUMN
+from streams.waiting import follow, times_out
 
 if TYPE_CHECKING:
     from streams.plays import Step
@@ -38,6 +40,9 @@ def run_due_steps(case: Case) -> None:
         if not due:
             return
         planned = max(due, key=lambda p: p.stage)
+        if planned.waits:
+            times_out(case, planned)
+            continue
         episode.planned.remove(planned)
         _run(case, episode, planned)
 
@@ -54,13 +59,15 @@ def _run(case: Case, episode: Episode, planned: Planned) -> None:
     match judgement.verdict:
         case Verdict.SENT:
             _send(case, episode, planned, step, decision)
+            follow(case, planned, "sent")
         case Verdict.DEFERRED:
             planned.due, planned.deferrals = judgement.until or case.now, planned.deferrals + 1
             episode.planned.append(planned)
         case _ if judgement.rule is Rule.HOLDOUT:
             _note(case, episode, planned, held_out=True)
-        case _ if judgement.rule in UNREACHABLE:
-            _plan_fallback(case, planned, step)
+            follow(case, planned, "sent")  # as it would have been: the arms are compared
+        case _ if not (judgement.rule in UNREACHABLE and _plan_fallback(case, planned, step)):
+            follow(case, planned, "held")
 
 
 def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: str) -> None:
@@ -120,25 +127,27 @@ def _note(case: Case, episode: Episode, planned: Planned, *, held_out: bool) -> 
     return intervention
 
 
-def try_fallback(case: Case, failed: Intervention) -> None:
-    """A message that did not get through gives way to the step's next channel, while the episode lasts."""
+def try_fallback(case: Case, failed: Intervention) -> bool:
+    """A message that did not get through gives way to the step's next channel, while the episode lasts; whether there is one."""
     episode = case.record.episode
     if episode is None or episode.number != failed.episode:
-        return
+        return False
     planned = Planned(failed.stage, failed.step, failed.channel, case.now, case.now + 24 * HOUR, by=failed.by)
     step = step_of(case.policy, planned)
-    if step is not None:
-        _plan_fallback(case, planned, step)
+    return step is not None and _plan_fallback(case, planned, step)
 
 
-def _plan_fallback(case: Case, planned: Planned, step: Step) -> None:
+def _plan_fallback(case: Case, planned: Planned, step: Step) -> bool:
     order = (step.channel, *step.fallback)
     tried = set(order[: order.index(planned.channel) + 1]) if planned.channel in order else set(order)
     channel = fallback_of(step, tried)
-    if channel is not None:
-        case.add_steps(
-            [Planned(planned.stage, planned.step, channel, case.now, planned.expires, planned.deferrals, planned.by)]
-        )
+    if channel is None:
+        return False
+    add_steps(
+        case,
+        [Planned(planned.stage, planned.step, channel, case.now, planned.expires, planned.deferrals, planned.by)],
+    )
+    return True
 
 
 def _variables(case: Case, planned: Planned, step: Step) -> dict[str, str | int | float | bool | None]:

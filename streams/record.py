@@ -45,6 +45,11 @@ class Planned(Struct, array_like=True, gc=False):
     deferrals: int = 0
     by: str = ""
     """Id of the operator's order; empty for the playbook."""
+    waits: bool = False
+    """Waits for something to be heard, until `due`."""
+    action: str = ""
+    template: str = ""
+    """Of an action that an operator ordered in place of the playbook's steps."""
 
 
 class Intervention(Struct, array_like=True, gc=False):
@@ -80,6 +85,12 @@ class Episode(Struct, array_like=True):
     cost_cents: float = 0.0
     sent: int = 0
     planned: list[Planned] = field(default_factory=list)
+    playbook: int = 0
+    """The stage whose playbook was begun last; 0: none was."""
+    handed_on: int = 0
+    """The stage whose playbook was begun because the one before came to nothing; 0: none was."""
+    hand_on_at: float = 0.0
+    """When the next stage's playbook begins; 0: not by itself."""
 
 
 class OpenEscalation(Struct, array_like=True, gc=False):

@@ -4,16 +4,24 @@ from collections.abc import Iterator
 
 from schemas.units import Channel
 from streams.contradictions import Finding
-from streams.plays import Step
+from streams.plays import Playbook, Step
 from streams.policy import Policy
 from streams.stage import ORDER
+from streams.vocabulary import BUILT_IN
 
 
 def unreachable(policy: Policy) -> Iterator[Finding]:
     """What no lead will ever meet, with the key that keeps it from happening."""
     for stage in ORDER[1:]:
-        for i, step in enumerate(policy.playbooks.of(stage).steps):
-            yield from _step(policy, step, ("playbooks", str(stage), "steps", i))
+        playbook = policy.playbooks.of(stage)
+        for i, step in enumerate(playbook.steps):
+            place = ("playbooks", str(stage), "steps", i)
+            yield from _step(policy, step, place)
+            if word := _always_stopped(policy, playbook, step):
+                what = f"step {step.name} waits for {word}, which is a sign of life and ends the playbook"
+                yield Finding(
+                    (*place, "after", "on"), what, 'take "recovery" out of stop_on, or wait for something else'
+                )
 
 
 def _step(policy: Policy, step: Step, place: tuple[str | int, ...]) -> Iterator[Finding]:
@@ -25,6 +33,20 @@ def _step(policy: Policy, step: Step, place: tuple[str | int, ...]) -> Iterator[
     if shut == list(ways):
         what = f"step {step.name} can never go out: {_never(policy, step.channel)} is 0"
         yield Finding((*place, "channel"), what, "raise that cap, or take another channel")
+
+
+def _always_stopped(policy: Policy, playbook: Playbook, step: Step) -> str:
+    """The event a step waits for, where the same event ends the playbook; empty where it waits for something else too."""
+    if step.after is None or not step.after.on or "recovery" not in playbook.stop_on:
+        return ""
+    if all(_sign_of_life(policy, word) for word in step.after.on):
+        return " or ".join(step.after.on)
+    return ""
+
+
+def _sign_of_life(policy: Policy, word: str) -> bool:
+    kind = policy.kinds.get(word) or BUILT_IN.get(word)
+    return kind is not None and kind.key
 
 
 def _never(policy: Policy, channel: Channel) -> str:

@@ -22,6 +22,8 @@ def in_short(policy: Policy) -> Iterator[str]:
         steps = policy.playbooks.of(stage).steps
         yield f"{stage} from {threshold:g}: {'' if steps else 'no steps'}".rstrip()
         yield from (f"  {step_in_words(step)}" for step in steps)
+        if hours := policy.playbooks.of(stage).hand_on_after_hours:
+            yield f"  hand on after {hours:g} h"
     caps, quiet = policy.caps, policy.quiet_hours
     yield f"at most {caps.max_per_day} a day and {caps.max_per_week} a week, {caps.cooldown_hours:g} h between two"
     yield f"quiet {quiet.start} to {quiet.end} in the lead's zone, else in {quiet.timezone}"
@@ -31,8 +33,12 @@ def in_short(policy: Policy) -> Iterator[str]:
 def step_in_words(step: Step) -> str:
     """One step on one line."""
     ways = " or ".join((step.channel, *step.fallback))
-    when = f"after {step.delay_hours:g} h, " if step.delay_hours else ""
-    return f"{step.name}: {step.action} by {ways}, {when}within {step.within_hours:g} h"
+    when = f", {step.delay_hours:g} h later" if step.delay_hours else ""
+    if step.after is not None:
+        words = " or ".join(step.after.on or step.after.unless)
+        how = "is" if step.after.on else "is not"
+        when = f", if {step.after.step} {how} {words} in {step.after.within_hours:g} h{when}"
+    return f"{step.name}: {step.action} by {ways}{when}, within {step.within_hours:g} h"
 
 
 def keys_of(policy: Policy) -> dict[str, Any]:
