@@ -41,11 +41,12 @@ class Library:
     Args:
         settings: Where the files are and which versions are in force at first.
         home: Key -> partition, for the fold's check.
+        partitions: Of the inbox; a tenant's budget is divided by it.
     """
 
-    def __init__(self, settings: LeadSettings, home: Callable[[bytes], int] | None = None) -> None:
+    def __init__(self, settings: LeadSettings, home: Callable[[bytes], int] | None = None, partitions: int = 1) -> None:
         """Load the versions in force at first. Raises PolicyInvalid or ModelInvalid."""
-        self._settings, self._home = settings, home
+        self._settings, self._home, self._partitions = settings, home, partitions
         policy = load_policy(settings.policy)
         self._tenants = {path.stem: load_policy(path) for path in _files(settings.tenant_policies)}
         self._policies = {version: {EVERYONE: policy, **self._tenants} for version in ("", policy.version)}
@@ -89,7 +90,7 @@ class Library:
         self.env = self._make()
 
     def _make(self) -> Env:
-        return Env(dict(self._policies), dict(self._scorers), self._home)
+        return Env(dict(self._policies), dict(self._scorers), self._home, self._partitions)
 
     def _find_policy(self, version: str) -> Policy:
         folder = self._settings.policy.parent

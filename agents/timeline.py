@@ -63,7 +63,7 @@ async def story(bootstrap: str, prefix: str, tenant: str, lead: str) -> list[Ent
         body = _object(record.value)
         if body.get("type") in (None, "tick"):
             continue
-        identity = (record.topic, *(str(body.get(name)) for name in ("id", "type", "status")))
+        identity = (record.topic, *(str(body.get(name)) for name in ("id", "type", "status", "at")))
         if identity in seen:
             continue
         seen.add(identity)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from schemas.units import Channel
 from streams.plays import DECIDED, RECEIPTS
 from streams.stage import ORDER
 from streams.vocabulary import BUILT_IN, CONNECTED
@@ -39,6 +40,9 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     yield from _channels(policy)
     yield from _conversions(policy)
     yield from _waits(policy)
+    if policy.escalation.task_template is not None and Channel.CRM_TASK not in policy.channels:
+        what = "makes a CRM task, but [channels] does not describe crm_task"
+        yield Finding(("escalation", "task_template"), what, "add a section [channels.crm_task], or take it out")
 
 
 def _waits(policy: Policy) -> Iterator[Finding]:

@@ -18,11 +18,13 @@ class Env:
         policies: version -> tenant -> policy; each version has at least the tenant `*`.
         scorers: version -> scorer.
         home: key -> partition where it belongs; None skips that check (one partition, replay of a list).
+        partitions: of the inbox; a tenant's budget is divided by it.
     """
 
     policies: Mapping[str, Mapping[str, Policy]]
     scorers: Mapping[str, Scorer]
     home: Callable[[bytes], int] | None = field(default=None)
+    partitions: int = 1
 
     def policy(self, version: str, tenant: str) -> Policy:
         """The tenant's policy in that version."""

@@ -10,12 +10,11 @@ from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus
 from streams import outbox
 from streams.consent import ALL
-from streams.escalate import escalate_by_order, settle_all, settle_escalation
+from streams.escalate import settle_all
+from streams.orders import obey
 from streams.outreach import try_fallback
-from streams.planning import add_steps, drop_planned, stop_playbooks, withdraw_all
-from streams.playbook import plan, plan_ordered
+from streams.planning import drop_planned, stop_playbooks, withdraw_all
 from streams.record import Profile
-from streams.stage import ORDER
 from streams.track import NOT_REACHED, apply_receipt
 from streams.waiting import Told, hear_word
 
@@ -39,30 +38,8 @@ def hear(case: Case, body: e.AboutLead, at: float) -> None:
             _receipt(case, body)
         case e.LeadClosed():
             _closed(case, body)
-        case e.TriggerIntervention():
-            _trigger(case, body)
-        case e.EscalateLead():
-            case.be_assessed()
-            escalate_by_order(case, body)
-        case e.AcknowledgeEscalation() | e.ResolveEscalation():
-            settle_escalation(case, body)
-        case e.CancelInterventions():
-            drop_planned(case, Rule.OPERATOR, f"cancelled by {body.by}")
-            if case.record.episode:
-                case.record.episode.hand_on_at = 0.0
-            withdraw_all(case, Rule.OPERATOR, f"cancelled by {body.by}")
-
-
-def _trigger(case: Case, order: e.TriggerIntervention) -> None:
-    """An operator starts a playbook, or actions of their own, whatever the stage. The arbiter still judges each step."""
-    if not case.desk.acting:
-        case.desk.tally["order", "only_watching"] += 1
-        return
-    case.be_assessed()
-    case.open_episode()
-    stage = ORDER.index(order.stage)
-    own = plan_ordered(order.actions, stage, case.now, order.id)
-    add_steps(case, own or plan(case.policy, stage, case.now, by=order.id))
+        case _:
+            obey(case, body)
 
 
 def _profile(case: Case, event: e.ProfileUpdated, at: float) -> None:
@@ -129,6 +106,7 @@ def _closed(case: Case, event: e.LeadClosed) -> None:
         )
     case.record.closed, case.record.closed_at = event.outcome, case.now
     case.leave_stage()
+    settle_all(case, f"the lead was closed as {event.outcome}")
 
 
 def erase(case: Case) -> None:

@@ -118,6 +118,8 @@ def _decided(
             step=planned.step,
             channel=planned.channel,
             template=template_of(step, planned.channel) if step else None,
+            winner=judgement.winner,
+            rank=judgement.rank,
             arm="holdout" if held_out else "treated",
             propensity=case.policy.holdout.share if held_out else 1 - case.policy.holdout.share,
             probability=case.probability,

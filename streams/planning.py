@@ -12,17 +12,20 @@ from schemas.units import Channel, DeliveryStatus
 from streams import outbox
 from streams.decide import Judgement
 from streams.escalate import escalate_by_itself
-from streams.features import HOUR
+from streams.features import DAY, HOUR
 from streams.playbook import MOST_ORDERED, plan
+from streams.record import Planned
 from streams.stage import ORDER
 from streams.track import RANK
 
 if TYPE_CHECKING:
-    from streams.record import Intervention, Planned
+    from streams.record import Intervention, OpenEscalation
     from streams.rules import Case
 
 HAND_ON = "hand_on"
 """What a decision to begin the next stage's playbook names as its step."""
+UNANSWERED = "unanswered_escalation"
+"""The step that makes a task of an escalation."""
 
 
 def begin_playbook(case: Case, stage: int) -> None:
@@ -64,6 +67,26 @@ def _begin(case: Case, stage: int) -> None:
     hours = case.policy.playbooks.of(ORDER[stage]).hand_on_after_hours
     episode.playbook, episode.hand_on_at = stage, case.now + hours * HOUR if hours else 0.0
     add_steps(case, plan(case.policy, stage, case.now))
+
+
+def make_task(case: Case, unanswered: OpenEscalation) -> None:
+    """An escalation that nobody acknowledged becomes a task in the CRM, where the policy has a text for it."""
+    template = case.policy.escalation.task_template
+    if template is None:
+        return
+    case.be_assessed()
+    case.open_episode()
+    task = Planned(
+        stage=case.stage,
+        step=UNANSWERED,
+        channel=Channel.CRM_TASK,
+        due=case.now,
+        expires=case.now + 7 * DAY,
+        by=unanswered.id,
+        action="agent_escalation",
+        template=template,
+    )
+    add_steps(case, [task])
 
 
 def add_steps(case: Case, steps: Sequence[Planned]) -> None:

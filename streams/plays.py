@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.units import Action, Channel, Hours, Priority, Stage
+from schemas.units import Action, Channel, Hours, Priority, Probability, Stage
 from streams.thresholds import Section
 
 StepName = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
@@ -48,6 +48,10 @@ class Step(Section):
     after: After | None = None
     fallback: tuple[Channel, ...] = ()
     priority: Priority = Priority.MEDIUM
+    effect: Probability = Field(default=0.1, description="chance that it keeps a lead that would go quiet, for ranking")
+    cost_cents: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="work or a gift, beyond what the channel costs"
+    )
 
 
 class Playbook(Section):

@@ -14,6 +14,8 @@ from schemas.units import Cents, Channel
 from streams.contradictions import ContradictionError, contradictions
 from streams.plays import Playbooks
 from streams.thresholds import (
+    Approvals,
+    Budget,
     Caps,
     ChannelRule,
     CustomKind,
@@ -41,6 +43,8 @@ class Policy(Section):
     playbooks: Playbooks = Playbooks()
     quiet_hours: QuietHours = QuietHours()
     caps: Caps = Caps()
+    budget: Budget = Budget()
+    approvals: Approvals = Approvals()
     holdout: Holdout = Holdout()
     escalation: Escalation = Escalation()
     episodes: Episodes = Episodes()

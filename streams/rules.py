@@ -18,13 +18,13 @@ from streams import outbox
 from streams.assess import Finding, assessment_id
 from streams.desk import Desk
 from streams.episode import ending, ends_at
-from streams.escalate import escalate_by_itself
+from streams.escalate import escalate_by_itself, settle_ended, time_is_over
 from streams.features import DAY, Floats
 from streams.holdout import held_out
 from streams.ids import fingerprint
 from streams.outreach import run_due_steps
 from streams.partition import Out
-from streams.planning import begin_playbook, drop_planned, hand_on
+from streams.planning import begin_playbook, drop_planned, hand_on, make_task
 from streams.record import WATCHED, Episode, LeadRecord
 from streams.stage import next_stage
 from streams.state import decode_record, encode_record
@@ -57,6 +57,11 @@ class Case:
         self._look_again: float | None = None
         if not self.born:
             desk.table.rows["born"][row] = fingerprint(cause)
+
+    @property
+    def key(self) -> bytes:
+        """`tenant:lead`."""
+        return f"{self.tenant}:{self.lead}".encode()
 
     @property
     def at(self) -> datetime:
@@ -102,7 +107,7 @@ class Case:
 
     def put(self, topic: topics.Topic, value: bytes) -> None:
         """The same for a message that is in bytes already."""
-        self.desk.outputs.append(Out(topic.name, f"{self.tenant}:{self.lead}".encode(), value))
+        self.desk.outputs.append(Out(topic.name, self.key, value))
 
     # -- risk and stage ---------------------------------------------------------------------------------------------
 
@@ -215,6 +220,9 @@ class Case:
                 if end == "churned":
                     self.go_quiet()
         hand_on(self)
+        settle_ended(self)
+        for unanswered in time_is_over(self):
+            make_task(self, unanswered)
         run_due_steps(self)
         record.interventions = forget_old(record.interventions, record.episode.number if record.episode else 0)
         self._put_away()
@@ -231,6 +239,7 @@ class Case:
             times.extend(p.due for p in record.episode.planned)
             if record.episode.hand_on_at:
                 times.append(record.episode.hand_on_at)
+        times.extend(o.due for o in record.escalations if o.due)
         times.extend(window_ends(i, self.policy.episodes.attribution_days) for i in record.open_interventions())
         table.due[self.row] = min(float(table.due[self.row]), *times)
         table.rows["flags"][self.row] = WATCHED if record.watched() else 0

@@ -53,10 +53,11 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
     whose = [judges[i] for i in which[calm].tolist()]
     looked = Looked(due[calm], [cause] * len(calm), np.full(len(calm), now), x[calm], p[calm], limits.at(calm), whose)
     done.outputs.extend(out for _, out in publish(table, looked, done.tally))
-    for i in np.flatnonzero(loud).tolist():
+    # In the order of their keys: one lead's step may take what is left of the tenant's budget for the day.
+    for i in sorted(np.flatnonzero(loud).tolist(), key=lambda i: table.keys[int(due[i])] or b""):
         row = int(due[i])
         tenant, lead = (table.keys[row] or b"").decode().split(":", 1)
-        case = Case(desk_of(partition, tenant, env, done, now), row, tenant, lead, cause, held[i])
+        case = Case(desk_of(partition, tenant, env, done, now, offset), row, tenant, lead, cause, held[i])
         if case.is_over():
             partition.forget(row, faded=True)
             continue

@@ -28,6 +28,10 @@ UNKNOWN = ("name", "agent", "usual_gap_days", "unsubscribe")
 def unrenderable(policy: Policy, folder: Path) -> Iterator[Finding]:
     """Steps whose text is missing or cannot be rendered, with everything known of the lead and with nothing."""
     templates = Templates(folder)
+    if (task := policy.escalation.task_template) is not None:
+        own = Step(name="task", action="agent_escalation", channel=Channel.CRM_TASK, template=task)
+        if (what := _problem(templates, own, Channel.CRM_TASK)) is not None:
+            yield Finding(("escalation", "task_template"), what, "correct the template")
     for stage in ORDER[1:]:
         for i, step in enumerate(policy.playbooks.of(stage).steps):
             for channel in (step.channel, *step.fallback):
