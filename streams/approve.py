@@ -23,9 +23,15 @@ def needs_approval(rules: Approvals, step: Step, cost_cents: float, value_cents:
 
 def awaits(planned: Planned, reason: str, rules: Approvals, now: float) -> Refusal | None:
     """A refusal until somebody agrees or the question expires; None once somebody has agreed."""
-    if planned.approved:
+    return None if planned.approved else Refusal(Rule.APPROVAL, reason, _ends(planned, rules, planned.asked or now))
+
+
+def nobody_agreed(planned: Planned, rules: Approvals, now: float) -> Refusal | None:
+    """A refusal for good when a question has expired, whatever else keeps the step from going out by then."""
+    if planned.approved or not planned.asked or now < _ends(planned, rules, planned.asked):
         return None
-    ends = min((planned.asked or now) + rules.expires_after_hours * HOUR, planned.expires)
-    if now >= ends:
-        return Refusal(Rule.APPROVAL, f"nobody agreed in time: {reason}")
-    return Refusal(Rule.APPROVAL, reason, ends)
+    return Refusal(Rule.APPROVAL, f"nobody agreed within {rules.expires_after_hours:g} h")
+
+
+def _ends(planned: Planned, rules: Approvals, asked: float) -> float:
+    return min(asked + rules.expires_after_hours * HOUR, planned.expires)

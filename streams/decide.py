@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 from schemas.commands import QuietWindow
 from schemas.decisions import Rank, Rule, Verdict
 from schemas.units import Channel
-from streams.approve import awaits, needs_approval
+from streams.approve import awaits, needs_approval, nobody_agreed
 from streams.budget import exhausted
 from streams.caps import over_cap
 from streams.closed_days import closed_days
 from streams.consent import Refusal, address_of, refuses
 from streams.cooldown import acted_lately, cooling
+from streams.playbook import ordered
 from streams.plays import Step
 from streams.policy import Policy
 from streams.quiet_hours import is_quiet, quiet_until
@@ -75,12 +76,16 @@ def quiet_window(policy: Policy, profile: Profile, now: float, until: float) -> 
 
 def judge(planned: Planned, step: Step, subject: Subject, policy: Policy, rank: Rank, now: float) -> Judgement:
     """Decide about one planned step whose time has come."""
-    objection = _forbidden(planned, subject, policy) or _not_now(planned, step, subject, policy, rank, now)
+    objection = (
+        _forbidden(planned, subject, policy)
+        or nobody_agreed(planned, policy.approvals, now)
+        or _not_now(planned, step, subject, policy, rank, now)
+    )
     if objection is None:
         if now > planned.expires:
             return Judgement(Verdict.HELD, Rule.EXPIRED, "its time had passed before it could go out", rank=rank)
         told = f"nothing objected; {planned.approved} agreed" if planned.approved else "nothing objected"
-        return Judgement(Verdict.SENT, Rule.OPERATOR if planned.by else Rule.PLAYBOOK, told, rank=rank)
+        return Judgement(Verdict.SENT, Rule.OPERATOR if ordered(planned) else Rule.PLAYBOOK, told, rank=rank)
     if objection.until is None or objection.until <= now:
         return Judgement(Verdict.HELD, objection.rule, objection.detail, rank=rank)
     if objection.until > planned.expires:

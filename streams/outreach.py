@@ -194,7 +194,11 @@ def try_fallback(case: Case, failed: Intervention) -> bool:
         return False
     planned = Planned(failed.stage, failed.step, failed.channel, case.now, case.now + 24 * HOUR, by=failed.by)
     step = step_of(case.policy, planned)
-    return step is not None and _plan_fallback(case, planned, step)
+    if step is None:
+        return False
+    if case.record.acted.get(step.action) == failed.at:
+        del case.record.acted[step.action]  # it did not get through: its next channel is not a second one of its kind
+    return _plan_fallback(case, planned, step)
 
 
 def _plan_fallback(case: Case, planned: Planned, step: Step) -> bool:

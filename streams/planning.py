@@ -13,7 +13,7 @@ from streams import outbox
 from streams.decide import Judgement
 from streams.escalate import escalate_by_itself
 from streams.features import DAY, HOUR
-from streams.playbook import MOST_ORDERED, plan
+from streams.playbook import MOST_ORDERED, UNANSWERED, plan
 from streams.record import Planned
 from streams.stage import ORDER
 from streams.track import RANK
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 HAND_ON = "hand_on"
 """What a decision to begin the next stage's playbook names as its step."""
-UNANSWERED = "unanswered_escalation"
-"""The step that makes a task of an escalation."""
 
 
 def begin_playbook(case: Case, stage: int) -> None:

@@ -14,6 +14,10 @@ MOST_ORDERED = 50
 """Steps that wait for their time by operators' orders; more are not taken on."""
 
 
+UNANSWERED = "unanswered_escalation"
+"""The step that makes a task of an escalation that nobody acknowledged."""
+
+
 def plan(policy: Policy, stage: int, entered: float, by: str = "") -> list[Planned]:
     """The steps of a stage's playbook that wait for nothing, with their times, counted from when it was begun (epoch seconds)."""
     return [
@@ -66,3 +70,8 @@ def template_of(step: Step, channel: Channel) -> str:
 def fallback_of(step: Step, tried: set[Channel]) -> Channel | None:
     """The next channel of the step that was not tried yet."""
     return next((c for c in step.fallback if c not in tried), None)
+
+
+def ordered(planned: Planned) -> bool:
+    """Whether an operator ordered it, and not a rule of ours."""
+    return bool(planned.by) and planned.step != UNANSWERED

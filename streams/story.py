@@ -7,12 +7,13 @@ A story is a table of a TOML file (`deploy/policies/stories`, `tests/stories`):
     until, ticks_every when it ends ("day 30 12:00"), and the hours between two ticks (1)
     watch              which lines it is about: stages, decisions, commands, escalations, outcomes, assessments
     changes            what differs from the policy it is told under
-    given              what happens: `at`, the type under `event`, its fields; tenant "acme", lead "L1" unless said
+    lead               whom it is about ("L1"), unless an event names another; the tenant is "acme", unless an event does
+    given              what happens: `at`, the type under `event`, its fields
     expect             the watched lines, in order and complete
     remaining          the leads that are still remembered at the end; left out: not asked
 
-`$escalation` stands for the lead's latest escalation, `$step/channel` for its latest command of that step (or what waits
-to become it). A file may hold several stories as `[[stories]]`; what stands before them holds for each, and its `given`
+`$escalation` stands for the lead's latest escalation, `$step/channel` for the intervention that was
+decided about last. A file may hold several stories as `[[stories]]`; what stands before them holds for each, and its `given`
 comes first.
 """
 
@@ -70,6 +71,7 @@ class Story:
     told: Mapping[str, Any]
     policy: Mapping[str, Any]
     names: dict[str, str] = field(default_factory=dict)
+    steps: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read what holds for the whole story."""
@@ -109,14 +111,14 @@ class Story:
         given = [(self._time(g["at"]), g) for g in self.told["given"]]
         step = timedelta(hours=self.told.get("ticks_every", 1))
         at, until = self._time("day 0 00:00"), self._time(self.told["until"])
+        given = [g for g in given if g[0] <= until]
         ticks: list[tuple[datetime, dict[str, Any]]] = []
         while (at := at + step) <= until:
             ticks.append((at, {"event": "tick", "partition": 0}))
         return sorted([*given, *ticks], key=lambda m: m[0])  # stable: what is given comes before a tick
 
-    @staticmethod
-    def _who(given: Mapping[str, Any]) -> tuple[str, str]:
-        return given.get("tenant", "acme"), given.get("lead", "L1")
+    def _who(self, given: Mapping[str, Any]) -> tuple[str, str]:
+        return given.get("tenant", "acme"), given.get("lead", self.told.get("lead", "L1"))
 
     def _body(self, given: Mapping[str, Any]) -> dict[str, Any]:
         fields = {k: v for k, v in given.items() if k not in {"at", "event", "happened"}}
@@ -154,8 +156,9 @@ class Story:
         whose = f"{told['lead']}@{told['tenant']}"
         if topic == ESCALATIONS.name:
             self.names[f"{whose}$escalation"] = told["id"]
-        elif topic in COMMANDS and told["type"] == "deliver_intervention":
-            self.names[f"{whose}${told['step']}/{told['channel']}"] = told["id"]
+        elif topic == DECISIONS.name and told["channel"]:
+            self.names[f"{whose}${told['step']}/{told['channel']}"] = told["intervention"]
+            self.steps[told["intervention"]] = told["step"]
 
     def _say(self, topic: str, told: dict[str, Any]) -> list[tuple[str, str]]:
         if topic == ASSESSMENTS.name:
@@ -169,7 +172,8 @@ class Story:
         if topic == DECISIONS.name:
             by = f" by {told['channel']}" if told["channel"] else ""
             until = f" until {self._day(told['until'])}" if told["until"] else ""
-            return [("decisions", f"{told['verdict']}: {told['step']}{by} ({told['rule']}){until}")]
+            first = f", {self.steps[told['winner']]} went first" if told["winner"] else ""
+            return [("decisions", f"{told['verdict']}: {told['step']}{by} ({told['rule']}){until}{first}")]
         if topic in COMMANDS:
             verb = "command" if told["type"] == "deliver_intervention" else "withdraw"
             return [("commands", f"{verb}: {told.get('template') or told['reason']} -> {told['channel']}")]

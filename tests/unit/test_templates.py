@@ -1,6 +1,7 @@
 """Every message text renders, with and without what may be missing, and leads never read about scores."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,16 @@ def test_a_broken_template_is_told_not_raised(tmp_path: Path, source: str, says:
     (tmp_path / "bad.txt.j2").write_text(source)
     with pytest.raises(UnrenderableError, match=says):
         Templates(tmp_path).render("bad", ("txt",), FULL)
+
+
+@pytest.mark.parametrize("policy", sorted((FOLDER.parent / "policies").glob("*.toml")), ids=lambda p: p.stem)
+def test_no_policy_tells_a_lead_of_scores(templates: Templates, policy: Path) -> None:
+    """Every text that a shipped policy sends to a lead reads well with and without a name, and speaks of no risk."""
+    for book in tomllib.loads(policy.read_text())["playbooks"].values():
+        for step in book["steps"]:
+            for channel in FOR_LEADS & {Channel(step["channel"]), *map(Channel, step.get("fallback", ()))}:
+                template = f"{step['template'].removesuffix('.' + step['channel'])}.{channel}"
+                for variables in (FULL, BARE):
+                    texts = templates.render(template, PARTS[channel], variables | {"action": step["action"]})
+                    words = " ".join(texts.values())
+                    assert not re.search(r"churn|risk|probab|score|72|silent|None", words, re.IGNORECASE), template
