@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, ValidationError
 
+from agents.trees import predictor
 from schemas.errors import ModelInvalid
 from schemas.units import Outgoing, Probability, UtcTime
 from streams import calibrate
@@ -120,12 +121,13 @@ class LightGbmScorer:
             raise ModelInvalid(
                 f"{manifest.version}: LightGBM cannot read {MODEL_FILE} ({error}); train again"
             ) from None
+        self._predict = predictor(self._booster, text)
         self.manifest = manifest
         self.version = manifest.version
 
     def raw(self, x: Floats) -> Floats:
-        """Probabilities before calibration. One thread: more of them spin, and cost more than they give."""
-        return np.asarray(self._booster.predict(x, num_threads=1), np.float64) if len(x) else np.zeros(0)
+        """Probabilities before calibration."""
+        return self._predict(x) if len(x) else np.zeros(0)
 
     def score(self, x: Floats) -> Floats:
         """Calibrated probabilities, the same for a row alone or among others."""

@@ -136,7 +136,7 @@ class ActivityLog:
             self._fold(table, done, until)
             done = until
             leads = np.flatnonzero(self.eligible(t, label) & (table.rows["events"][: len(self.keys)] > 0))
-            x = vectors(table.rows[leads], np.full(len(leads), t))
+            x = vectors(table.at(leads), np.full(len(leads), t))
             yield Snapshot(t, x, leads, self.churned(t, label)[leads].astype(np.float64))
 
     def _fold(self, table: FeatureTable, start: int, end: int) -> None:

@@ -13,9 +13,8 @@ import numpy as np
 
 from schemas.assessments import Health, LeadAssessed
 from schemas.units import Level
-from streams.features import Floats
+from streams.features import Floats, Ints
 from streams.health import BANDS, confidence, health
-from streams.ids import SEPARATOR, derive
 from streams.stage import ORDER
 from streams.vector import COLUMN
 
@@ -55,9 +54,9 @@ class Notes(NamedTuple):
 NOTHING = Notes()
 
 
-def assessment_id(tenant: str, lead: str, born: int, seq: int) -> str:
-    """Id of a lead's assessment; `born` tells apart two lives of an erased lead."""
-    return derive("asm", f"{tenant}{SEPARATOR}{lead}{SEPARATOR}{born}{SEPARATOR}{seq}")  # the parts, joined for less
+def assessment_id(born: int, seq: int) -> str:
+    """Id of an assessment: the life of the lead (`ids.life_of`), and which assessment of it."""
+    return f"asm-{born:016x}-{seq}"
 
 
 def measures(x: Floats, p: Floats) -> Floats:
@@ -66,9 +65,9 @@ def measures(x: Floats, p: Floats) -> Floats:
     return np.concatenate([confidence(x, p)[:, None], health(x), silent[:, None]], axis=1)
 
 
-def change(p: float, published: float, seq: int) -> float:
-    """Against the last published assessment, to 6 decimals; 0 for the first (`seq` counts those before this one)."""
-    return round((p - published) * 1e6) / 1e6 + 0.0 if seq else 0.0  # never -0
+def change(p: Floats | float, published: Floats | float, seq: Ints | int) -> Floats:
+    """Against the last published assessments, to 6 decimals; 0 for a first one (`seq` counts those before)."""
+    return np.where(np.asarray(seq) > 0, np.round(p - published, 6), 0.0) + 0.0  # never -0
 
 
 def assessment(
@@ -92,7 +91,7 @@ def assessment(
     Args:
         tenant: of the lead.
         lead: its id there.
-        born: see `assessment_id`.
+        born: see `ids.life_of`.
         seq: 1 for the first of the lead.
         now: stream time, epoch seconds.
         cause: id of the message that led to it.
@@ -110,7 +109,7 @@ def assessment(
         _Assessment(
             1,
             "lead_assessed",
-            assessment_id(tenant, lead, born, seq),
+            assessment_id(born, seq),
             tenant,
             lead,
             datetime.fromtimestamp(now, UTC),

@@ -18,7 +18,7 @@ from streams.ids import derive
 from streams.partition import EPOCH_BITS, Folded, Message, Out, Partition
 from streams.policy import Policy
 from streams.stretch import Stretch, fold_stretches
-from streams.strokes import Event
+from streams.strokes import Columns
 from streams.sweep import fold_tick
 from streams.validate import check_control, check_home, parse
 from streams.vocabulary import Kind, meaning
@@ -66,58 +66,68 @@ class Reader:
         self._begin()
 
     def _begin(self) -> None:
-        self._events: list[Event] = []
+        self._columns = Columns.empty()
         self._policies: list[Policy] = []
         self._known: dict[str, tuple[int, Mapping[str, Kind]]] = {}
 
     def stretch(self) -> Stretch:
         """What was gathered and is still to be folded."""
-        return Stretch(self._partition, self._events, self._policies, self.done)
+        return Stretch(self._partition, self._columns, self._policies, self.done)
 
     def read(self, messages: Sequence[Message]) -> None:
         """Take messages in; stretches that something ends are folded at once."""
         partition, env, done = self._partition, self._env, self.done
         state = partition.state
         for message in messages:
-            if message.offset <= state.applied:
+            offset, _, key, _ = message
+            if offset <= state.applied:
                 done.tally["skipped", "applied"] += 1
                 continue
             try:
                 body, at = _accept(partition, message, env)
             except Rejected as rejected:
                 done.outputs.append(dead_letter(partition.number, message, rejected))
-                done.rejected.append(message.offset)
+                done.rejected.append(offset)
                 done.tally["rejected", rejected.reason] += 1
-                state.applied = message.offset
+                state.applied = offset
                 continue
             state.now = max(state.now, at)
             if e.is_control(body):
                 done.tally["events", body.type] += 1
                 self._fold()
                 if type(body) is e.Tick:
-                    fold_tick(partition, message.offset, body.id, env, done)
+                    fold_tick(partition, offset, body.id, env, done)
                 elif type(body) is e.Activate:
-                    _activate(partition, body, message.offset)
-            elif type(body) in ABOUT_THE_PAST and message.key not in partition.table.index:
+                    _activate(partition, body, offset)
+            elif type(body) in ABOUT_THE_PAST and key not in partition.table.index:
                 done.tally["unknown_lead", body.type] += 1
             else:
                 self._add(message, body, at)
                 if type(body) is e.EraseLead:
                     self._fold()
-            state.applied = message.offset
+            state.applied = offset
 
     def _add(self, message: Message, body: e.AboutLead, at: float) -> None:
         """One more, which came at the partition's stream time and happened `at`."""
-        partition = self._partition
+        offset, _, key, value = message
+        partition, columns = self._partition, self._columns
         known = self._known.get(body.tenant)
         if known is None:
             policy = self._env.policy(partition.state.policy, body.tenant)
             known = self._known[body.tenant] = len(self._policies), policy.kinds
             self._policies.append(policy)
         which, kinds = known
-        row = partition.table.row_of(message.key or b"")
         told = meaning(body, kinds) if e.is_activity(body) else None
-        self._events.append((message.offset, partition.state.now, at, row, body, told, which))
+        columns.offsets.append(offset)
+        columns.now.append(partition.state.now)
+        columns.at.append(at)
+        columns.rows.append(partition.table.row_of(key or b""))
+        columns.ids.append(body.id)
+        columns.types.append(body.type)
+        columns.meanings.append(told)
+        columns.asks.append(told is None or (type(body) is e.MessageReceived and body.in_reply_to is not None))
+        columns.policies.append(which)
+        columns.values.append(value or b"")
 
     def _fold(self) -> None:
         fold_stretches([self.stretch()], self._env)

@@ -52,7 +52,7 @@ def assessed(case: Case, probability: float, before: int) -> None:
     value = assessment(
         *(case.tenant, case.lead, case.born, seq + 1, case.now, case.cause),
         probability,
-        change(probability, case.probability, seq),
+        float(change(probability, case.probability, seq)),
         level_of(probability, policy.stages.enter),
         case.stage,
         before,

@@ -91,7 +91,7 @@ class Partition:
         data = np.frombuffer(b"".join(found.values()), ROW)
         newer = data["guard"] >= self.table.rows["guard"][where]
         where, data = where[newer], data[newer]
-        self.table.rows[where] = data
+        self.table.put(where, data)
         self.table.due[where] = data["due"]
         if self.records:
             for row in where.tolist():
@@ -138,7 +138,7 @@ class Partition:
         rows.sort()
         self.table.rows["due"][rows] = self.table.due[rows]
         touched = rows.tolist()
-        values = durable.encode_leads(self.table.rows[rows], [self.records.get(r) for r in touched])
+        values = durable.encode_leads(self.table.at(rows), [self.records.get(r) for r in touched])
         keys = [self.table.keys[r] or b"" for r in touched]
         gone: list[tuple[bytes, bytes | None]] = [(k, None) for k in sorted(self._erased - set(keys))]
         faded: list[tuple[bytes, bytes | None]] = [(k, None) for k in sorted(self._faded - set(keys))]

@@ -12,7 +12,7 @@ import numpy as np
 
 from schemas.topics import ASSESSMENTS
 from streams.assess import STAGES, Judge, assessment, change, measures
-from streams.features import FeatureTable, Floats, Ints
+from streams.features import FeatureTable, Floats, Ints, lead_of, waves
 from streams.limits import Limits
 from streams.partition import Out
 
@@ -29,68 +29,54 @@ class Looked(NamedTuple):
     judges: Sequence[Judge]
 
 
+class News(NamedTuple):
+    """Risks that are worth publishing: where in `Looked`, the number of the lead's assessment, the change."""
+
+    positions: Ints
+    seqs: Ints
+    changes: Floats
+
+
 def publish(table: FeatureTable, looked: Looked, tally: Counter[tuple[str, ...]]) -> list[tuple[int, Out]]:
     """Assessments worth publishing, with the position in `looked` each belongs to. A lead may be there several times."""
     news = _news(table, looked)
-    if not news:
-        return []
-    told = [one.position for one in news]
+    told = news.positions
     rows, p = looked.rows[told], looked.p[told]
     stages = table.rows["stage"][rows].tolist()
     columns = zip(
-        news,
+        told.tolist(),
         rows.tolist(),
         table.rows["born"][rows].tolist(),
+        news.seqs.tolist(),
         looked.times[told].tolist(),
         p.tolist(),
+        news.changes.tolist(),
         looked.limits.at(told).level(p).tolist(),
         stages,
         measures(looked.x[told], p).tolist(),
         strict=True,
     )
+    keys, causes, judges, topic = table.keys, looked.causes, looked.judges, ASSESSMENTS.name
     outputs = []
-    for (i, seq, changed), row, born, now, risk, level, stage, measured in columns:
-        key = table.keys[row] or b""
-        tenant, lead = key.decode().split(":", 1)
-        value = assessment(
-            *(tenant, lead, born, seq, now, looked.causes[i], risk, changed, level, stage, stage),
-            measured,
-            looked.judges[i],
-        )
-        outputs.append((i, Out(ASSESSMENTS.name, key, value)))
+    for i, row, born, seq, now, risk, changed, level, stage, measured in columns:
+        key = keys[row] or b""
+        told_by, judge = causes[i], judges[i]
+        value = assessment(*lead_of(key), born, seq, now, told_by, risk, changed, level, stage, stage, measured, judge)
+        outputs.append((i, Out(topic, key, value)))
     for stage, n in Counter(stages).items():
         tally["assessed", STAGES[stage]] += n
     return outputs
 
 
-class News(NamedTuple):
-    """A risk that is worth publishing: where in `Looked`, the number of the lead's assessment, the change."""
-
-    position: int
-    seq: int
-    changed: float
-
-
-def _news(table: FeatureTable, looked: Looked) -> list[News]:
+def _news(table: FeatureTable, looked: Looked) -> News:
     """What is worth publishing, each against what was published before it; the table knows afterwards."""
-    state, rows = table.rows, looked.rows
-    columns = zip(
-        rows.tolist(),
-        state["seq"][rows].tolist(),
-        state["published"][rows].tolist(),
-        looked.p.tolist(),
-        looked.p.astype(np.float32).tolist(),  # as the table will have it
-        looked.limits.least_change.tolist(),
-        strict=True,
-    )
-    last: dict[int, tuple[int, float]] = {}  # by row: number and risk of the newest assessment
-    news = []
-    for i, (row, seq, before, risk, kept, least) in enumerate(columns):
-        seq, before = last.get(row) or (seq, before)  # noqa: PLW2901 - of a lead's earlier message, if there was one
-        if not seq or abs(risk - before) >= least:
-            news.append(News(i, seq + 1, change(risk, before, seq)))
-            last[row] = seq + 1, kept
-    if last:
-        changed = np.fromiter(last, np.int64, len(last))
-        state["seq"][changed], state["published"][changed] = zip(*last.values(), strict=True)
-    return news
+    state, found = table.rows, []
+    for wave in waves(looked.rows):
+        rows, p = looked.rows[wave], looked.p[wave]
+        seq, before = state["seq"][rows].astype(np.int64), state["published"][rows].astype(np.float64)
+        worth = (seq == 0) | (np.abs(p - before) >= looked.limits.least_change[wave])
+        state["seq"][rows[worth]], state["published"][rows[worth]] = seq[worth] + 1, p[worth]
+        found.append(np.stack([wave[worth], seq[worth] + 1, change(p, before, seq)[worth]]))
+    told = np.concatenate(found, axis=1) if found else np.zeros((3, 0))
+    told = told[:, np.argsort(told[0])]
+    return News(told[0].astype(np.int64), told[1].astype(np.int64), told[2])

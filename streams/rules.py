@@ -21,7 +21,7 @@ from streams.episode import ending, ends_at
 from streams.escalate import escalate_by_itself, settle_ended, time_is_over
 from streams.features import DAY, Floats
 from streams.holdout import held_out
-from streams.ids import fingerprint
+from streams.ids import life_of
 from streams.outreach import run_due_steps
 from streams.partition import Out
 from streams.planning import begin_playbook, drop_planned, hand_on, make_task
@@ -56,7 +56,7 @@ class Case:
         self._x: Floats | None = None
         self._look_again: float | None = None
         if not self.born:
-            desk.table.rows["born"][row] = fingerprint(cause)
+            desk.table.rows["born"][row] = life_of(tenant, lead, cause)
 
     @property
     def key(self) -> bytes:
@@ -99,7 +99,7 @@ class Case:
     @property
     def assessment_id(self) -> str:
         """Id of the last published assessment."""
-        return assessment_id(self.tenant, self.lead, self.born, int(self.desk.table.rows["seq"][self.row]))
+        return assessment_id(self.born, int(self.desk.table.rows["seq"][self.row]))
 
     def emit(self, topic: topics.Topic, message: Outgoing) -> None:
         """Put a message about this lead into the outputs."""

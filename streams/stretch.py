@@ -7,17 +7,18 @@ after the message at hand, not as it is at the end of the stretch.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas import events as e
 from streams.assess import Finding, Judge
 from streams.desk import desk_of
 from streams.env import Env
-from streams.features import Bools, Ints
+from streams.features import Bools, FeatureTable, Floats, Ints, lead_of
 from streams.hear import erase, hear
+from streams.ids import life_of
 from streams.life import on_activity
 from streams.limits import limits_of
 from streams.partition import Folded, Out, Partition
@@ -25,14 +26,17 @@ from streams.policy import Policy
 from streams.publish import Looked, publish
 from streams.record import WATCHED
 from streams.rules import Case
-from streams.strokes import Columns, Event, Part, Strokes, first_strokes
+from streams.strokes import Columns, Part, Strokes, first_strokes
+from streams.validate import about_lead
+
+ERASING = "erase_lead"
 
 
 class Stretch(NamedTuple):
     """Messages of one partition, the policies they name by index, and where their effects go."""
 
     partition: Partition
-    events: Sequence[Event]
+    columns: Columns
     policies: Sequence[Policy]
     done: Folded
 
@@ -41,7 +45,7 @@ def fold_stretches(stretches: Sequence[Stretch], env: Env) -> None:
     """Apply stretches of different partitions. An erasure, if any, is the last message of its own."""
     opened: list[tuple[Stretch, Part]] = []
     for stretch in stretches:
-        fresh = _unseen(stretch) if stretch.events else None
+        fresh = _unseen(stretch) if stretch.columns.rows else None
         if fresh is not None:
             limits = limits_of(stretch.policies, np.array(fresh.policies))
             opened.append((stretch, Part(stretch.partition, fresh, limits)))
@@ -54,14 +58,14 @@ def _third_stroke(stretch: Stretch, part: Part, found: Strokes, env: Env) -> Non
     partition, done, fresh = stretch.partition, stretch.done, part.columns
     if not found.new.all():
         done.tally["duplicates",] += sum(
-            not new and type(body) is not e.EraseLead for new, body in zip(found.new, fresh.bodies, strict=True)
+            not new and name != ERASING for new, name in zip(found.new, fresh.types, strict=True)
         )
     loud = _loud(part, found)
     quiet = found.active.copy()
     quiet[loud] = False
     told = _quiet(stretch, part, found, quiet, env)
     for i in loud:
-        erasing = type(fresh.bodies[i]) is e.EraseLead
+        erasing = fresh.types[i] == ERASING
         if not (found.new[i] or erasing):
             continue
         while told and told[-1][0] < i:
@@ -74,8 +78,8 @@ def _third_stroke(stretch: Stretch, part: Part, found: Strokes, env: Env) -> Non
 
 def _unseen(stretch: Stretch) -> Columns | None:
     """Those that the guards of their leads have not seen; the others' leads are made durable again."""
-    columns, done = Columns(*zip(*stretch.events, strict=True)), stretch.done
-    for name, n in Counter([body.type for body in columns.bodies]).items():
+    columns, done = stretch.columns, stretch.done
+    for name, n in Counter(columns.types).items():
         done.tally["events", name] += n
     guards, rows, offsets = stretch.partition.table.rows["guard"], np.array(columns.rows), np.array(columns.offsets)
     stretch.partition.touch_all(rows)
@@ -84,13 +88,12 @@ def _unseen(stretch: Stretch) -> Columns | None:
     if unseen.all():
         return columns
     done.tally["skipped", "guard"] += int((~unseen).sum())
-    left = [event for event, new in zip(stretch.events, unseen, strict=True) if new]
-    return Columns(*zip(*left, strict=True)) if left else None
+    return columns.where(unseen.tolist()) if unseen.any() else None
 
 
 def _apply(partition: Partition, fresh: Columns, i: int, found: Strokes, env: Env, done: Folded) -> None:
     """The rules for one message."""
-    body, meaning = fresh.bodies[i], fresh.meanings[i]
+    body, meaning = about_lead(fresh.values[i]), fresh.meanings[i]
     desk = desk_of(partition, body.tenant, env, done, fresh.now[i], fresh.offsets[i])
     case = Case(desk, fresh.rows[i], body.tenant, body.lead, body.id, found.after[i])
     if type(body) is e.EraseLead:
@@ -110,18 +113,13 @@ def _loud(part: Part, found: Strokes) -> list[int]:
     Judged by the state before the stretch: a lead that is not among them cannot have changed in between.
     """
     fresh = part.columns
-    told = zip(fresh.rows, fresh.bodies, fresh.meanings, strict=True)
-    rows = {row for row, body, meaning in told if meaning is None or _answers(body)}
+    rows = set(compress(fresh.rows, fresh.asks))
     where = np.flatnonzero(found.active)
     if len(where):
-        held = part.partition.table.rows[found.rows[where]]
+        held = part.partition.table.at(found.rows[where])
         moves = part.limits.at(where).stage_moves(held, found.felt[where]) | ((held["flags"] & WATCHED) > 0)
         rows.update(found.rows[where[moves]].tolist())
     return [i for i, row in enumerate(fresh.rows) if row in rows] if rows else []
-
-
-def _answers(body: e.AboutLead) -> bool:
-    return type(body) is e.MessageReceived and body.in_reply_to is not None
 
 
 def _quiet(stretch: Stretch, part: Part, found: Strokes, quiet: Bools, env: Env) -> list[tuple[int, Out]]:
@@ -133,11 +131,11 @@ def _quiet(stretch: Stretch, part: Part, found: Strokes, quiet: Bools, env: Env)
     if not len(here):
         return []
     rows, positions = found.rows[here], here.tolist()
-    _begin(table.rows["since"], rows, found.now[here])
-    _begin(table.rows["born"], rows, found.prints[here])
+    causes = [fresh.ids[i] for i in positions]
+    _begin(table, rows, causes, found.now[here])
     looked = Looked(
         rows,
-        [fresh.bodies[i].id for i in positions],
+        causes,
         found.now[here],
         found.x[here],
         found.p[here],
@@ -147,7 +145,14 @@ def _quiet(stretch: Stretch, part: Part, found: Strokes, quiet: Bools, env: Env)
     return [(positions[i], out) for i, out in reversed(publish(table, looked, stretch.done.tally))]
 
 
-def _begin(column: NDArray[Any], rows: Ints, values: NDArray[Any]) -> None:
-    """Set what a lead's first message sets: where nothing is set yet."""
-    unset = np.flatnonzero(column[rows] == 0)[::-1]  # of a lead's several, the first one stays
-    column[rows[unset]] = values[unset]
+def _begin(table: FeatureTable, rows: Ints, causes: Sequence[str], now: Floats) -> None:
+    """Set what a lead's first message sets: since when it is known, and the name of its life."""
+    held = table.rows
+    unset = np.flatnonzero(held["born"][rows] == 0)[::-1]  # of a lead's several messages, the first one stays
+    if len(unset):
+        tellers = (
+            (*lead_of(table.keys[row]), causes[i]) for i, row in zip(unset.tolist(), rows[unset].tolist(), strict=True)
+        )
+        held["born"][rows[unset]] = [life_of(*teller) for teller in tellers]
+    unset = np.flatnonzero(held["since"][rows] == 0)[::-1]
+    held["since"][rows[unset]] = now[unset]

@@ -5,48 +5,70 @@ No result depends on what else was folded with it.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from schemas import events as e
 from streams.env import Env
-from streams.features import Batch, Bools, Floats, Ints, Rows, fold_rows, waves
+from streams.features import ROW, Batch, Bools, Floats, Ints, Rows, fold_rows, raw, waves
 from streams.ids import fingerprint
 from streams.limits import Limits
 from streams.partition import Partition
 from streams.silence import FIRST_LOOK
-from streams.vector import NAMES, vectors
+from streams.vector import vectors
 from streams.vocabulary import NO_MOOD, Meaning
 
 SAYS_NOTHING = Meaning(family=0, key=False, cents=0, mood=NO_MOOD)
 """Of messages that are no activity: of them only the id is noted, so that a duplicate is recognised."""
 
 
-Event = tuple[int, float, float, int, e.AboutLead, Meaning | None, int]
-"""A valid message about a lead: offset, stream time, its own time, row, body, meaning (of activity only), index of its policy."""
-
-
 class Columns(NamedTuple):
-    """The same for all messages of a stretch, one entry each."""
+    """Valid messages about leads, in order, one entry each in every column.
 
-    offsets: Sequence[int]
-    now: Sequence[float]
-    at: Sequence[float]
-    rows: Sequence[int]
-    bodies: Sequence[e.AboutLead]
-    meanings: Sequence[Meaning | None]
-    policies: Sequence[int]
+    Their bodies are not kept, but read again where the rules ask for one, which is seldom: a body takes a kilobyte, and
+    what does not fit into the processor's cache costs more than reading twice.
+
+    Attributes:
+        offsets: In the inbox.
+        now: Stream time when the message came.
+        at: Its own time.
+        rows: Of their leads.
+        ids: Of the messages.
+        types: Of the messages.
+        meanings: Of activity; None for anything else.
+        asks: Whether the rules are asked whatever the first strokes find.
+        policies: Index of the policy that holds.
+        values: As they came.
+    """
+
+    offsets: list[int]
+    now: list[float]
+    at: list[float]
+    rows: list[int]
+    ids: list[str]
+    types: list[str]
+    meanings: list[Meaning | None]
+    asks: list[bool]
+    policies: list[int]
+    values: list[bytes]
+
+    @classmethod
+    def empty(cls) -> "Columns":
+        """No messages yet."""
+        return cls([], [], [], [], [], [], [], [], [], [])
+
+    def where(self, wanted: Sequence[bool]) -> "Columns":
+        """Some of them."""
+        return type(self)._make(list(compress(column, wanted)) for column in self)
 
 
 class Strokes(NamedTuple):
-    """What the first two strokes found, per message; no more than `after`, `new` and `prints` where not `active`."""
+    """What the first two strokes found, per message; no more than `after` and `new` where not `active`."""
 
     rows: Ints
     after: Rows
     new: Bools
-    prints: NDArray[np.uint64]
     active: Bools
     now: Floats
     x: Floats
@@ -67,23 +89,20 @@ def first_strokes(parts: Sequence[Part], env: Env) -> list[Strokes]:
     batch = _batch([part.columns for part in parts])
     now = np.concatenate([part.columns.now for part in parts])
     bounds = np.cumsum([0, *(len(part.columns.rows) for part in parts)])
-    after, new = np.empty(len(batch), parts[0].partition.table.rows.dtype), np.zeros(len(batch), np.bool_)
+    after, new = np.empty(len(batch), ROW), np.zeros(len(batch), np.bool_)
     where = batch.rows + np.repeat(np.arange(len(parts)) << 40, np.diff(bounds))  # rows of different tables
     for wave in waves(where):
         shares = list(_shares(parts, batch, bounds, wave))
-        held, done = np.empty(len(wave), after.dtype), 0
-        for part, rows, _ in shares:
-            held[done : (done := done + len(rows))] = part.partition.table.rows[rows]
+        held = np.concatenate([raw(part.partition.table.at(rows)) for part, rows, _ in shares]).view(ROW)
         folded, new[wave] = fold_rows(held, batch, wave)
-        after[wave], done = folded, 0
+        raw(after)[wave], done = raw(folded), 0
         for part, rows, _ in shares:
-            part.partition.table.rows[rows] = folded[done : (done := done + len(rows))]
+            part.partition.table.put(rows, folded[done : (done := done + len(rows))])
     active = batch.counts & new
-    x, p = np.zeros((len(batch), len(NAMES))), np.zeros(len(batch))
+    x, p = vectors(after, now), np.zeros(len(batch))
     some = np.flatnonzero(active)
     if len(some):
-        x[some] = vectors(after[some], now[some])
-        p[some] = _scores(parts, bounds, some, x[some], env)
+        p[some] = _scores(parts, bounds, some, x if len(some) == len(x) else x[some], env)
         for part, rows, positions in _shares(parts, batch, bounds, some):
             np.minimum.at(part.partition.table.due, rows, now[positions] + FIRST_LOOK)
     found = []
@@ -94,7 +113,6 @@ def first_strokes(parts: Sequence[Part], env: Env) -> list[Strokes]:
                 batch.rows[mine],
                 after[mine],
                 new[mine],
-                batch.fingerprints[mine],
                 active[mine],
                 now[mine],
                 x[mine],
@@ -115,7 +133,7 @@ def _batch(columns: Sequence[Columns]) -> Batch:
         keys,
         cents,
         moods,
-        [fingerprint(body.id) for some in columns for body in some.bodies],
+        [fingerprint(name) for some in columns for name in some.ids],
         [meaning is not None for meaning in meanings],
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from streams.assess import Finding, Judge
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
-from streams.features import Floats, Ints
+from streams.features import Floats, Ints, lead_of
 from streams.limits import limits_of
 from streams.partition import Folded, Partition
 from streams.policy import Policy
@@ -29,7 +29,7 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
         return
     scorer = env.scorers[partition.state.model]
     done.tally["looks",] += len(due)
-    held = table.rows[due]
+    held = table.at(due)
     x = vectors(held, np.maximum(now, held["last"]))
     p = scorer.score(x)
     policies, which = _policies(partition, due, env)
@@ -56,7 +56,7 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
     # In the order of their keys: one lead's step may take what is left of the tenant's budget for the day.
     for i in sorted(np.flatnonzero(loud).tolist(), key=lambda i: table.keys[int(due[i])] or b""):
         row = int(due[i])
-        tenant, lead = (table.keys[row] or b"").decode().split(":", 1)
+        tenant, lead = lead_of(table.keys[row])
         case = Case(desk_of(partition, tenant, env, done, now, offset), row, tenant, lead, cause, held[i])
         if case.is_over():
             partition.forget(row, faded=True)

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.errors import Rejected, RejectReason
-from schemas.events import EVENT, Activate, LeadEvent, Tick, is_control
+from schemas.events import EVENT, AboutLead, Activate, LeadEvent, Tick, is_control
 
 MAX_BYTES = 262_144
 _validate = EVENT.validator.validate_json
@@ -39,6 +39,13 @@ def parse(key: bytes | None, value: bytes | None, timestamp_ms: int) -> tuple[Le
     if not is_control(event) and key != f"{event.tenant}:{event.lead}".encode():
         raise _mismatch(key, event.tenant)
     return event, at
+
+
+def about_lead(value: bytes) -> AboutLead:
+    """The body of a message about a lead that `parse` has accepted before."""
+    event: LeadEvent = _validate(value)
+    assert not is_control(event)
+    return event
 
 
 def _unusable(key: bytes | None, value: bytes | None) -> Rejected:

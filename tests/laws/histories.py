@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.units import Channel
 from streams.env import EVERYONE, Env
-from streams.ids import derive, fingerprint
+from streams.ids import derive, life_of
 from streams.lead import Message
 from streams.policy import Policy
 from streams.risk import RuleScorer
@@ -157,7 +157,7 @@ class Builder:
         body = {"id": f"e{len(self.log)}", "tenant": tenant, "lead": lead, "at": (self.now - late).isoformat(), **body}
         self.add(body)
         if body["type"] not in SAY_NOTHING_OF_THE_UNKNOWN:
-            self.born.setdefault(who, fingerprint(body["id"]))
+            self.born.setdefault(who, life_of(tenant, lead, body["id"]))
         self.sent.setdefault(who, []).append((body, body["type"] in ACTIVITY_TYPES))
 
     def wait(self, hours: int, every: int) -> None:

@@ -35,10 +35,11 @@ def _lived(life: Sequence[tuple[int, int]]) -> tuple[Partition, int, float]:
 
 @given(life=LIVES)
 def test_silence_never_lowers_the_risk(life: list[tuple[int, int]]) -> None:
-    """Each feature moves only in the direction that MONOTONE says, and the rule's risk only rises."""
+    """Each feature moves only in the direction that MONOTONE says, and the rule's risk only rises. None is infinite."""
     partition, _, last = _lived(life)
     ages = np.concatenate([np.linspace(0, 3, 40), np.linspace(3, 400, 200)]) * DAY
     x = vectors(np.repeat(partition.table.rows[:1], len(ages)), last + ages)
+    assert not np.isinf(x).any()
     p = RuleScorer().score(x)
     assert np.all((p >= 0) & (p <= 1))
     assert float((np.maximum.accumulate(p) - p).max()) <= 0.02
