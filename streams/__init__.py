@@ -43,6 +43,7 @@ How they are put together:
     policy        everything a tenant may set; its parts in thresholds and plays
     contradictions, unreachable    what a policy cannot mean, and steps that no lead will ever meet
     replay        the fold over a list, without a broker
+    volumes       what a policy would do, counted; where two policies differ
     story         the fold over a told story: events at times, and what is expected to follow
 
 And besides the fold:

@@ -9,6 +9,7 @@ from rich.markup import escape
 from agents.cli import dlq, inbox, lead, ledger, model, policy, topics, worker
 from agents.cli.common import CONFIG, FAILED, UNAVAILABLE, USAGE, err, out
 from agents.cli.replay import demo, replay
+from agents.cli.simulate import simulate
 from agents.settings import ROOT
 from schemas.errors import LeadkeeperError, Unavailable
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command(epilog="Example: leadkeeper demo --keep")(demo)
 app.command(epilog="Example: leadkeeper replay log.csv.gz --mapping my.toml --speed 60x")(replay)
+app.command(epilog="Example: leadkeeper simulate --policy new.toml --from-log events.jsonl --days 30")(simulate)
 app.command(name="train", epilog="Example: leadkeeper train log.parquet --mapping my.toml --until 2026-03-01")(
     model.train_command
 )
