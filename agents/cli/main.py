@@ -33,6 +33,7 @@ app.command(name="train", epilog="Example: leadkeeper train log.parquet --mappin
 )
 app.add_typer(worker.app, name="worker")
 app.add_typer(topics.app, name="topics")
+app.command(epilog="Example: leadkeeper why acme L-1001 --step call_task")(lead.why)
 app.add_typer(lead.app, name="lead")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")
