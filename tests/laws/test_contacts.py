@@ -15,7 +15,7 @@ from hypothesis import given
 
 from schemas.topics import ESCALATIONS, INTERVENTIONS
 from schemas.units import Channel
-from streams.env import EVERYONE
+from streams.env import EVERYONE, Env
 from streams.holdout import held_out
 from streams.lead import Message
 from streams.policy import Policy
@@ -38,10 +38,12 @@ class Known:
     contacts: list[tuple[datetime, str]] = field(default_factory=list)
 
 
-def deliveries(log: list[Message]) -> Iterator[tuple[tuple[str, str], dict[str, Any], Known]]:  # noqa: C901 - a table
+def deliveries(  # noqa: C901 - a table
+    log: list[Message], world: Env = ENV
+) -> Iterator[tuple[tuple[str, str], dict[str, Any], Known]]:
     """Each command to deliver, with what was known of its lead when it was given."""
     known: dict[tuple[str, str], Known] = defaultdict(Known)
-    for m, outputs in trace(log, ENV):
+    for m, outputs in trace(log, world):
         body = _body(m)
         who = (body.get("tenant", ""), body.get("lead", ""))
         match body.get("type"):
