@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from schemas.units import Channel
 from streams.budget import LONGEST_ROUND, Spending, day_of, exhausted, note
 from streams.closed_days import closed_days
 from streams.decide import quiet_window
-from streams.lead import Partition, fold
+from streams.lead import Message, Partition, fold
 from streams.quiet_hours import is_quiet, quiet_until
 from streams.rank import rank, worth
 from streams.record import LeadRecord, Planned, Profile
@@ -237,3 +238,33 @@ def test_leads_of_a_tenant_share_a_days_budget(partitions: int) -> None:
             told += [o.value or b"" for o in done.outputs if o.topic == "lead.decisions"]
     assert [b'"verdict":"sent"' in t for t in told] == [True, partitions == 1, False]
     assert b'"rule":"budget"' in told[-1]
+
+
+def test_after_a_crash_a_step_is_held_with_the_same_words() -> None:
+    """X spends, A finds too little left, B spends the rest; only X and B got to the changelog. A is judged as the first time."""
+    changes: dict[str, Any] = {
+        **CALM,
+        "holdout": {"share": 0.0},
+        "budget": {"per_day_cents": 1_500},
+        "channels": {"email": {"cost_cents": 1_000}, "crm_task": {"cost_cents": 400}},
+    }
+    world, at = env(policy(changes)), datetime(2026, 1, 7, 15, tzinfo=UTC)
+    log: list[Message] = []
+    for lead, channel in (("X", "email"), ("A", "email"), ("B", "crm_task")):
+        for body in (
+            {"type": "profile_updated", "email": "x@example.com"},
+            {"type": "trigger_intervention", "stage": "active_risk", "by": "kim", "actions": [own(channel=channel)]},
+        ):
+            about = {"id": f"m{len(log)}", "tenant": "acme", "lead": lead, "at": at.isoformat()}
+            log.append(message(len(log), {**about, **body}, at))
+    first = Partition(0)
+    told = fold(first, log, world).outputs
+    assert [b'"rule":"budget"' in (o.value or b"") for o in told if o.topic == "lead.decisions"] == [False, True, False]
+    leads, _ = first.changes()
+    second = Partition(0)
+    second.restore([(key, value, 0) for key, value in leads if key != b"acme:A"])
+    again = fold(second, log, world).outputs
+    assert again == [o for o in told if o.key == b"acme:A"]
+    assert b"10.00 of today's 15.00 are spent" in b"".join(o.value or b"" for o in again)
+    second.touch_all(np.array(list(second.table.index.values())))
+    assert dict(second.changes()[0]) == dict(leads)
