@@ -9,6 +9,7 @@ import numpy as np
 from streams.assess import Finding, Judge
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
+from streams.escalate import settle_all
 from streams.features import Floats, Ints, lead_of
 from streams.limits import limits_of
 from streams.partition import Folded, Partition
@@ -59,6 +60,7 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
         tenant, lead = lead_of(table.keys[row])
         case = Case(desk_of(partition, tenant, env, done, now, offset), row, tenant, lead, cause, held[i])
         if case.is_over():
+            settle_all(case, "the lead was forgotten")
             partition.forget(row, faded=True)
             continue
         live = bool(held["events"][i]) and case.is_live()

@@ -106,6 +106,14 @@ def test_what_a_rule_opened_ends_with_its_episode_and_all_ends_when_the_lead_is_
     assert [t["outcome"] for t in closed.told if t["type"] == "lead_escalated"][-1] == "the lead was closed as won"
 
 
+def test_a_forgotten_lead_leaves_no_escalation_open() -> None:
+    life = asked(task_template=None)
+    life.ticks(2, 4)
+    for day in (800, 801):
+        life.ticks(day, day)
+    assert escalated(life)[-2:] == [("unanswered", "head"), ("resolved", "head")]
+
+
 def test_nothing_is_passed_on_while_only_watching() -> None:
     life = asked()
     life._fold(
