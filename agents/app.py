@@ -19,6 +19,7 @@ import faust
 from faust.transport.drivers.aiokafka import Transport
 from yarl import URL
 
+from agents import memory
 from agents.broker import BrokerUnreachableError, probe
 from agents.lane import Lane
 from agents.rounds import LaneSettings, RoundHandler
@@ -139,6 +140,7 @@ async def serve(
         return ExitCode.UNAVAILABLE
     app = build_app(name, settings, inbox_topics, handler)
     lane = app.lane
+    memory.keep_one_arena()
     gc.freeze()
     gc.set_threshold(_GC_EVERY, 20, 20)
     await handler.setup(lane)

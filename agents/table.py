@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from agents import memory
 from agents.writer import Acked, Out, Record, Writer
 from schemas.errors import StateUnreadable
 
@@ -141,6 +142,7 @@ class Changelog:
             raise StateUnreadable(f"{self.topic}: reading partitions {wanted} failed: {error!r}") from error
         finally:
             await reader.stop()
+        memory.trim()
         self.stats.recovered_records += sum(counts.values())
         self.stats.recovery_s += time.monotonic() - began
         return counts
