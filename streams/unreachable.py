@@ -17,6 +17,7 @@ def unreachable(policy: Policy) -> Iterator[Finding]:
         for i, step in enumerate(playbook.steps):
             place = ("playbooks", str(stage), "steps", i)
             yield from _step(policy, step, place)
+            yield from _unaffordable(policy, step, place)
             if word := _always_stopped(policy, playbook, step):
                 what = f"step {step.name} waits for {word}, which is a sign of life and ends the playbook"
                 yield Finding(
@@ -33,6 +34,14 @@ def _step(policy: Policy, step: Step, place: tuple[str | int, ...]) -> Iterator[
     if shut == list(ways):
         what = f"step {step.name} can never go out: {_never(policy, step.channel)} is 0"
         yield Finding((*place, "channel"), what, "raise that cap, or take another channel")
+
+
+def _unaffordable(policy: Policy, step: Step, place: tuple[str | int, ...]) -> Iterator[Finding]:
+    day = policy.budget.per_day_cents
+    cheapest = min(policy.channels[c].cost_cents for c in (step.channel, *step.fallback)) + step.cost_cents
+    if day is not None and cheapest > day:
+        what = f"step {step.name} can never go out: it costs {cheapest / 100:,.2f}, and budget.per_day_cents is {day / 100:,.2f}"
+        yield Finding((*place, "cost_cents"), what, "raise the budget, or take a cheaper channel")
 
 
 def _always_stopped(policy: Policy, playbook: Playbook, step: Step) -> str:
