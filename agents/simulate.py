@@ -2,7 +2,7 @@
 
 The part of the log before the simulated days is folded as history, without acting on it, as a deployment that is switched
 on at that moment would. Leads of a recorded log cannot react to what is sent here, and no receipts come: a step that waits
-for a message to be opened waits in vain.
+for a message to be opened waits in vain. The log is one partition, which has a tenant's whole budget.
 """
 
 import json

@@ -35,6 +35,7 @@ name = "a_note"
 action = "market_update"
 channel = "email"
 template = "early_warning.email"
+cost_cents = 6
 """
 
 
@@ -57,6 +58,7 @@ def problems(tmp_path: Path, text: str) -> list[str]:
         ('channel = "email"', 'channel = "sms"', "14: playbooks.early_warning.steps.0.channel: step a_note uses sms, which"),
         ('action = "market_update"\n', "", "11: playbooks.early_warning.steps.0.action: is missing; add action = … there"),
         ("early_warning.email", "early_warming.email", "15: playbooks.early_warning.steps.0.template: template file early_"),
+        ("[caps]", "[budget]\nper_day_cents = 5\n[caps]", "18: playbooks.early_warning.steps.0.cost_cents: step a_note can"),
         ("max_per_day = 1", "max_per_day = 0", "14: playbooks.early_warning.steps.0.channel: step a_note can never go out"),
     ],
 )  # fmt: skip
