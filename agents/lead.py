@@ -27,10 +27,10 @@ from agents.settings import LeadSettings
 from agents.suspects import Part, suspects_of
 from agents.table import Changelog
 from agents.tally import count_tally
-from agents.writer import Out, Record, Writer, partition_for
+from agents.ticks import tick_record
+from agents.writer import Record, Writer, partition_for
 from schemas import topics
 from schemas.errors import Unavailable
-from schemas.events import Tick
 from streams.breaker import DlqBreaker
 from streams.lead import fold_together
 from streams.partition import EPOCH_BITS, Folded, Message, Partition
@@ -55,7 +55,7 @@ class LeadJob:
         self._names = {
             topic.name: self._prefix + topic.name for topic in (*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ)
         }
-        self._library = Library(settings, home=partial(partition_for, partitions=partitions))
+        self._library = Library(settings, partial(partition_for, partitions=partitions), partitions)
         self._leads: dict[int, Partition] = {}
         self._breakers: dict[int, DlqBreaker] = {}
         self._base = settings.epoch << EPOCH_BITS
@@ -287,19 +287,3 @@ class LeadJob:
                 metrics.LEADS.labels(str(number)).set(len(partition.table))
                 metrics.STREAM_TIME.labels(str(number)).set(partition.state.now)
         metrics.RECOVERED.set(self._changelog.stats.recovered_records)
-
-
-def tick_record(
-    prefix: str, partition: int, at: datetime, tick_id: str, headers: list[tuple[str, bytes]] | None = None
-) -> Out:
-    """A tick for one inbox partition; its timestamp is its own time."""
-    tick = Tick(type="tick", id=tick_id, partition=partition, at=at)
-    value = tick.model_dump_json().encode()
-    return Out(
-        prefix + topics.EVENTS.name,
-        partition,
-        f"@tick:{partition}".encode(),
-        value,
-        int(at.timestamp() * 1000),
-        headers,
-    )

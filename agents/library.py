@@ -58,11 +58,12 @@ class Library:
     Args:
         settings: Where the files are and which versions are in force at first.
         home: Key -> partition, for the fold's check.
+        partitions: Of the inbox; a tenant's budget is divided by it.
     """
 
-    def __init__(self, settings: LeadSettings, home: Callable[[bytes], int] | None = None) -> None:
+    def __init__(self, settings: LeadSettings, home: Callable[[bytes], int] | None = None, partitions: int = 1) -> None:
         """Load the versions in force at first. Raises PolicyInvalid or ModelInvalid."""
-        self._home = home
+        self._home, self._partitions = home, partitions
         policy = load_policy(settings.policy)
         self._tenants = {path.stem: load_policy(path) for path in _files(settings.tenant_policies)}
         self._policies = {version: {EVERYONE: policy, **self._tenants} for version in ("", policy.version)}
@@ -190,7 +191,7 @@ class Library:
         moods: dict[str, ReadMood] = {
             language: reader for language in languages if language and (reader := reader_of(language))
         }
-        return Env(dict(self._policies), dict(self._scorers), self._home, moods=moods)
+        return Env(dict(self._policies), dict(self._scorers), self._home, moods=moods, partitions=self._partitions)
 
 
 def _from_folder(settings: LeadSettings) -> Scorer:
