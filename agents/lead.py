@@ -15,10 +15,11 @@ from functools import partial
 from aiokafka import TopicPartition
 
 from agents import metrics
+from agents.announced import Announced
 from agents.arrival import arrived
 from agents.atomic import Atomic, Piece
 from agents.lane import Lane, Round
-from agents.library import Library
+from agents.library import Library, Versions
 from agents.rounds import Fetched
 from agents.safety import ExitCode, die, retry
 from agents.serve import HealthServer
@@ -26,10 +27,10 @@ from agents.settings import LeadSettings
 from agents.suspects import Part, suspects_of
 from agents.table import Changelog
 from agents.tally import count_tally
-from agents.writer import Out, Record, Writer, partition_for
+from agents.ticks import tick_record
+from agents.writer import Record, Writer, partition_for
 from schemas import topics
 from schemas.errors import Unavailable
-from schemas.events import Tick
 from streams.breaker import DlqBreaker
 from streams.lead import fold_together
 from streams.partition import EPOCH_BITS, Folded, Message, Partition
@@ -50,10 +51,11 @@ class LeadJob:
         """`partitions`: of the inbox, and so of every topic."""
         self._settings = settings
         self._prefix = settings.topic_prefix
+        self._partitions = partitions
         self._names = {
             topic.name: self._prefix + topic.name for topic in (*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ)
         }
-        self._library = Library(settings, home=partial(partition_for, partitions=partitions))
+        self._library = Library(settings, partial(partition_for, partitions=partitions), partitions)
         self._leads: dict[int, Partition] = {}
         self._breakers: dict[int, DlqBreaker] = {}
         self._base = settings.epoch << EPOCH_BITS
@@ -70,6 +72,9 @@ class LeadJob:
         self._writer = Writer(bootstrap, idempotent=idempotent, client_id="lead-agent", guard=lane.lease.permit)
         await self._writer.start()
         self._changelog = Changelog(self._prefix + topics.STATE.name, self._writer, bootstrap, fetch_max_wait_ms=wait)
+        topic = self._prefix + topics.POLICIES.name
+        self._announced = Announced(bootstrap, topic, self._partitions, self._writer, self._library.take)
+        await self._announced.start()
         host, port = self._settings.metrics_host, self._settings.metrics_port
         self._server = HealthServer(lane, host, port, self._export, self._progress)
         await self._server.start()
@@ -88,6 +93,7 @@ class LeadJob:
         """Disconnect."""
         await self._server.stop()
         self._suspects.close()
+        await self._announced.stop()
         if self._atomic is not None:
             await self._atomic.stop()
         await self._writer.stop()
@@ -105,7 +111,8 @@ class LeadJob:
         applied = {tp: self._leads[tp.partition].state.applied for tp in tps}
         self._check_log(applied, await self._ends(tps))
         self._suspects.own(applied)
-        await self._require({(p.state.policy, p.state.model) for p in self._leads.values()})
+        await self._require({Versions(p.state.policy, p.state.model) for p in self._leads.values()})
+        self._library.at_once = True
 
     async def on_abandoned(self, tps: frozenset[TopicPartition]) -> None:
         """The fold worked in place, and its round was dropped: read the state back."""
@@ -122,6 +129,7 @@ class LeadJob:
 
     async def process(self, round_: Round, lane: Lane) -> None:
         """One round, in the order of the module docstring."""
+        self._library.spare({partition.state.model for partition in self._leads.values()})
         for part in self._suspects.parts(round_.batches):
             left = {tp: batch for tp, batch in part.batches.items() if tp not in lane.stats.paused}
             if left and not await self._do(Round(round_.generation, left), part._replace(batches=left), lane):
@@ -130,7 +138,8 @@ class LeadJob:
     async def _do(self, round_: Round, part: Part, lane: Lane) -> bool:
         """One part of a round, which is usually all of it; returns whether it was written."""
         for tp, batch in round_.batches.items():
-            self._library.prepare(tp.partition, (record.value for record in batch))
+            if wanted := self._library.ordered(tp.partition, (record.value for record in batch)):
+                await self._library.prepare(wanted, self._announced.catch_up)
         self._suspects.begin(part)
         folded = await self._fold(part)
         ends = lane.ends(round_)
@@ -227,10 +236,10 @@ class LeadJob:
 
     # -- helpers
 
-    async def _require(self, versions: set[tuple[str, str]]) -> None:
+    async def _require(self, wanted: set[Versions]) -> None:
         async def load() -> None:
-            for policy, model in versions:
-                self._library.require(policy, model)
+            for versions in wanted:
+                await self._library.require(versions, self._announced.catch_up)
 
         await retry(load, on=Unavailable, excuse=self._lane.watchdog.excuse)
 
@@ -278,19 +287,3 @@ class LeadJob:
                 metrics.LEADS.labels(str(number)).set(len(partition.table))
                 metrics.STREAM_TIME.labels(str(number)).set(partition.state.now)
         metrics.RECOVERED.set(self._changelog.stats.recovered_records)
-
-
-def tick_record(
-    prefix: str, partition: int, at: datetime, tick_id: str, headers: list[tuple[str, bytes]] | None = None
-) -> Out:
-    """A tick for one inbox partition; its timestamp is its own time."""
-    tick = Tick(type="tick", id=tick_id, partition=partition, at=at)
-    value = tick.model_dump_json().encode()
-    return Out(
-        prefix + topics.EVENTS.name,
-        partition,
-        f"@tick:{partition}".encode(),
-        value,
-        int(at.timestamp() * 1000),
-        headers,
-    )

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from schemas import topics
-from schemas.decisions import Decided, Verdict
+from schemas.decisions import Decided, Rule, Verdict
 from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
-from streams.assess import NOTHING, Judge, Notes, assessment, change, measures
-from streams.explain import reasons_of
+from streams.assess import NOTHING, Judge, assessment, change, measures
+from streams.holdout import held_out
 from streams.ids import derive
+from streams.insight import notes_of_rise
 from streams.playbook import step_of, template_of
 from streams.record import Planned
 from streams.risk import level_of
-from streams.stage import ORDER, skipped
+from streams.stage import ORDER
 from streams.track import may_take_credit, outcome_without_life, success_score
 
 if TYPE_CHECKING:
@@ -39,15 +40,7 @@ def assessed(case: Case, probability: float, before: int) -> None:
     rows, scorer, policy = case.desk.table.rows, case.desk.scorer, case.policy
     seq = int(rows["seq"][case.row])
     rows["seq"][case.row] = seq + 1
-    notes = NOTHING
-    if case.stage > before:
-        # Exact reasons cost half a millisecond: told when a stage is entered and somebody may act on it.
-        reasons = reasons_of(scorer.effects(case.x[None, :])[0], case.x) if case.desk.acting else ()
-        notes = Notes(
-            skipped(before, case.stage),
-            [reason.model_dump() for reason in reasons],
-            tuple(step.action for step in policy.playbooks.of(ORDER[case.stage]).steps),
-        )
+    notes = notes_of_rise(case, probability, before) if case.stage > before else NOTHING
     value = assessment(
         *(case.tenant, case.lead, case.born, seq + 1, case.now, case.cause),
         probability,
@@ -117,6 +110,8 @@ def _decided(
             step=planned.step,
             channel=planned.channel,
             template=template_of(step, planned.channel) if step else None,
+            winner=judgement.winner,
+            rank=judgement.rank,
             arm="holdout" if held_out else "treated",
             propensity=case.policy.holdout.share if held_out else 1 - case.policy.holdout.share,
             probability=case.probability,
@@ -126,6 +121,39 @@ def _decided(
     )
     case.desk.tally["decided", judgement.verdict, judgement.rule, planned.channel] += 1
     return decision
+
+
+def decided_of_lead(
+    case: Case, step: str, verdict: Verdict, rule: Rule, detail: str, escalation: str | None = None
+) -> None:
+    """Publish a decision about the lead as a whole: to escalate it or not, to begin another playbook."""
+    episode = case.record.episode
+    out = held_out(case.policy.holdout, case.tenant, case.lead)
+    number = episode.number if episode else 0
+    share = case.policy.holdout.share
+    case.emit(
+        topics.DECISIONS,
+        Decided(
+            id=derive("dec", case.tenant, case.lead, case.policy.name, number, step, case.assessment_id, case.cause),
+            tenant=case.tenant,
+            lead=case.lead,
+            at=case.at,
+            verdict=verdict,
+            rule=rule,
+            detail=detail,
+            escalation=escalation,
+            assessment=case.assessment_id,
+            episode=number,
+            stage=ORDER[case.stage],
+            step=step,
+            arm="holdout" if out else "treated",
+            propensity=share if out else 1 - share,
+            probability=case.probability,
+            policy_version=case.policy.version,
+            model_version=case.desk.scorer.version,
+        ),
+    )
+    case.desk.tally["decided", verdict, rule, "escalation"] += 1
 
 
 def tracked(case: Case, i: Intervention) -> None:
@@ -196,4 +224,4 @@ def close_episode(case: Case, episode: Episode, end: End, value_cents: int | Non
         ),
     )
     case.desk.tally["episode", end] += 1
-    case.record.episode = None
+    case.record.episode = case.record.told = None

@@ -9,6 +9,7 @@ import numpy as np
 from streams.assess import Finding, Judge
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
+from streams.escalate import settle_all
 from streams.features import Floats, Ints, lead_of
 from streams.limits import limits_of
 from streams.partition import Folded, Partition
@@ -23,7 +24,8 @@ from streams.vector import vectors
 def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Folded) -> None:
     """Visit every lead that is due at stream time and has not seen this tick yet."""
     table, now = partition.table, partition.state.now
-    due = table.due_rows(now)
+    due = _united(table.due_rows(now), _to_be_looked_at_again(partition))
+    partition.state.ticked = now
     due = due[table.rows["guard"][due] < offset]
     if not len(due):
         return
@@ -53,11 +55,13 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
     whose = [judges[i] for i in which[calm].tolist()]
     looked = Looked(due[calm], [cause] * len(calm), np.full(len(calm), now), x[calm], p[calm], limits.at(calm), whose)
     done.outputs.extend(out for _, out in publish(table, looked, done.tally))
-    for i in np.flatnonzero(loud).tolist():
+    # In the order of their keys: one lead's step may take what is left of the tenant's budget for the day.
+    for i in sorted(np.flatnonzero(loud).tolist(), key=lambda i: table.keys[int(due[i])] or b""):
         row = int(due[i])
         tenant, lead = lead_of(table.keys[row])
-        case = Case(desk_of(partition, tenant, env, done, now), row, tenant, lead, cause, held[i])
+        case = Case(desk_of(partition, tenant, env, done, now, offset), row, tenant, lead, cause, held[i])
         if case.is_over():
+            settle_all(case, "the lead was forgotten")
             partition.forget(row, faded=True)
             continue
         live = bool(held["events"][i]) and case.is_live()
@@ -65,6 +69,24 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
         if live:
             case.assess(Finding(x[i], float(p[i]), float(felt[i])))
         case.finish()
+
+
+def _to_be_looked_at_again(partition: Partition) -> Ints:
+    """Leads whose turn has come since the last tick, after other versions were put in force.
+
+    All at once they would hold up everything for seconds, so each has its own moment within the span that the order gives,
+    by its life: the same in every replay, wherever its row lies.
+    """
+    state, table = partition.state, partition.table
+    if state.ticked >= state.activated + state.spread or not state.activated:
+        return np.zeros(0, np.int64)
+    rows = table.rows[: len(table.keys)]
+    moments = state.activated + (rows["born"] & np.uint64(0xFFFF)) / 65_536 * state.spread
+    return np.flatnonzero((rows["guard"] >= 0) & (moments <= state.now) & (moments > state.ticked))
+
+
+def _united(some: Ints, others: Ints) -> Ints:
+    return np.union1d(some, others) if len(others) else some
 
 
 def _policies(partition: Partition, rows: Ints, env: Env) -> tuple[list[Policy], Ints]:

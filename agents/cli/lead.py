@@ -1,6 +1,8 @@
 """`leadkeeper lead …`: one lead, for people."""
 
+import asyncio
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.cli.common import NOT_FOUND, fail, load, out, wait
-from agents.settings import Settings
+from agents.settings import LeadSettings, Settings
 
 if TYPE_CHECKING:
     from agents.timeline import Entry
+    from streams.risk import Scorer
 
 app = typer.Typer(no_args_is_help=True, help="Look at one lead.")
 COLOURS = {
@@ -37,18 +40,80 @@ def show(
     print_story(entries[-last:], as_json=as_json)
 
 
-def print_story(entries: "list[Entry]", *, as_json: bool = False) -> None:
-    """Print a story, a line each."""
+@app.command(epilog="Example: leadkeeper lead explain cdnow 01234")
+def explain(
+    tenant: Annotated[str, typer.Argument(help="like acme")],
+    lead: Annotated[str, typer.Argument(help="the lead's id within the tenant")],
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+) -> None:
+    """Why its risk is what it is now: exact effects by family, health, expected spending; from its state, by its model."""
+    from agents.cli.promotion import scorer_of
+    from agents.explained import explain as work_out
+    from agents.explained import told
+    from streams.risk import FAMILIES
+
+    settings = load(LeadSettings)
+
+    async def model(version: str) -> "Scorer":
+        return await asyncio.to_thread(scorer_of, settings, version)
+
+    found = wait(work_out(settings.bootstrap, settings.topic_prefix, tenant, lead, model))
+    if found is None:
+        fail(NOT_FOUND, f"no state of {tenant}:{lead} is held; check tenant and id, case counts")
+    at = datetime.fromtimestamp(found.now, UTC)
+    if not as_json:
+        out.print(told(f"{tenant}:{lead}", f"{at:%Y-%m-%d %H:%M}", found), markup=False, end="")
+        return
+    out.print_json(
+        data={
+            "tenant": tenant, "lead": lead, "at": at.isoformat(), "probability": found.probability,
+            "model_version": found.scorer.version,
+            "effects": dict(zip(FAMILIES, found.effects.round(6).tolist(), strict=True)),
+            "health": found.health, "parts": [part.model_dump() for part in found.parts],
+            "future_value_cents": found.future_value_cents,
+        }
+    )  # fmt: skip
+
+
+WHY = ("risk", "decision", "escalation")
+
+
+def why(
+    tenant: Annotated[str, typer.Argument(help="like acme")],
+    lead: Annotated[str, typer.Argument(help="the lead's id within the tenant")],
+    step: Annotated[str, typer.Option(help="only decisions about this step, like call_task")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
+    last: Annotated[int, typer.Option(min=1, help="newest so many lines")] = 50,
+) -> None:
+    """Why a lead was, or was not, contacted: each decision with its rule, the winner, and what it rested on."""
+    from agents.timeline import story
+
+    settings = load(Settings)
+    entries = wait(story(settings.bootstrap, settings.topic_prefix, tenant, lead))
+    told = [e for e in entries if e.kind in WHY and (not step or (e.kind == "decision" and step in e.text))]
+    if not told:
+        fail(
+            NOT_FOUND,
+            f"nothing was decided about {tenant}:{lead}{f', {step}' if step else ''}; `lead show` has all there is",
+        )
+    print_story(told[-last:], as_json=as_json, rested=True)
+
+
+def print_story(entries: "list[Entry]", *, as_json: bool = False, rested: bool = False) -> None:
+    """Print a story, a line each; with what decisions rested on, if asked."""
     if as_json:
         for entry in entries:
             line = {"at": entry.at.isoformat(), "kind": entry.kind, "text": entry.text}
             line |= {"note": entry.note} if entry.note else {}
+            line |= {"inputs": entry.inputs} if rested and entry.inputs else {}
             out.print(json.dumps(line), markup=False, soft_wrap=True)
         return
     table = Table.grid(padding=(0, 2))
     for entry in entries:
         when, kind = Text(f"{entry.at:%Y-%m-%d %H:%M}", style="dim"), Text(entry.kind, style=COLOURS[entry.kind])
         table.add_row(when, kind, Text(entry.text))
+        if rested and entry.inputs:
+            table.add_row("", "", Text(entry.inputs, style="dim"))
     out.print(table)
     for note in dict.fromkeys(entry.note for entry in entries if entry.note):
         out.print(f"[dim]({note})[/]")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from agents.activate import records
 from agents.arrival import SENT_HEADER
-from agents.lead import tick_record
+from agents.ticks import tick_record
 from agents.writer import Out, Writer, partition_for
 from schemas import topics
 
