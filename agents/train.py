@@ -169,7 +169,7 @@ def _tested(
     """The manifest with what the test says."""
     manifest = scorer.manifest
     card = evaluate(scorer, log, at).overall
-    shots = list(log.snapshots(at, manifest.label))
+    shots = list(log.snapshots(at, manifest.label.at_any_age))
     card = card.model_copy(
         update={
             "importance": importance(scorer, shots[len(shots) // 2]),
