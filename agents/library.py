@@ -58,11 +58,12 @@ class Library:
     Args:
         settings: Where the files are and which versions are in force at first.
         home: Key -> partition, for the fold's check.
+        partitions: Of the inbox; a tenant's budget is divided by it.
     """
 
-    def __init__(self, settings: LeadSettings, home: Callable[[bytes], int] | None = None) -> None:
+    def __init__(self, settings: LeadSettings, home: Callable[[bytes], int] | None = None, partitions: int = 1) -> None:
         """Load the versions in force at first. Raises PolicyInvalid or ModelInvalid."""
-        self._home = home
+        self._home, self._partitions = home, partitions
         policy = load_policy(settings.policy)
         self._tenants = {path.stem: load_policy(path) for path in _files(settings.tenant_policies)}
         self._policies = {version: {EVERYONE: policy, **self._tenants} for version in ("", policy.version)}
@@ -158,7 +159,11 @@ class Library:
         if versions.model not in self._scorers:
             if versions.model not in self._models:
                 raise Unavailable(f"model {versions.model} was never announced; `leadkeeper model promote` does it")
-            await self._load(versions.model)
+            try:
+                await self._load(versions.model)
+            except ModelInvalid:
+                metrics.REFUSED.inc()
+                raise
 
     def spare(self, in_force: Collection[str]) -> None:
         """Drop loaded models but for those in force and the newest few; what is dropped is loaded again when ordered.
@@ -175,11 +180,7 @@ class Library:
         """Raises ModelInvalid."""
         from agents.parcel import open_parcel  # noqa: PLC0415 - LightGBM takes a third of a second to import; not every worker has a model
 
-        try:
-            self._scorers[version] = await asyncio.to_thread(open_parcel, self._models[version])
-        except ModelInvalid:
-            metrics.REFUSED.inc()
-            raise
+        self._scorers[version] = await asyncio.to_thread(open_parcel, self._models[version])
         self.env = self._make()
 
     def _has(self, versions: Versions) -> bool:
@@ -190,7 +191,7 @@ class Library:
         moods: dict[str, ReadMood] = {
             language: reader for language in languages if language and (reader := reader_of(language))
         }
-        return Env(dict(self._policies), dict(self._scorers), self._home, moods=moods)
+        return Env(dict(self._policies), dict(self._scorers), self._home, moods=moods, partitions=self._partitions)
 
 
 def _from_folder(settings: LeadSettings) -> Scorer:

@@ -20,12 +20,14 @@ class Env:
         scorers: version -> scorer.
         moods: language -> what reads the mood of texts in it; a policy names its language.
         home: key -> partition where it belongs; None skips that check (one partition, replay of a list).
+        partitions: of the inbox; a tenant's budget is divided by it.
     """
 
     policies: Mapping[str, Mapping[str, Policy]]
     scorers: Mapping[str, Scorer]
     home: Callable[[bytes], int] | None = field(default=None)
     moods: Mapping[str, ReadMood] = field(default_factory=dict)
+    partitions: int = 1
 
     def read_mood(self, policy: Policy) -> ReadMood | None:
         """What reads messages in the policy's language; None: nobody does."""

@@ -6,24 +6,31 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli import promotion
-from agents.cli.common import FAILED, err, fail_for, load, out
+from agents.cli.common import FAILED, USAGE, err, fail, fail_for, load, out, wait
 from agents.settings import LeadSettings
+from schemas import topics
 from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
     from agents.compare import Compared
-    from agents.mapping import Layout
     from agents.snapshots import ActivityLog
+    from streams.labels import Label
     from streams.policy import Policy
     from streams.risk import Scorer
 
 Models = promotion.Models
 Files = Annotated[
-    list[Path],
-    typer.Argument(metavar="LOG...", help="CSV, text, JSON lines or Parquet; .gz as well", exists=True, dir_okay=False),
+    list[Path] | None,
+    typer.Argument(
+        metavar="[LOG...]",
+        help="CSV, text, JSON lines or Parquet; .gz as well. None: what lead.events holds",
+        exists=True,
+        dir_okay=False,
+    ),
 ]
 Mapping = Annotated[
-    str, typer.Option(help="a .toml file, or the name of one in deploy/mappings: cdnow, bank_leads, retail")
+    str | None,
+    typer.Option(help="of the files: a .toml file, or the name of one in deploy/mappings: cdnow, bank_leads, retail"),
 ]
 Champion = Annotated[str | None, typer.Option(help="version to hold it against; default: the one in force")]
 Moves = Annotated[
@@ -33,38 +40,46 @@ Moves = Annotated[
 
 def compare(
     challenger: Annotated[str, typer.Argument(help="a version in the folder of models")],
-    files: Files,
-    mapping: Mapping,
+    files: Files = None,
+    mapping: Mapping = None,
     champion: Champion = None,
     models: Models = None,
     volumes_may_move: Moves = False,
 ) -> None:
     """Hold a model against the one in force, on what happened after both were trained. Ends with 1 if it is not better."""
     settings = load(LeadSettings, models=models)
-    log, policy, _ = _read(settings, files, mapping)
+    log, policy, *_ = _read(settings, files, mapping)
     judge = _champion(settings, champion)
     if not _contest(settings, log, policy, challenger, judge, volumes_may_move).verdict.promote:
         raise typer.Exit(FAILED)
 
 
 def retrain(
-    files: Files, mapping: Mapping, champion: Champion = None, models: Models = None, volumes_may_move: Moves = False
+    files: Files = None,
+    mapping: Mapping = None,
+    champion: Champion = None,
+    models: Models = None,
+    volumes_may_move: Moves = False,
 ) -> None:
     """Train, compare with the model in force, and put it in force only if it is better; for a nightly job.
 
     Ends with 0 when it was put in force, with 1 when the old one stays (it says why), with 78 when the log is too small.
     """
+    from agents.model import LightGbmScorer
     from agents.train import train
 
     settings = load(LeadSettings, models=models)
-    log, policy, layout = _read(settings, files, mapping)
+    log, policy, label, name = _read(settings, files, mapping)
+    judge = _champion(settings, champion)
+    if not files and isinstance(judge, LightGbmScorer):
+        label = judge.manifest.label  # the same question, so that the answers can be compared
     try:
         with out.status("training ..."):
-            model = train(log, layout.label, name=layout.name)
+            model = train(log, label, name=name)
         model.save(settings.models)
     except LeadkeeperError as error:
         fail_for(error)
-    version, judge = model.manifest.version, _champion(settings, champion)
+    version = model.manifest.version
     if version == judge.version:
         out.print(f"the log gives {version} again, which is in force", soft_wrap=True)
         raise typer.Exit(FAILED)
@@ -78,17 +93,38 @@ def retrain(
     out.print(f"{compared.challenger} is activated on {n} partitions", soft_wrap=True)
 
 
-def _read(settings: LeadSettings, files: list[Path], mapping: str) -> "tuple[ActivityLog, Policy, Layout]":
+def _read(
+    settings: LeadSettings, files: list[Path] | None, mapping: str | None
+) -> "tuple[ActivityLog, Policy, Label, str]":
+    """The log, the policy that says what its events mean, the definition of going quiet, and the log's name."""
     from agents.library import load_policy
     from agents.mapping import load_mapping
     from agents.train import read_log
+    from streams.labels import Label
 
+    if bool(files) != bool(mapping):
+        fail(USAGE, "files need --mapping, which says how to read them; without both, lead.events is read")
     try:
-        layout, policy = load_mapping(mapping), load_policy(settings.policy)
+        policy = load_policy(settings.policy)
         with err.status("reading ..."):
-            return read_log(files, layout, policy), policy, layout
+            if not files or not mapping:
+                return wait(_from_inbox(settings, policy)), policy, Label(), topics.EVENTS.name
+            layout = load_mapping(mapping)
+            return read_log(files, layout, policy), policy, layout.label, layout.name
     except LeadkeeperError as error:
         fail_for(error)
+
+
+async def _from_inbox(settings: LeadSettings, policy: "Policy") -> "ActivityLog":
+    from agents.inbox_log import usable
+    from agents.logged import LoggedEvent
+    from agents.reading import read_topics
+    from agents.sentiment import reader_of
+    from agents.snapshots import ActivityLog
+
+    found = read_topics(settings.bootstrap, [settings.topic_prefix + topics.EVENTS.name])
+    events = [LoggedEvent(r.timestamp, r.key or b"", r.value) async for r in found if r.value]
+    return ActivityLog.read(usable(events), policy, read_mood=reader_of(policy.language))
 
 
 def _contest(

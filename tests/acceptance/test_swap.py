@@ -16,10 +16,10 @@ from agents.model import LightGbmScorer, TrainedModel, load, read
 from agents.parcel import pack
 from agents.snapshots import ActivityLog
 from agents.train import train
-from agents.writer import Out
+from agents.writer import Out, partition_for
 from schemas import topics
 from schemas.policies import ModelPublished
-from schemas.topics import ASSESSMENTS, EVENTS_DLQ, LEAD_AGENT_WRITES, STATE
+from schemas.topics import ASSESSMENTS, EVENTS, EVENTS_DLQ, LEAD_AGENT_WRITES, STATE
 from streams.features import DAY
 from tests.acceptance.conftest import Deploy, Models
 from tests.acceptance.product import POLICY_FILE, Product
@@ -164,3 +164,18 @@ def test_retraining_promotes_only_what_is_better(deploy: Deploy, models: Models,
     assert again.code == 1, again
     assert "again, which is in force" in again.out
     assert len(product.inbox()) == 1
+
+
+def test_the_inbox_itself_is_enough_to_retrain_from(deploy: Deploy, tmp_path: Path) -> None:
+    product = deploy(2)
+    topic = product.topic(EVENTS)
+    product.send(Out(topic, partition_for(e.key, 2), e.key, e.value, e.at_ms) for e in planted_log())
+    product.send([Out(topic, 0, b"t:L1", b"{broken", None)])
+    first = product.run("model", "retrain", "--volumes-may-move", models=str(tmp_path))
+    assert first.code == 0, first
+    assert "better: it may be promoted" in first.out
+    shown = product.run("model", "show", models=str(tmp_path))
+    assert f"made from    {EVENTS.name}" in shown.out, shown
+    again = product.run("model", "retrain", models=str(tmp_path))
+    assert again.code == 1, again
+    assert "again, which is in force" in again.out
