@@ -58,11 +58,10 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
         raise TooLittleData(
             f"{wanted}: the log ends at {utc([log.end])[0]:%Y-%m-%d}; labels need {manifest.label.reach / DAY:g} days"
         )
-    judged, cards, looks = [], {}, []
+    judged, cards = [], {}
     for shot in log.snapshots(at, manifest.label):
         told_of = _judge(scorer, shot)
         judged.append(told_of)
-        looks.append((shot.t, shot.leads, told_of.p))
         if 0 < shot.y.sum() < len(shot.y):
             cards[shot.t] = _card([shot.t], told_of, manifest)
     together = _Judged(*(np.concatenate(column) for column in zip(*judged, strict=True)))
@@ -71,11 +70,7 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
         raise TooLittleData(
             f"of {rows} rows {quiet} went quiet: nothing to tell apart; check the mapping's label and vocabulary"
         )
-    every, gone = manifest.label.every_days * DAY, losses(log, manifest.label)
-    warned = [
-        EarlyWarning(**curve([Look(t, who, p >= enter) for t, who, p in looks], *gone, every)._asdict())
-        for enter in ENTER
-    ]
+    warned = _warned(scorer, log, at)
     overall = _card(sorted(at), together, manifest).model_copy(
         update={
             "curves": Curves.of(together.y, together.p, together.raw, together.days),
@@ -85,6 +80,17 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
         }
     )
     return Evaluation(overall, cards)
+
+
+def _warned(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> list[EarlyWarning]:
+    """The curve for each stage. Leads of any age are warned of, also where only some ages are tested."""
+    label = scorer.manifest.label
+    looks = [(shot.t, shot.leads, scorer.score(shot.x)) for shot in log.snapshots(at, label.at_any_age)]
+    every, gone = label.every_days * DAY, losses(log, label)
+    return [
+        EarlyWarning(**curve([Look(t, who, p >= enter) for t, who, p in looks], *gone, every)._asdict())
+        for enter in ENTER
+    ]
 
 
 def losses(log: ActivityLog, label: Label) -> tuple[Moments, Moments]:

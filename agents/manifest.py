@@ -128,6 +128,9 @@ class Trained(Outgoing):
     calibrate: Window
     settings: dict[str, int | float | str | bool]
     lightgbm: str
+    apart: Literal["time", "leads"] = Field(
+        default="time", description="what keeps training and calibration from knowing each other (`agents.windows`)"
+    )
 
 
 class Manifest(Outgoing):

@@ -32,6 +32,7 @@ def card(manifest: Manifest) -> str:
     out.print(
         f"  method       LightGBM {made.lightgbm}, {made.settings['trees']} trees, "
         f"{manifest.calibration.method} calibration"
+        + (", each fifth of the leads by the others" if made.apart == "leads" else "")
     )
     out.print(f"  features     schema {manifest.feature_schema}\n")
     times = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
@@ -76,7 +77,7 @@ def _tell_worth(out: Console, manifest: Manifest, tested: Scorecard) -> None:
             stages.add_row(rung.stage, f"{rung.rows:,}", f"{rung.told:.1%}", f"{rung.seen:.1%}")
         out.print()
         out.print(stages)
-    for line in (*warning_in_words(tested), *importance_in_words(tested)):
+    for line in (*warning_in_words(tested), *time_to_churn_in_words(tested), *importance_in_words(tested)):
         out.print(f"\n{line}")
 
 
@@ -93,6 +94,17 @@ def warning_in_words(tested: Scorecard) -> list[str]:
     median = f"; half of the warnings came {warned.median_days:.0f} days or more before" if warned.median_days else ""
     volume = f"That takes contacting {warned.contacted:.0%} of all who are judged."
     return [f"Of those who were lost, in early warning or above {told}{median}. {volume}"]
+
+
+def time_to_churn_in_words(tested: Scorecard) -> list[str]:
+    """Told and seen shares of leads at risk that were lost; nothing where there is no model of it."""
+    found = tested.time_to_churn
+    shown = [
+        f"within {days} days told {found[f'told_{days}']:.0%}, seen {found[f'seen_{days}']:.0%}"
+        for days in (7, 14, 30)
+        if f"told_{days}" in found
+    ]
+    return [f"Of leads at risk, lost {'; '.join(shown)}."] if shown else []
 
 
 def importance_in_words(tested: Scorecard) -> list[str]:

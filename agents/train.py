@@ -128,7 +128,7 @@ def train(
     calibration = Calibration.fit(raw, held.y)
     season = _season(log, label.at_any_age, plan, lambda x: calibration.apply(_raw(text, x)))
     calibration = calibration.shifted(season)
-    made = _made(log, name, known, learn.window, held.window)
+    made = _made(log, name, known, learn.window, held.window).model_copy(update={"apart": plan.apart})
     weights = logistic(rfm(learn.x), learn.y)
     some = slice(None, None, max(1, len(learn.y) // SINGLE_ROWS))
     alone = {feature: Alone.fit(learn.x[some, i], learn.y[some]) for i, feature in enumerate(NAMES)}
@@ -169,7 +169,7 @@ def _tested(
     """The manifest with what the test says."""
     manifest = scorer.manifest
     card = evaluate(scorer, log, at).overall
-    shots = list(log.snapshots(at, manifest.label))
+    shots = list(log.snapshots(at, manifest.label.at_any_age))
     card = card.model_copy(
         update={
             "importance": importance(scorer, shots[len(shots) // 2]),

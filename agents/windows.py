@@ -12,6 +12,7 @@ leads: each fifth of the leads is calibrated by what was learned from the others
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Windows:
     train: tuple[float, ...]
     calibrate: tuple[float, ...]
     test: tuple[float, ...]
-    apart: str = "time"
+    apart: Literal["time", "leads"] = "time"
 
 
 def windows(log: ActivityLog, label: Label, until: float | None = None) -> Windows:
@@ -59,7 +60,7 @@ def windows(log: ActivityLog, label: Label, until: float | None = None) -> Windo
     """
     reach, step = label.reach, label.every_days * DAY
     begin, last = log.start + WARM_UP * reach, log.last_judged(label)
-    apart = "time"
+    apart: Literal["time", "leads"] = "time"
     if until is None:
         room = last - begin - 2 * reach
         if room < 3 * step:

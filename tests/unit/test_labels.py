@@ -57,3 +57,20 @@ def test_a_purchase_in_the_gap_saves_nobody() -> None:
 def test_a_definition_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Label.model_validate(wrong)
+
+
+@given(
+    moments, st.lists(st.integers(0, 20), min_size=1, max_size=3, unique=True), st.sampled_from([0.5, 1.0, 2.0, 7.0])
+)
+def test_each_lead_is_tested_once_at_each_age(life: list[tuple[int, int]], ages: list[int], every: float) -> None:
+    label = Label(ages_days=tuple(ages), every_days=every)
+    looks = np.arange(0.0, 80.0, every)
+    seen = np.sum([eligible(LEADS, made(life), NOBODY, t * DAY, label) for t in looks], axis=0)
+    for lead in range(LEADS):
+        first = min((day for who, day in life if who == lead), default=None)
+        due = [
+            t for t in looks if first is not None and t > first and any(0 <= t - first - age < every for age in ages)
+        ]
+        assert seen[lead] == len(due)
+        assert len(due) <= len(ages)
+    assert label.at_any_age == Label(every_days=every)

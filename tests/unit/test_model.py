@@ -20,6 +20,7 @@ from schemas.errors import ModelInvalid
 from streams.env import EVERYONE, Env
 from streams.features import DAY, Batch, FeatureTable, Floats, Rows, fold_wave
 from streams.ids import fingerprint
+from streams.labels import Label, healthy_horizon
 from streams.lead import Message, fold
 from streams.partition import Partition
 from streams.risk import FAMILIES, RuleScorer
@@ -251,3 +252,30 @@ def test_the_card_tells_it_in_80_columns(model: TrainedModel) -> None:
 def test_lightgbm_came_without_its_heavy_friends() -> None:
     assert "sklearn" not in sys.modules
     assert lightgbm.compat.PANDAS_INSTALLED is False
+
+
+def test_a_log_too_short_for_two_embargoes_tells_leads_apart_instead() -> None:
+    long = LABEL.model_copy(update={"horizon_days": 100.0})
+    plan = windows(LOG, long)
+    assert (plan.apart, plan.train) == ("leads", plan.calibrate)
+    assert plan.test[0] - plan.train[-1] >= long.reach
+    tested = train(LOG, long).manifest.tested
+    assert tested is not None
+    assert tested.model["auc"] > 0.6
+
+
+def test_leads_told_apart_do_not_vouch_for_themselves() -> None:
+    """Truth dealt out anew: whoever is calibrated by what was learned from itself believes every score."""
+    long = LABEL.model_copy(update={"horizon_days": 100.0})
+    learned = train(ShuffledLog.read(EVENTS, POLICY).shuffled(3), long).manifest
+    raw = learned.base_rate + np.array([-0.15, 0.15])
+    low, high = learned.calibration.apply(raw)
+    assert high - low < 0.15, "scores that mean nothing are told as the base rate"
+
+
+def test_without_a_horizon_the_logs_own_gaps_give_it() -> None:
+    label = Label(eligible_days=90.0)
+    found = train(LOG, label, CUT).manifest.label.horizon_days
+    gaps = healthy_horizon(LOG.life)
+    assert found == gaps
+    assert 15 < found < 40, "gaps have a mean of 2 to 15 days"
