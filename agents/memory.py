@@ -9,8 +9,10 @@ import ctypes
 import functools
 import sys
 
-_M_ARENA_MAX = -8
+_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3
 """From glibc's malloc.h."""
+_LARGE = 4 << 20
+"""Bytes from which a piece of memory is asked of the system by itself: a table's empty rows then take none until used."""
 
 
 @functools.cache
@@ -23,6 +25,7 @@ def keep_one_arena() -> None:
     """To be called before any thread starts."""
     if (libc := _libc()) is not None:
         libc.mallopt(_M_ARENA_MAX, 1)
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 
 def trim() -> None:
