@@ -14,9 +14,9 @@ from streams.baselines import recency, rfm, told
 from streams.features import DAY, Floats
 from streams.labels import Label, Moments, last_signs, lost
 from streams.measure import auc, log_loss, measure
-from streams.policy import Stages
 from streams.risk import FAMILIES, FEATURE_FAMILY
 from streams.stage import ORDER
+from streams.thresholds import Stages
 from streams.vector import COLUMN
 from streams.warning import Look, curve
 

@@ -54,7 +54,7 @@ class LeadJob:
         self._names = {
             topic.name: self._prefix + topic.name for topic in (*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ)
         }
-        self._library = Library(settings, home=partial(partition_for, partitions=partitions))
+        self._library = Library(settings, partial(partition_for, partitions=partitions), partitions)
         self._leads: dict[int, Partition] = {}
         self._breakers: dict[int, DlqBreaker] = {}
         self._base = settings.epoch << EPOCH_BITS

@@ -66,7 +66,8 @@ from schemas.errors import MappingInvalid
 from schemas.events import ProfileUpdated
 from schemas.units import TenantId
 from streams.labels import Label
-from streams.policy import CustomKind, Policy, Section
+from streams.policy import Policy
+from streams.thresholds import CustomKind, Section
 from streams.vocabulary import Family, Kind
 
 FOLDER = Path(__file__).resolve().parents[1] / "deploy" / "mappings"

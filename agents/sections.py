@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator, model_validator
 
 from schemas.events import Activity, ConsentChanged, LeadMessage, event_classes
-from streams.policy import Section
+from streams.thresholds import Section
 
 ALLOWED = {get_args(c.model_fields["type"].annotation)[0] for c in (*get_args(Activity), ConsentChanged)}
 COMMON = {"type", *LeadMessage.model_fields}

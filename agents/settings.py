@@ -56,4 +56,4 @@ class LeadSettings(Settings):
     epoch: Annotated[
         int, Field(ge=0, le=30_000, description="raise it by one after lead.events was recreated on purpose")
     ] = 0
-    max_records: Annotated[int, Field(ge=1)] = 4000
+    max_records: Annotated[int, Field(ge=1, le=50_000, description="of a round")] = 4000

@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError, model_validator
 from agents.mapping import FOLDER, said
 from agents.sections import FileShape, TimeRule
 from schemas.errors import MappingInvalid
-from streams.policy import Section
+from streams.thresholds import Section
 
 TABLES = FOLDER / "snapshots"
 

@@ -40,6 +40,8 @@ class Entry(NamedTuple):
     rank: int
     note: str = ""
     """What has to be said once below a story with such a line."""
+    inputs: str = ""
+    """What a decision rested on."""
 
 
 async def story(bootstrap: str, prefix: str, tenant: str, lead: str) -> list[Entry]:
@@ -63,7 +65,7 @@ async def story(bootstrap: str, prefix: str, tenant: str, lead: str) -> list[Ent
         body = _object(record.value)
         if body.get("type") in (None, "tick"):
             continue
-        identity = (record.topic, *(str(body.get(name)) for name in ("id", "type", "status")))
+        identity = (record.topic, *(str(body.get(name)) for name in ("id", "type", "status", "at")))
         if identity in seen:
             continue
         seen.add(identity)
@@ -134,7 +136,8 @@ def _told(at: datetime, kind: str, body: dict[str, Any]) -> Entry:  # noqa: PLR0
         case "decided":
             what = " ".join(filter(None, (body["step"], body["channel"] and f"by {body['channel']}")))
             until = f" until {body['until'][:16].replace('T', ' ')}" if body["until"] else ""
-            return Entry(at, "decision", f"{body['verdict']}{until}: {what} ({body['rule']}: {body['detail']})", 2)
+            text = f"{body['verdict']}{until}: {what} ({body['rule']}: {body['detail']})"
+            return Entry(at, "decision", text, 2, inputs=inputs(body))
         case "deliver_intervention":
             return Entry(at, "command", f"{body['channel']}: {body['template']}  [{body['id']}]", 3)
         case "withdraw_intervention":
@@ -143,7 +146,8 @@ def _told(at: datetime, kind: str, body: dict[str, Any]) -> Entry:  # noqa: PLR0
             error = f": {body['error']}" if body.get("error") else ""
             return Entry(at, "receipt", f"{body['channel']} {body['status']}{error}", 4)
         case "lead_escalated":
-            return Entry(at, "escalation", f"{body['status']}, to {body['target']}: {body['reason']}", 4)
+            note = f" ({body['note']})" if body.get("note") else ""
+            return Entry(at, "escalation", f"{body['status']}, to {body['target']}: {body['reason']}{note}", 4)
         case "intervention_tracked":
             final = "final" if body["final"] else "so far"
             return Entry(
@@ -156,3 +160,17 @@ def _told(at: datetime, kind: str, body: dict[str, Any]) -> Entry:  # noqa: PLR0
         case _:
             details = ", ".join(f"{k} {v}" for k, v in body.items() if k not in _ENVELOPE and v is not None)
             return Entry(at, "event", kind.replace("_", " ") + (f" ({details})" if details else ""), 0)
+
+
+def inputs(decided: dict[str, Any]) -> str:
+    """What a decision rested on: rank, arm, assessment and versions, and the id by which it is approved or traced."""
+    parts = [f"risk {100 * decided['probability']:.0f} % in {decided['stage']}, {decided['arm']}"]
+    if rank := decided.get("rank"):
+        worth, cost = rank["value_cents"] / 100, rank["cost_cents"] / 100
+        chance = f"{100 * decided['probability']:.0f} % x {100 * rank['effect']:.0f} %"
+        parts.append(f"rank {rank['score']:,.2f}: {chance} x {worth:,.2f} - {cost:,.2f}, {rank['hours_left']:g} h left")
+    if decided.get("winner"):
+        parts.append(f"beaten by {decided['winner']}")
+    parts.append(f"policy {decided['policy_version']}, model {decided['model_version']}, {decided['assessment']}")
+    parts += [decided[name] for name in ("intervention", "escalation") if decided[name]]
+    return "; ".join(parts)

@@ -4,6 +4,7 @@ The id is derived from tenant, lead, policy, episode, step and channel, so the s
 Consumers must treat a repeated id as the same command.
 """
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -34,11 +35,13 @@ class Recipient(Outgoing):
 
 
 class QuietWindow(Outgoing):
-    """Local hours in which nothing may be sent; checked again by the courier right before the call."""
+    """Local hours and days on which nothing may be sent; checked again by the courier right before the call."""
 
     start_minute: Annotated[int, Field(ge=0, lt=1440)]
     end_minute: Annotated[int, Field(ge=0, lt=1440)]
     timezone: str
+    days_off: Annotated[tuple[int, ...], Field(description="days of the week, 0 is Monday")] = ()
+    closed: Annotated[tuple[date, ...], Field(description="local dates, until the deadline")] = ()
 
 
 class DeliverIntervention(Outgoing):

@@ -31,13 +31,28 @@ class Rule(StrEnum):
     CAP_TOTAL = "cap_total"
     CAP_CHANNEL = "cap_channel"
     COOLDOWN = "cooldown"
+    ACTION_GAP = "action_gap"
+    BUDGET = "budget"
+    APPROVAL = "approval"
     ESCALATION_COOLDOWN = "escalation_cooldown"
+    ESCALATION_MERGED = "escalation_merged"
     BELOW_VALUE = "below_value"
     EXPIRED = "expired"
     RECOVERED = "recovered"
     STAGE_PASSED = "stage_passed"
+    BRANCH = "branch"
     CLOSED = "closed"
     ERASED = "erased"
+
+
+class Rank(Outgoing):
+    """What a step was expected to bring: score = (probability x effect x value - cost) / hours left, in cents an hour."""
+
+    value_cents: int
+    effect: Annotated[Probability, Field(description="chance that the step keeps a lead that would go quiet")]
+    cost_cents: float
+    hours_left: float
+    score: float
 
 
 class Decided(Outgoing):
@@ -62,6 +77,10 @@ class Decided(Outgoing):
     step: str
     channel: Channel | None = None
     template: str | None = None
+    winner: Annotated[
+        MessageId | None, Field(description="intervention that went out in the same moment in its place")
+    ] = None
+    rank: Annotated[Rank | None, Field(description="what the arbiter ranked it by")] = None
     arm: Literal["treated", "holdout"]
     propensity: Annotated[Probability, Field(description="chance with which this lead was in its arm")]
     probability: Probability

@@ -7,6 +7,12 @@ from pydantic import Field
 from schemas.assessments import Reason
 from schemas.units import Cents, Channel, LeadId, MessageId, Outgoing, Priority, Probability, Stage, TenantId, UtcTime
 
+EscalationStatus = Literal[
+    "open", "repeated", "passed_on", "snoozed", "reopened", "acknowledged", "unanswered", "resolved"
+]
+"""`repeated`: asked again while open; `passed_on`: not acknowledged in time, so the next is asked; `reopened`: a snooze is over;
+`unanswered`: nobody of the chain acknowledged, and a task is made of it."""
+
 
 class PastIntervention(Outgoing):
     """One earlier attempt, newest first."""
@@ -28,7 +34,7 @@ class LeadEscalated(Outgoing):
     tenant: TenantId
     lead: LeadId
     at: UtcTime
-    status: Literal["open", "acknowledged", "resolved"]
+    status: EscalationStatus
     target: str
     reason: str
     urgency: Priority
@@ -40,8 +46,14 @@ class LeadEscalated(Outgoing):
     value_cents: Cents | None = None
     history: Annotated[tuple[PastIntervention, ...], Field(max_length=10)] = ()
     recommended: tuple[str, ...] = ()
-    acknowledge_by: UtcTime
+    opened_at: UtcTime
+    acknowledge_by: UtcTime | None = None
+    acknowledged_at: UtcTime | None = None
+    snoozed_until: UtcTime | None = None
+    asked: Annotated[tuple[str, ...], Field(description="who was asked so far, in order")] = ()
+    repeats: Annotated[int, Field(ge=0, description="how often the same was asked again while it was open")] = 0
     by: str | None = None
+    note: str | None = None
     outcome: str | None = None
     episode: Annotated[int, Field(ge=0)]
     policy_version: str

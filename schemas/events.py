@@ -38,6 +38,17 @@ from schemas.activity import (
     TicketClosed,
     TicketOpened,
 )
+from schemas.orders import (
+    AcknowledgeEscalation,
+    ApproveIntervention,
+    CancelInterventions,
+    EraseLead,
+    EscalateLead,
+    OrderedAction,
+    ResolveEscalation,
+    SnoozeEscalation,
+    TriggerIntervention,
+)
 from schemas.units import Cents, Channel, DeliveryStatus, Incoming, MessageId, ShortText, UtcTime, Version
 
 __all__ = [
@@ -50,6 +61,7 @@ __all__ = [
     "AppointmentCompleted",
     "AppointmentMissed",
     "AppointmentScheduled",
+    "ApproveIntervention",
     "CallCompleted",
     "CancelInterventions",
     "ConsentChanged",
@@ -67,6 +79,7 @@ __all__ = [
     "LeadMessage",
     "MessageReceived",
     "Order",
+    "OrderedAction",
     "PageViewed",
     "PaymentFailed",
     "ProfileUpdated",
@@ -77,6 +90,7 @@ __all__ = [
     "ReviewPosted",
     "SearchPerformed",
     "SessionEnded",
+    "SnoozeEscalation",
     "SubscriptionCancelled",
     "SubscriptionRenewed",
     "SubscriptionStarted",
@@ -165,54 +179,6 @@ class Receipt(LeadMessage):
     error: ShortText | None = None
 
 
-class TriggerIntervention(LeadMessage):
-    """An operator starts the playbook of a stage by hand; stage none has no playbook."""
-
-    type: Literal["trigger_intervention"]
-    stage: Literal["early_warning", "active_risk", "critical_risk"]
-    by: ShortText
-
-
-class EscalateLead(LeadMessage):
-    """An operator hands the lead to a manager."""
-
-    type: Literal["escalate_lead"]
-    reason: ShortText
-    by: ShortText
-
-
-class AcknowledgeEscalation(LeadMessage):
-    """Somebody took the escalation on."""
-
-    type: Literal["acknowledge_escalation"]
-    escalation: MessageId
-    by: ShortText
-
-
-class ResolveEscalation(LeadMessage):
-    """The escalation is done."""
-
-    type: Literal["resolve_escalation"]
-    escalation: MessageId
-    by: ShortText
-    outcome: ShortText
-
-
-class CancelInterventions(LeadMessage):
-    """An operator stops what is planned for the lead."""
-
-    type: Literal["cancel_interventions"]
-    by: ShortText
-    reason: ShortText | None = None
-
-
-class EraseLead(LeadMessage):
-    """Forget the lead: state is removed, open commands withdrawn."""
-
-    type: Literal["erase_lead"]
-    by: ShortText
-
-
 class Tick(Incoming):
     """Time passes on one partition. Sent by the clock, or by a replay in event time."""
 
@@ -244,7 +210,16 @@ class Activate(Incoming):
 
 
 Fact = Activity | ProfileUpdated | ConsentChanged | LeadClosed | Receipt
-Order = TriggerIntervention | EscalateLead | AcknowledgeEscalation | ResolveEscalation | CancelInterventions | EraseLead
+Order = (
+    TriggerIntervention
+    | ApproveIntervention
+    | EscalateLead
+    | AcknowledgeEscalation
+    | SnoozeEscalation
+    | ResolveEscalation
+    | CancelInterventions
+    | EraseLead
+)
 AboutLead = Fact | Order
 Control = Tick | Activate
 LeadEvent = AboutLead | Control

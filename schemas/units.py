@@ -5,7 +5,7 @@
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -85,6 +85,13 @@ class DeliveryStatus(StrEnum):
     OPENED = "opened"
     CLICKED = "clicked"
     RESPONDED = "responded"
+
+
+Action = Literal[
+    "immediate_call", "personalised_email", "special_offer", "schedule_meeting",
+    "property_recommendation", "market_update", "agent_escalation", "re_engagement_campaign",
+]  # fmt: skip
+"""What a step is meant to do; the words of its message follow from it."""
 
 
 class Priority(StrEnum):

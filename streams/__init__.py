@@ -15,10 +15,15 @@ In the order of the data (each file holds one rule of the business and is named 
     silence       when to look at a lead again that says nothing
     episode       from the first stage to recovery, conversion, churn or expiry
     playbook      which steps a stage asks for, and when
+    planning      playbooks begun, handed on and stopped; steps planned, dropped, taken back
+    waiting       steps that wait for something to be heard, or not to be: how a playbook branches
     consent, holdout, quiet_hours, caps, cooldown    who may not be contacted now, and why
+    zone, closed_days    on which clock and calendar quiet hours are read
+    budget, approve      what a tenant may spend in a day; what waits for a person's yes
+    rank          which of several steps goes first
     decide        one arbiter over all of these; every send and non-send is a decision
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
-    escalate      to whom, with what context
+    escalate      to whom, with what context, and who is next; working_hours    when people have time to answer
     track         receipts and later behaviour -> outcomes
 
 How they are put together:
@@ -30,14 +35,17 @@ How they are put together:
     limits, publish    which leads need no rule, in columns; and what is said of them all the same
     rules         all rules, applied to one lead at one moment (a case)
     life          what a case does with signs of life
-    hear          what a case does with messages that are no activity
+    hear, orders  what a case does with messages that are no activity, and with orders of operators
     outbox        what a case concluded, as messages
     assess, insight    what an assessment says, and what it says more when a lead rises
     partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
     env           what the fold is handed besides the log
-    policy        every threshold, typed
+    policy        everything a tenant may set; its parts in thresholds and plays
+    contradictions, unreachable    what a policy cannot mean, and steps that no lead will ever meet
     replay        the fold over a list, without a broker
+    volumes       what a policy would do, counted; where two policies differ
+    story         the fold over a told story: events at times, and what is expected to follow
 
 And besides the fold:
 

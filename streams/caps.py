@@ -6,8 +6,8 @@ from schemas.decisions import Rule
 from schemas.units import Channel
 from streams.consent import Refusal
 from streams.features import DAY, HOUR
-from streams.policy import Caps
 from streams.record import Contact
+from streams.thresholds import Caps
 
 WEEK = 7 * DAY
 

@@ -1,9 +1,9 @@
-"""Rest between two contacts of a lead, over all channels and per channel."""
+"""Rest between two contacts of a lead, over all channels and per channel, and between two actions of a kind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from schemas.decisions import Rule
-from schemas.units import Channel
+from schemas.units import Action, Channel
 from streams.consent import Refusal
 from streams.features import HOUR
 from streams.record import Contact
@@ -24,3 +24,13 @@ def cooling(
         return None
     until, rest, words = max(rests)
     return Refusal(Rule.COOLDOWN, f"{rest:g} h of rest after {words}", until)
+
+
+def acted_lately(
+    acted: Mapping[str, float], action: Action, now: float, gap_hours: Mapping[Action, float]
+) -> Refusal | None:
+    """A refusal while the last action of this kind is more recent than its gap, by whatever channel; or None."""
+    gap, last = gap_hours.get(action), acted.get(action)
+    if gap is None or last is None or last + gap * HOUR <= now:
+        return None
+    return Refusal(Rule.ACTION_GAP, f"{gap:g} h between two {action}", last + gap * HOUR)

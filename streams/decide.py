@@ -1,23 +1,35 @@
 """One arbiter: may this step go out to this lead now?
 
-In this order, the first that objects decides: consent and suppression, address, holdout, quiet hours in the lead's own zone,
-caps over all channels and per channel, cooldown. An objection that time can lift defers the step; if it would lift only after
-the step expires, the step is held. Either way it is written down.
+In this order, the first that objects decides: consent and suppression, address, holdout, quiet hours and days in the
+lead's own zone, caps over all channels and per channel, cooldown, the gap of the action, the tenant's budget, approval.
+An objection that time can lift defers the step; if it would lift only after the step expires, the step is held. Either way
+it is written down.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from schemas.commands import QuietWindow
-from schemas.decisions import Rule, Verdict
+from schemas.decisions import Rank, Rule, Verdict
 from schemas.units import Channel
+from streams.approve import awaits, needs_approval, nobody_agreed
+from streams.budget import exhausted
 from streams.caps import over_cap
+from streams.closed_days import closed_days
 from streams.consent import Refusal, address_of, refuses
-from streams.cooldown import cooling
+from streams.cooldown import acted_lately, cooling
+from streams.playbook import ordered
+from streams.plays import Step
 from streams.policy import Policy
 from streams.quiet_hours import is_quiet, quiet_until
 from streams.record import Contact, Planned, Profile
+from streams.thresholds import WEEKDAYS
+from streams.zone import zone_of
+
+CROWDED = frozenset({Rule.CAP_TOTAL, Rule.CAP_CHANNEL, Rule.COOLDOWN})
+"""Rules by which one step can keep another from going out."""
 
 
 class Subject(NamedTuple):
@@ -29,6 +41,10 @@ class Subject(NamedTuple):
     suppressed: Mapping[Channel, str]
     contacts: Sequence[Contact]
     held_out: bool
+    acted: Mapping[str, float] = {}
+    spent: int = 0
+    """By the tenant today, of its share: thousandths of a cent."""
+    share_cents: float = 0.0
 
 
 class Judgement(NamedTuple):
@@ -38,48 +54,89 @@ class Judgement(NamedTuple):
     rule: Rule
     detail: str
     until: float | None = None
+    winner: str | None = None
+    """Intervention that went out in the same moment, without which this one could have."""
+    rank: Rank | None = None
 
 
-def quiet_window(policy: Policy, profile: Profile) -> QuietWindow:
-    """The lead's quiet hours, in its own zone where that is known."""
-    start, end = policy.quiet_hours.minutes
-    return QuietWindow(start_minute=start, end_minute=end, timezone=profile.timezone or policy.quiet_hours.timezone)
+def quiet_window(policy: Policy, profile: Profile, now: float, until: float) -> QuietWindow:
+    """The lead's quiet hours and days from now until then (epoch seconds), on the clock the lead lives by."""
+    rules = policy.quiet_hours
+    start, end = rules.minutes
+    zone = zone_of(profile, rules.regions, rules.timezone, now).name
+    first, last = (datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone)).date() for at in (now, max(now, until)))
+    return QuietWindow(
+        start_minute=start,
+        end_minute=end,
+        timezone=zone,
+        days_off=tuple(i for i, day in enumerate(WEEKDAYS) if day in rules.days_off),
+        closed=closed_days(rules.holidays, profile.region, first, last + timedelta(days=1)),
+    )
 
 
-def judge(planned: Planned, subject: Subject, policy: Policy, now: float) -> Judgement:
+def judge(planned: Planned, step: Step, subject: Subject, policy: Policy, rank: Rank, now: float) -> Judgement:
     """Decide about one planned step whose time has come."""
-    channel = planned.channel
-    rule = policy.channels[channel]
+    objection = (
+        _forbidden(planned, subject, policy)
+        or nobody_agreed(planned, policy.approvals, now)
+        or _not_now(planned, step, subject, policy, rank, now)
+    )
+    if objection is None:
+        if now > planned.expires:
+            return Judgement(Verdict.HELD, Rule.EXPIRED, "its time had passed before it could go out", rank=rank)
+        told = f"nothing objected; {planned.approved} agreed" if planned.approved else "nothing objected"
+        return Judgement(Verdict.SENT, Rule.OPERATOR if ordered(planned) else Rule.PLAYBOOK, told, rank=rank)
+    if objection.until is None or objection.until <= now:
+        return Judgement(Verdict.HELD, objection.rule, objection.detail, rank=rank)
+    if objection.until > planned.expires:
+        late = f"{objection.detail}; that lifts only after the step has expired"
+        return Judgement(Verdict.HELD, objection.rule, late, rank=rank)
+    return Judgement(Verdict.DEFERRED, objection.rule, objection.detail, objection.until, rank=rank)
+
+
+def _forbidden(planned: Planned, subject: Subject, policy: Policy) -> Refusal | None:
+    """What no waiting helps against."""
+    channel, rule = planned.channel, policy.channels[planned.channel]
+    if rule.contacts_lead and (no := refuses(channel, rule.consent, subject.consent, subject.suppressed)):
+        return no
+    if address_of(channel, subject.profile, subject.lead, policy.escalation.target) is None:
+        return Refusal(Rule.NO_ADDRESS, f"no address for {channel} is known")
+    if subject.held_out:
+        return Refusal(Rule.HOLDOUT, f"in the holdout of {policy.holdout.share:.0%} ({policy.holdout.salt})")
+    return None
+
+
+def _not_now(planned: Planned, step: Step, subject: Subject, policy: Policy, rank: Rank, now: float) -> Refusal | None:
+    """What time, or a person, can lift."""
+    channel, rule = planned.channel, policy.channels[planned.channel]
     objection: Refusal | None = None
     if rule.contacts_lead:
-        objection = refuses(channel, rule.consent, subject.consent, subject.suppressed)
-    if objection is None and address_of(channel, subject.profile, subject.lead, policy.escalation.target) is None:
-        objection = Refusal(Rule.NO_ADDRESS, f"no address for {channel} is known")
-    if objection is None and subject.held_out:
-        objection = Refusal(Rule.HOLDOUT, f"in the holdout of {policy.holdout.share:.0%} ({policy.holdout.salt})")
-    if objection is None and rule.contacts_lead:
         objection = (
-            _quiet(quiet_window(policy, subject.profile), now)
+            _quiet(policy, planned, subject.profile, now)
             or over_cap(subject.contacts, channel, rule.max_per_week, now, policy.caps)
             or cooling(subject.contacts, channel, now, policy.caps.cooldown_hours, rule.min_gap_hours)
         )
-    if objection is None:
-        if now > planned.expires:
-            return Judgement(Verdict.HELD, Rule.EXPIRED, "its time had passed before it could go out")
-        return Judgement(Verdict.SENT, Rule.OPERATOR if planned.by else Rule.PLAYBOOK, "nothing objected")
-    if objection.until is None:
-        return Judgement(Verdict.HELD, objection.rule, objection.detail)
-    if objection.until > planned.expires:
-        return Judgement(
-            Verdict.HELD, objection.rule, f"{objection.detail}; that lifts only after the step has expired"
-        )
-    return Judgement(Verdict.DEFERRED, objection.rule, objection.detail, objection.until)
+    objection = objection or acted_lately(subject.acted, step.action, now, policy.caps.action_gap_hours)
+    if objection is None and policy.budget.per_day_cents is not None:
+        zone = policy.quiet_hours.timezone
+        objection = exhausted(subject.spent, rank.cost_cents, subject.share_cents, now, zone)
+    if objection is None and (why := needs_approval(policy.approvals, step, rank.cost_cents, rank.value_cents)):
+        objection = awaits(planned, why, policy.approvals, now)
+    return objection
 
 
-def _quiet(window: QuietWindow, now: float) -> Refusal | None:
-    at = datetime.fromtimestamp(now, UTC)
+def _quiet(policy: Policy, planned: Planned, profile: Profile, now: float) -> Refusal | None:
+    at, window = datetime.fromtimestamp(now, UTC), quiet_window(policy, profile, now, planned.expires)
     if not is_quiet(at, window):
         return None
-    start, end = divmod(window.start_minute, 60), divmod(window.end_minute, 60)
-    words = f"quiet hours {start[0]:02}:{start[1]:02}-{end[0]:02}:{end[1]:02} in {window.timezone}"
-    return Refusal(Rule.QUIET_HOURS, words, quiet_until(at, window).timestamp())
+    rules = policy.quiet_hours
+    zone = zone_of(profile, rules.regions, rules.timezone, now)
+    local = at.astimezone(ZoneInfo(zone.name))
+    if local.date() in window.closed:
+        words = f"{local:%Y-%m-%d} is a holiday"
+    elif local.weekday() in window.days_off:
+        words = f"{local:%A} is a day off"
+    else:
+        words = f"quiet hours {rules.start}-{rules.end}"
+    detail = f"{words} in {zone.name} ({zone.source})"
+    return Refusal(Rule.QUIET_HOURS, detail, quiet_until(at, window).timestamp())

@@ -22,11 +22,17 @@ class Desk:
     now: float
     outputs: list[Out]
     tally: Counter[tuple[str, ...]]
+    partition: Partition
+    offset: int
+    """Of the message at hand."""
+    partitions: int
+    """How many share a tenant's budget."""
 
 
-def desk_of(partition: Partition, tenant: str, env: Env, done: Folded, now: float) -> Desk:
-    """The desk for a lead of this tenant at this time, by the versions in force on the partition."""
+def desk_of(partition: Partition, tenant: str, env: Env, done: Folded, now: float, offset: int) -> Desk:
+    """The desk for a lead of this tenant at this time and message, by the versions in force on the partition."""
     policy, scorer = env.policy(partition.state.policy, tenant), env.scorers[partition.state.model]
     return Desk(
-        policy, scorer, partition.table, partition.records, partition.state.acting, now, done.outputs, done.tally
-    )
+        policy, scorer, partition.table, partition.records, partition.state.acting, now, done.outputs, done.tally,
+        partition, offset, env.partitions,
+    )  # fmt: skip

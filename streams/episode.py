@@ -3,8 +3,8 @@
 from typing import Literal
 
 from streams.features import DAY
-from streams.policy import Episodes
 from streams.record import Episode
+from streams.thresholds import Episodes
 
 End = Literal["re_engaged", "converted", "churned", "expired"]
 

@@ -10,12 +10,13 @@ from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus
 from streams import outbox
 from streams.consent import ALL
-from streams.escalate import escalate_by_order, settle_all, settle_escalation
+from streams.escalate import settle_all
+from streams.orders import obey
 from streams.outreach import try_fallback
-from streams.playbook import plan
+from streams.planning import drop_planned, stop_playbooks, withdraw_all
 from streams.record import Profile
-from streams.stage import ORDER
 from streams.track import NOT_REACHED, apply_receipt
+from streams.waiting import Told, hear_word
 
 if TYPE_CHECKING:
     from streams.record import Intervention
@@ -37,20 +38,8 @@ def hear(case: Case, body: e.AboutLead, at: float) -> None:
             _receipt(case, body)
         case e.LeadClosed():
             _closed(case, body)
-        case e.TriggerIntervention() if not case.desk.acting:
-            case.desk.tally["order", "only_watching"] += 1
-        case e.TriggerIntervention():
-            case.be_assessed()
-            case.open_episode()
-            case.add_steps(plan(case.policy, ORDER.index(body.stage), case.now, by=body.id))
-        case e.EscalateLead():
-            case.be_assessed()
-            escalate_by_order(case, body)
-        case e.AcknowledgeEscalation() | e.ResolveEscalation():
-            settle_escalation(case, body)
-        case e.CancelInterventions():
-            case.drop_planned(Rule.OPERATOR, f"cancelled by {body.by}")
-            case.withdraw(None, Rule.OPERATOR, f"cancelled by {body.by}")
+        case _:
+            obey(case, body)
 
 
 def _profile(case: Case, event: e.ProfileUpdated, at: float) -> None:
@@ -76,7 +65,10 @@ def _consent(case: Case, event: e.ConsentChanged, at: float) -> None:
         return
     consent[event.channel], case.record.consent_at[event.channel] = event.allowed, at
     if not event.allowed:
-        case.withdraw(None if event.channel == ALL else Channel(event.channel), Rule.NO_CONSENT, "the lead opted out")
+        channel = None if event.channel == ALL else Channel(event.channel)
+        withdraw_all(case, Rule.NO_CONSENT, "the lead opted out", channel)
+        if channel is None:
+            stop_playbooks(case, "opt_out", Rule.NO_CONSENT, "the lead opted out of everything")
 
 
 def _receipt(case: Case, event: e.Receipt) -> None:
@@ -89,8 +81,12 @@ def _receipt(case: Case, event: e.Receipt) -> None:
         return
     case.desk.tally["receipt", event.status] += 1
     outbox.tracked(case, found)
-    if found.status in NOT_REACHED and _still_wanted(case, found, event.error or ""):
-        try_fallback(case, found)
+    if found.status in NOT_REACHED and _still_wanted(case, found, event.error or "") and try_fallback(case, found):
+        return
+    if case.record.episode and case.record.episode.number == found.episode:
+        hear_word(case, found.status, Told(found.stage, found.step, found.by))
+        if found.status is DeliveryStatus.RESPONDED:
+            stop_playbooks(case, "reply", Rule.RECOVERED, "the lead answered")
 
 
 def _still_wanted(case: Case, failed: Intervention, error: str) -> bool:
@@ -102,20 +98,21 @@ def _still_wanted(case: Case, failed: Intervention, error: str) -> bool:
 
 def _closed(case: Case, event: e.LeadClosed) -> None:
     """The relationship ended; nothing more goes out."""
-    case.drop_planned(Rule.CLOSED, f"the lead was closed as {event.outcome}")
-    case.withdraw(None, Rule.CLOSED, f"closed as {event.outcome}")
+    drop_planned(case, Rule.CLOSED, f"the lead was closed as {event.outcome}")
+    withdraw_all(case, Rule.CLOSED, f"closed as {event.outcome}")
     if case.record.episode:
         outbox.close_episode(
             case, case.record.episode, "converted" if event.outcome == "won" else "churned", event.value_cents
         )
     case.record.closed, case.record.closed_at = event.outcome, case.now
     case.leave_stage()
+    settle_all(case, f"the lead was closed as {event.outcome}")
 
 
 def erase(case: Case) -> None:
     """Take back what is not out yet, and end what others may wait for; the caller forgets the rest."""
-    case.drop_planned(Rule.ERASED, "the lead was erased")
-    case.withdraw(None, Rule.ERASED, "the lead was erased")
+    drop_planned(case, Rule.ERASED, "the lead was erased")
+    withdraw_all(case, Rule.ERASED, "the lead was erased")
     if case.record.episode:
         outbox.close_episode(case, case.record.episode, "expired", None)
     case.record.profile = Profile()  # nothing published from here on says who it was

@@ -1,7 +1,7 @@
 """Which leads are judged but never contacted, so that what contacting changes can be measured."""
 
 from streams.ids import bucket
-from streams.policy import Holdout
+from streams.thresholds import Holdout
 
 BUCKETS = 10_000
 

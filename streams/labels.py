@@ -16,7 +16,7 @@ from pydantic import Field
 
 from schemas.units import Days
 from streams.features import DAY, Bools, Floats, Ints
-from streams.policy import Section
+from streams.thresholds import Section
 
 NEVER = -np.inf
 HEALTHY_SHARE = 0.95

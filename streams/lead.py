@@ -24,7 +24,16 @@ from streams.vocabulary import Kind, ReadMood, meaning
 
 __all__ = ["EPOCH_BITS", "FITS", "Folded", "Message", "Out", "Partition", "dead_letter", "fold", "fold_together"]
 
-ABOUT_THE_PAST = frozenset({e.Receipt, e.AcknowledgeEscalation, e.ResolveEscalation, e.CancelInterventions})
+ABOUT_THE_PAST = frozenset(
+    {
+        e.Receipt,
+        e.ApproveIntervention,
+        e.AcknowledgeEscalation,
+        e.SnoozeEscalation,
+        e.ResolveEscalation,
+        e.CancelInterventions,
+    }
+)
 """About a lead that is not known (erased, forgotten) these say nothing, and leave nothing."""
 
 

@@ -9,7 +9,10 @@ from schemas.decisions import Rule
 from schemas.outcomes import Outcome
 from schemas.units import DeliveryStatus
 from streams import outbox
+from streams.planning import drop_planned, reaches_lead, stop_playbooks, withdraw
 from streams.track import apply_receipt, may_take_credit, window_ends
+from streams.vocabulary import Family
+from streams.waiting import Told, hear_word
 
 if TYPE_CHECKING:
     from streams.record import Intervention
@@ -22,9 +25,10 @@ def on_activity(case: Case, event: e.Activity, known: Meaning, at: float) -> Non
     record, rules = case.record, case.policy.episodes
     if isinstance(event, e.MessageReceived) and event.in_reply_to is not None:
         _answered(case, event.in_reply_to)
+    name = event.kind if isinstance(event, e.Custom) else event.type
+    hear_word(case, name, at=at)
     if not known.key or (record.closed and at < record.closed_at):
         return
-    name = event.kind if isinstance(event, e.Custom) else event.type
     converts = name in rules.converting
     if at >= case.signs["last_key"]:  # an older one, told late, says nothing of how the lead is now
         record.closed, record.gone = "", False
@@ -34,8 +38,13 @@ def on_activity(case: Case, event: e.Activity, known: Meaning, at: float) -> Non
     episode = record.episode
     if episode is None or at < episode.opened:
         return
-    case.drop_planned(Rule.RECOVERED, f"the lead came back: {name}", only_playbook=not converts)
-    case.withdraw(None, Rule.RECOVERED, f"the lead came back: {name}")
+    came_back = f"the lead came back: {name}"
+    stages = stop_playbooks(case, "recovery", Rule.RECOVERED, came_back)
+    if known.family == Family.REPLY:
+        stages += stop_playbooks(case, "reply", Rule.RECOVERED, f"the lead answered: {name}")
+    if converts:
+        drop_planned(case, Rule.RECOVERED, came_back)
+    withdraw(case, Rule.RECOVERED, came_back, lambda i: reaches_lead(case, i) and (converts or i.stage in stages))
     if converts:
         told = getattr(event, "amount_cents", None) is not None
         outbox.close_episode(case, episode, "converted", known.cents if told else None)
@@ -46,6 +55,9 @@ def _answered(case: Case, intervention: str) -> None:
     found = next((i for i in case.record.interventions if i.id == intervention and not i.held_out), None)
     if found is not None and apply_receipt(found, DeliveryStatus.RESPONDED):
         outbox.tracked(case, found)
+        if case.record.episode and case.record.episode.number == found.episode:
+            hear_word(case, "responded", Told(found.stage, found.step, found.by))
+            stop_playbooks(case, "reply", Rule.RECOVERED, "the lead answered")
 
 
 def _credit(case: Case, intervention: Intervention, outcome: Outcome, *, final: bool) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from schemas import topics
-from schemas.decisions import Decided, Verdict
+from schemas.decisions import Decided, Rule, Verdict
 from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
 from streams.assess import NOTHING, Judge, assessment, change, measures
+from streams.holdout import held_out
 from streams.ids import derive
 from streams.insight import notes_of_rise
 from streams.playbook import step_of, template_of
@@ -109,6 +110,8 @@ def _decided(
             step=planned.step,
             channel=planned.channel,
             template=template_of(step, planned.channel) if step else None,
+            winner=judgement.winner,
+            rank=judgement.rank,
             arm="holdout" if held_out else "treated",
             propensity=case.policy.holdout.share if held_out else 1 - case.policy.holdout.share,
             probability=case.probability,
@@ -118,6 +121,39 @@ def _decided(
     )
     case.desk.tally["decided", judgement.verdict, judgement.rule, planned.channel] += 1
     return decision
+
+
+def decided_of_lead(
+    case: Case, step: str, verdict: Verdict, rule: Rule, detail: str, escalation: str | None = None
+) -> None:
+    """Publish a decision about the lead as a whole: to escalate it or not, to begin another playbook."""
+    episode = case.record.episode
+    out = held_out(case.policy.holdout, case.tenant, case.lead)
+    number = episode.number if episode else 0
+    share = case.policy.holdout.share
+    case.emit(
+        topics.DECISIONS,
+        Decided(
+            id=derive("dec", case.tenant, case.lead, case.policy.name, number, step, case.assessment_id, case.cause),
+            tenant=case.tenant,
+            lead=case.lead,
+            at=case.at,
+            verdict=verdict,
+            rule=rule,
+            detail=detail,
+            escalation=escalation,
+            assessment=case.assessment_id,
+            episode=number,
+            stage=ORDER[case.stage],
+            step=step,
+            arm="holdout" if out else "treated",
+            propensity=share if out else 1 - share,
+            probability=case.probability,
+            policy_version=case.policy.version,
+            model_version=case.desk.scorer.version,
+        ),
+    )
+    case.desk.tally["decided", verdict, rule, "escalation"] += 1
 
 
 def tracked(case: Case, i: Intervention) -> None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from schemas import topics
 from schemas.commands import DeliverIntervention, Recipient
-from schemas.decisions import Rule, Verdict
+from schemas.decisions import Rank, Rule, Verdict
 from schemas.units import Channel
 from streams import outbox
+from streams.budget import day_of, note
 from streams.caps import trim
 from streams.consent import address_of
-from streams.decide import Judgement, Subject, judge, quiet_window
+from streams.decide import CROWDED, Judgement, Subject, judge, quiet_window
 from streams.explain import in_words
 from streams.features import HOUR
+from streams.planning import add_steps
 from streams.playbook import fallback_of, step_of, template_of
+from streams.rank import cost_of, rank, worth
 from streams.record import Contact, Episode, Intervention, Planned
 from streams.stage import ORDER
 from streams.vector import COLUMN
+from streams.waiting import follow, times_out
 
 if TYPE_CHECKING:
-    from streams.policy import Step
+    from streams.plays import Step
     from streams.rules import Case
 
 ONLY_WATCHING = Judgement(Verdict.HELD, Rule.OPERATOR, "the partition only watches, as activated")
@@ -28,44 +34,98 @@ UNREACHABLE = frozenset({Rule.NO_CONSENT, Rule.SUPPRESSED, Rule.NO_ADDRESS})
 
 
 def run_due_steps(case: Case) -> None:
-    """Judge every planned step whose time has come: the most serious stage first, then in the order of the playbook."""
+    """Judge every planned step whose time has come.
+
+    Staff is told first; of what reaches the lead, that with the highest rank goes first (`rank`), then the most serious
+    stage, then the order of the playbook. Who comes later may find a cap full: the decision names the winner.
+    """
     episode = case.record.episode
     if episode is None:
         return
     case.record.contacts = trim(case.record.contacts, case.now, case.policy.longest_rest_hours)
+    before, winners = list(case.record.contacts), list[Intervention]()
     while True:
         due = [p for p in episode.planned if p.due <= case.now]
         if not due:
             return
-        planned = max(due, key=lambda p: p.stage)
+        planned = max(due, key=partial(_first, case))
+        if planned.waits:
+            times_out(case, planned)
+            continue
         episode.planned.remove(planned)
-        _run(case, episode, planned)
+        _run(case, episode, planned, before, winners)
 
 
-def _run(case: Case, episode: Episode, planned: Planned) -> None:
+def _first(case: Case, planned: Planned) -> tuple[bool, float, int]:
+    step, rule = step_of(case.policy, planned), case.policy.channels.get(planned.channel)
+    if planned.waits or step is None or rule is None or not rule.contacts_lead:
+        return True, 0.0, planned.stage
+    return False, _rank(case, planned, step).score, planned.stage
+
+
+def _rank(case: Case, planned: Planned, step: Step) -> Rank:
+    value = worth(case.record.profile, case.policy, float(case.signs["cents"]))
+    return rank(step, planned, case.policy, value_cents=value, risk=case.probability, now=case.now)
+
+
+def _judge(
+    case: Case,
+    episode: Episode,
+    planned: Planned,
+    step: Step,
+    before: Sequence[Contact],
+    winners: Sequence[Intervention],
+) -> Judgement:
+    record, policy = case.record, case.policy
+    spent, share = 0, 0.0
+    if policy.budget.per_day_cents is not None:
+        share = policy.budget.per_day_cents / case.desk.partitions
+        day = day_of(case.now, policy.quiet_hours.timezone)
+        spent = case.desk.partition.spending.until(case.key, day, case.desk.offset)
+    subject = Subject(
+        case.lead, record.profile, record.consent, record.suppressed, record.contacts, episode.held_out, record.acted,
+        spent, share,
+    )  # fmt: skip
+    ranked = _rank(case, planned, step)
+    told = judge(planned, step, subject, policy, ranked, case.now)
+    if told.rule not in CROWDED or not winners:
+        return told
+    if judge(planned, step, subject._replace(contacts=before), policy, ranked, case.now).rule in CROWDED:
+        return told
+    return told._replace(winner=winners[-1].id, detail=f"{told.detail}; {winners[-1].step} went first")
+
+
+def _run(
+    case: Case, episode: Episode, planned: Planned, before: Sequence[Contact], winners: list[Intervention]
+) -> None:
     step = step_of(case.policy, planned)
     if step is None:
         outbox.decided(case, planned, Judgement(Verdict.HELD, Rule.EXPIRED, "the policy no longer has this step"))
         return
-    record = case.record
-    subject = Subject(case.lead, record.profile, record.consent, record.suppressed, record.contacts, episode.held_out)
-    judgement = judge(planned, subject, case.policy, case.now) if case.desk.acting else ONLY_WATCHING
+    judgement = _judge(case, episode, planned, step, before, winners) if case.desk.acting else ONLY_WATCHING
     decision = outbox.decided(case, planned, judgement)
     match judgement.verdict:
         case Verdict.SENT:
-            _send(case, episode, planned, step, decision)
+            sent = _send(case, episode, planned, step, decision)
+            if case.policy.channels[planned.channel].contacts_lead:
+                winners.append(sent)
+            follow(case, planned, "sent")
         case Verdict.DEFERRED:
+            if judgement.rule is Rule.APPROVAL and not planned.asked:
+                planned.asked = case.now
             planned.due, planned.deferrals = judgement.until or case.now, planned.deferrals + 1
             episode.planned.append(planned)
         case _ if judgement.rule is Rule.HOLDOUT:
-            _note(case, episode, planned, held_out=True)
-        case _ if judgement.rule in UNREACHABLE:
-            _plan_fallback(case, planned, step)
+            _note(case, episode, planned, 0.0, held_out=True)
+            follow(case, planned, "sent")  # as it would have been: the arms are compared
+        case _ if not (judgement.rule in UNREACHABLE and _plan_fallback(case, planned, step)):
+            follow(case, planned, "held")
 
 
-def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: str) -> None:
-    intervention = _note(case, episode, planned, held_out=False)
+def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: str) -> Intervention:
+    intervention = _note(case, episode, planned, cost_of(step, planned, case.policy), held_out=False)
     profile, rule = case.record.profile, case.policy.channels[planned.channel]
+    deadline = max(planned.expires, case.now + HOUR)
     agent = address_of(Channel.AGENT_ALERT, profile, case.lead, case.policy.escalation.target)
     case.emit(
         topics.INTERVENTIONS[planned.channel],
@@ -90,8 +150,8 @@ def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: 
                 timezone=profile.timezone,
                 language=profile.language,
             ),
-            deadline=outbox.instant(max(planned.expires, case.now + HOUR)),
-            quiet=quiet_window(case.policy, profile) if rule.contacts_lead else None,
+            deadline=outbox.instant(deadline),
+            quiet=quiet_window(case.policy, profile, case.now, deadline) if rule.contacts_lead else None,
             fallback=step.fallback,
             decision=decision,
             policy_version=case.policy.version,
@@ -102,9 +162,16 @@ def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: 
     episode.cost_cents += intervention.cost_cents
     if rule.contacts_lead:
         case.record.contacts.append(Contact(case.now, planned.channel))
+    if step.action in case.policy.caps.action_gap_hours:
+        case.record.acted[step.action] = case.now
+    if case.policy.budget.per_day_cents is not None and intervention.cost_cents:
+        day = day_of(case.now, case.policy.quiet_hours.timezone)
+        note(case.record, case.desk.offset, day, intervention.cost_cents)
+        case.desk.partition.spending.add(case.key, day, case.desk.offset, intervention.cost_cents)
+    return intervention
 
 
-def _note(case: Case, episode: Episode, planned: Planned, *, held_out: bool) -> Intervention:
+def _note(case: Case, episode: Episode, planned: Planned, cost_cents: float, *, held_out: bool) -> Intervention:
     intervention = Intervention(
         id=outbox.intervention_id(case, episode.number, planned),
         at=case.now,
@@ -113,32 +180,38 @@ def _note(case: Case, episode: Episode, planned: Planned, *, held_out: bool) -> 
         step=planned.step,
         channel=planned.channel,
         held_out=held_out,
-        cost_cents=0.0 if held_out else case.policy.channels[planned.channel].cost_cents,
+        cost_cents=cost_cents,
         by=planned.by,
     )
     case.record.interventions.append(intervention)
     return intervention
 
 
-def try_fallback(case: Case, failed: Intervention) -> None:
-    """A message that did not get through gives way to the step's next channel, while the episode lasts."""
+def try_fallback(case: Case, failed: Intervention) -> bool:
+    """A message that did not get through gives way to the step's next channel, while the episode lasts; whether there is one."""
     episode = case.record.episode
     if episode is None or episode.number != failed.episode:
-        return
+        return False
     planned = Planned(failed.stage, failed.step, failed.channel, case.now, case.now + 24 * HOUR, by=failed.by)
     step = step_of(case.policy, planned)
-    if step is not None:
-        _plan_fallback(case, planned, step)
+    if step is None:
+        return False
+    if case.record.acted.get(step.action) == failed.at:
+        del case.record.acted[step.action]  # it did not get through: its next channel is not a second one of its kind
+    return _plan_fallback(case, planned, step)
 
 
-def _plan_fallback(case: Case, planned: Planned, step: Step) -> None:
+def _plan_fallback(case: Case, planned: Planned, step: Step) -> bool:
     order = (step.channel, *step.fallback)
     tried = set(order[: order.index(planned.channel) + 1]) if planned.channel in order else set(order)
     channel = fallback_of(step, tried)
-    if channel is not None:
-        case.add_steps(
-            [Planned(planned.stage, planned.step, channel, case.now, planned.expires, planned.deferrals, planned.by)]
-        )
+    if channel is None:
+        return False
+    add_steps(
+        case,
+        [Planned(planned.stage, planned.step, channel, case.now, planned.expires, planned.deferrals, planned.by)],
+    )
+    return True
 
 
 def _variables(case: Case, planned: Planned, step: Step) -> dict[str, str | int | float | bool | None]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from schemas.errors import StateUnreadable
 from streams import state as durable
+from streams.budget import Spending
 from streams.features import ROW, FeatureTable, Ints
 
 IN_ONE_PIECE = 1000
@@ -53,6 +54,7 @@ class Partition:
         self.table = FeatureTable()
         self.records: dict[int, bytes] = {}
         self.state = durable.PartitionState()
+        self._spending: Spending | None = None
         self._touched: set[int] = set()
         self._erased: set[bytes] = set()
         self._faded: set[bytes] = set()
@@ -66,6 +68,7 @@ class Partition:
         Raises:
             StateUnreadable: A record is damaged; names its offset.
         """
+        self._spending = None
         rows: dict[bytes, bytes] = {}
         for key, value, offset in records:
             row = durable.plain_row(value)
@@ -116,6 +119,14 @@ class Partition:
         else:
             self.records[row] = record
 
+    @property
+    def spending(self) -> Spending:
+        """What was spent on the leads of tenants with a budget; gathered when first asked for."""
+        if self._spending is None:
+            held = ((self.table.keys[row] or b"", durable.decode_record(data)) for row, data in self.records.items())
+            self._spending = Spending(held)
+        return self._spending
+
     def changes(self) -> tuple[list[tuple[bytes, bytes | None]], list[tuple[bytes, bytes | None]]]:
         """What changed since the last call: leads, then what must follow them in one piece (tombstones, the marker).
 
@@ -152,6 +163,8 @@ class Partition:
         key = self.table.keys[row]
         assert key is not None
         self.records.pop(row, None)
+        if self._spending is not None:
+            self._spending.forget(key)
         self._touched.discard(row)
         (self._faded if faded else self._erased).add(key)
         self.table.forget(key)

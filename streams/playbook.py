@@ -1,8 +1,12 @@
 """Which steps a stage asks for, and when."""
 
+from collections.abc import Sequence
+
+from schemas.events import OrderedAction
 from schemas.units import Channel
 from streams.features import HOUR
-from streams.policy import Policy, Step
+from streams.plays import Step
+from streams.policy import Policy
 from streams.record import Planned
 from streams.stage import ORDER
 
@@ -10,8 +14,12 @@ MOST_ORDERED = 50
 """Steps that wait for their time by operators' orders; more are not taken on."""
 
 
+UNANSWERED = "unanswered_escalation"
+"""The step that makes a task of an escalation that nobody acknowledged."""
+
+
 def plan(policy: Policy, stage: int, entered: float, by: str = "") -> list[Planned]:
-    """The steps of a stage's playbook with their times, counted from when the stage was entered (epoch seconds)."""
+    """The steps of a stage's playbook that wait for nothing, with their times, counted from when it was begun (epoch seconds)."""
     return [
         Planned(
             stage=stage,
@@ -22,11 +30,34 @@ def plan(policy: Policy, stage: int, entered: float, by: str = "") -> list[Plann
             by=by,
         )
         for step in policy.playbooks.of(ORDER[stage]).steps
+        if step.after is None
+    ]
+
+
+def plan_ordered(actions: Sequence[OrderedAction], stage: int, now: float, by: str) -> list[Planned]:
+    """The actions that an operator ordered in place of a playbook's steps."""
+    return [
+        Planned(
+            stage=stage,
+            step=f"ordered_{i}",
+            channel=own.channel,
+            due=now + own.delay_hours * HOUR,
+            expires=now + (own.delay_hours + own.within_hours) * HOUR,
+            by=by,
+            action=own.action,
+            template=own.template,
+        )
+        for i, own in enumerate(actions, 1)
     ]
 
 
 def step_of(policy: Policy, planned: Planned) -> Step | None:
-    """The step a plan speaks of; None when a later policy no longer has it."""
+    """The step a plan speaks of; None when the policy in force has no such step, or not its channel."""
+    if planned.action:
+        if planned.channel not in policy.channels:
+            return None
+        own = {"name": planned.step, "action": planned.action, "channel": planned.channel, "template": planned.template}
+        return Step.model_validate(own)
     return next((s for s in policy.playbooks.of(ORDER[planned.stage]).steps if s.name == planned.step), None)
 
 
@@ -39,3 +70,8 @@ def template_of(step: Step, channel: Channel) -> str:
 def fallback_of(step: Step, tried: set[Channel]) -> Channel | None:
     """The next channel of the step that was not tried yet."""
     return next((c for c in step.fallback if c not in tried), None)
+
+
+def ordered(planned: Planned) -> bool:
+    """Whether an operator ordered it, and not a rule of ours."""
+    return bool(planned.by) and planned.step != UNANSWERED

@@ -1,10 +1,10 @@
-"""Quiet hours: the local hours of a lead in which nothing may be sent.
+"""Quiet hours: the local hours, days off and holidays of a lead, in which nothing may be sent.
 
 Asked twice: by the lead agent when it decides, and by the courier right before the call.
 The window is read on the lead's own wall clock, also in the nights in which that clock is put forward or back.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from schemas.commands import QuietWindow
@@ -16,10 +16,10 @@ SEARCH_MINUTES = 3 * DAY_MINUTES
 
 
 def is_quiet(at: datetime, window: QuietWindow) -> bool:
-    """Whether the lead's wall clock is inside the window: start included, end not.
+    """Whether the lead's wall clock is inside the window (start included, end not), or its calendar shows a day that is off.
 
     Laws: start == end means never quiet; a window over midnight (21:00 to 08:00) is quiet on both sides of it; the
-    answer depends on nothing but the minute that the wall clock shows.
+    answer depends on nothing but the minute and the date that the wall clock shows.
 
     Args:
         at: Any aware instant.
@@ -29,6 +29,8 @@ def is_quiet(at: datetime, window: QuietWindow) -> bool:
         KeyError, ValueError: The zone is unknown (`zoneinfo.ZoneInfoNotFoundError` is a KeyError).
     """
     local = at.astimezone(ZoneInfo(window.timezone))
+    if local.weekday() in window.days_off or local.date() in window.closed:
+        return True
     minute = local.hour * 60 + local.minute
     start, end = window.start_minute, window.end_minute
     return start <= minute < end if start <= end else minute >= start or minute < end
@@ -46,8 +48,22 @@ def quiet_until(at: datetime, window: QuietWindow) -> datetime:
     Returns:
         `at` unchanged, or a full minute in UTC.
     """
-    if not is_quiet(at, window):
-        return at
+    while is_quiet(at, window):
+        at = _end_of_day_off(at, window) or _end_of_hours(at, window)
+    return at
+
+
+def _end_of_day_off(at: datetime, window: QuietWindow) -> datetime | None:
+    """Local midnight after a day that is off as a whole; None when `at` is on no such day."""
+    zone = ZoneInfo(window.timezone)
+    day = at.astimezone(zone).date()
+    if day.weekday() not in window.days_off and day not in window.closed:
+        return None
+    return datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+
+
+def _end_of_hours(at: datetime, window: QuietWindow) -> datetime:
+    """The end of the quiet hours that `at` is in."""
     zone = ZoneInfo(window.timezone)
     now = at.astimezone(UTC).replace(second=0, microsecond=0)
     local = now.astimezone(zone)
@@ -56,4 +72,5 @@ def quiet_until(at: datetime, window: QuietWindow) -> datetime:
     if end.astimezone(zone).utcoffset() == local.utcoffset():
         return end
     # The clock is changed before the window ends: the end may come an hour sooner or later, twice, or not at all.
-    return next(moment for step in range(1, SEARCH_MINUTES) if not is_quiet(moment := now + step * MINUTE, window))
+    hours = window.model_copy(update={"days_off": (), "closed": ()})
+    return next(moment for step in range(1, SEARCH_MINUTES) if not is_quiet(moment := now + step * MINUTE, hours))

@@ -45,6 +45,15 @@ class Planned(Struct, array_like=True, gc=False):
     deferrals: int = 0
     by: str = ""
     """Id of the operator's order; empty for the playbook."""
+    waits: bool = False
+    """Waits for something to be heard, until `due`."""
+    action: str = ""
+    template: str = ""
+    """Of an action that an operator ordered in place of the playbook's steps."""
+    asked: float = 0.0
+    """When a person was asked to agree; 0: nobody was."""
+    approved: str = ""
+    """Who agreed."""
 
 
 class Intervention(Struct, array_like=True, gc=False):
@@ -80,9 +89,15 @@ class Episode(Struct, array_like=True):
     cost_cents: float = 0.0
     sent: int = 0
     planned: list[Planned] = field(default_factory=list)
+    playbook: int = 0
+    """The stage whose playbook was begun last; 0: none was."""
+    handed_on: int = 0
+    """The stage whose playbook was begun because the one before came to nothing; 0: none was."""
+    hand_on_at: float = 0.0
+    """When the next stage's playbook begins; 0: not by itself."""
 
 
-class OpenEscalation(Struct, array_like=True, gc=False):
+class OpenEscalation(Struct, array_like=True):
     """An escalation that somebody has to acknowledge and resolve."""
 
     id: str
@@ -91,6 +106,24 @@ class OpenEscalation(Struct, array_like=True, gc=False):
     target: str
     reason: str
     acknowledged: bool = False
+    told: list[str] = field(default_factory=list)
+    """Who was asked, the one who has it last."""
+    due: float = 0.0
+    """When the next one is asked, or a snooze ends; 0: nothing is waited for."""
+    snoozed: bool = False
+    repeats: int = 0
+    """How often the same was asked again while it was open."""
+    automatic: bool = False
+    """Opened by a rule; ends with the episode it belongs to."""
+    acknowledged_at: float = 0.0
+
+
+class Spent(Struct, array_like=True, gc=False):
+    """What one command cost, where the tenant has a budget: the message's offset, the tenant's day, thousandths of a cent."""
+
+    offset: int
+    day: int
+    milli: int
 
 
 class Told(Struct, array_like=True, gc=False):
@@ -125,6 +158,9 @@ class LeadRecord(Struct, array_like=True):
     """When the lead said what `consent` holds, by channel: what it said before that no longer counts."""
     profile_at: float = 0.0
     """When the newest profile event happened: an older one only fills what is unknown."""
+    acted: dict[str, float] = field(default_factory=dict)
+    """When an action was last taken, for actions with a gap of their own."""
+    spent: list[Spent] = field(default_factory=list)
 
     told: Told | None = None
     """Of the open episode."""
@@ -141,5 +177,9 @@ class LeadRecord(Struct, array_like=True):
     def watched(self) -> bool:
         """Whether an activity event has to go through the rules even when the risk does not move."""
         return (
-            self.episode is not None or bool(self.closed) or self.gone or any(not i.final for i in self.interventions)
+            self.episode is not None
+            or bool(self.closed)
+            or self.gone
+            or any(not i.final for i in self.interventions)
+            or any(o.due for o in self.escalations)
         )

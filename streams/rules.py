@@ -6,32 +6,29 @@ its own. What it concludes goes to the desk's outputs; the lead's row and record
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 
 from schemas import topics
-from schemas.commands import WithdrawIntervention
-from schemas.decisions import Rule, Verdict
+from schemas.decisions import Rule
 from schemas.outcomes import Outcome
-from schemas.units import Channel, DeliveryStatus, Outgoing
+from schemas.units import Outgoing
 from streams import outbox
 from streams.assess import Finding, assessment_id
-from streams.decide import Judgement
 from streams.desk import Desk
 from streams.episode import ending, ends_at
-from streams.escalate import escalate_by_itself
+from streams.escalate import escalate_by_itself, settle_ended, time_is_over
 from streams.features import DAY, Floats
 from streams.holdout import held_out
 from streams.ids import life_of
 from streams.outreach import run_due_steps
 from streams.partition import Out
-from streams.playbook import MOST_ORDERED, plan
-from streams.record import WATCHED, Episode, LeadRecord, Planned
-from streams.stage import ORDER, next_stage
+from streams.planning import begin_playbook, drop_planned, hand_on, make_task
+from streams.record import WATCHED, Episode, LeadRecord
+from streams.stage import next_stage
 from streams.state import decode_record, encode_record
-from streams.track import RANK, forget_old, outcome_without_life, window_ends
+from streams.track import forget_old, outcome_without_life, window_ends
 from streams.vector import vectors
 
 CRITICAL = 3
@@ -60,6 +57,11 @@ class Case:
         self._look_again: float | None = None
         if not self.born:
             desk.table.rows["born"][row] = life_of(tenant, lead, cause)
+
+    @property
+    def key(self) -> bytes:
+        """`tenant:lead`."""
+        return f"{self.tenant}:{self.lead}".encode()
 
     @property
     def at(self) -> datetime:
@@ -105,7 +107,7 @@ class Case:
 
     def put(self, topic: topics.Topic, value: bytes) -> None:
         """The same for a message that is in bytes already."""
-        self.desk.outputs.append(Out(topic.name, f"{self.tenant}:{self.lead}".encode(), value))
+        self.desk.outputs.append(Out(topic.name, self.key, value))
 
     # -- risk and stage ---------------------------------------------------------------------------------------------
 
@@ -168,8 +170,7 @@ class Case:
         episode = self.open_episode()
         episode.peak_stage = max(episode.peak_stage, stage)
         episode.peak_probability = max(episode.peak_probability, probability)
-        self.drop_planned(Rule.STAGE_PASSED, f"the lead is in {ORDER[stage]} now", only_playbook=True)
-        self.add_steps(plan(self.policy, stage, self.now))
+        begin_playbook(self, stage)
         if stage == CRITICAL:
             escalate_by_itself(self, "entered critical_risk")
 
@@ -200,54 +201,6 @@ class Case:
             self.desk.tally["episode", "opened"] += 1
         return record.episode
 
-    # -- what we plan ----------------------------------------------------------------------------------------------
-
-    def add_steps(self, steps: Sequence[Planned]) -> None:
-        """Plan these, but no step by the same channel twice in an episode: the same intent has the same id."""
-        episode = self.record.episode
-        assert episode is not None
-        known = {i.id for i in self.record.interventions}
-        known.update(outbox.intervention_id(self, episode.number, p) for p in episode.planned)
-        ordered = sum(bool(p.by) for p in episode.planned)
-        for planned in steps:
-            if outbox.intervention_id(self, episode.number, planned) in known:
-                continue
-            if planned.by and ordered >= MOST_ORDERED:
-                detail = f"{ordered} steps ordered by operators are waiting already; cancel them, or order again later"
-                outbox.decided(self, planned, Judgement(Verdict.HELD, Rule.OPERATOR, detail))
-                continue
-            ordered += bool(planned.by)
-            episode.planned.append(planned)
-
-    def drop_planned(self, rule: Rule, detail: str, *, only_playbook: bool = False) -> None:
-        """Steps that will not happen; each is written down."""
-        episode = self.record.episode
-        if episode is None:
-            return
-        dropped = [p for p in episode.planned if not (only_playbook and p.by)]
-        episode.planned = [p for p in episode.planned if only_playbook and p.by]
-        for planned in dropped:
-            outbox.decided(self, planned, Judgement(Verdict.HELD, rule, detail))
-
-    def withdraw(self, channel: Channel | None, why: Rule, reason: str) -> None:
-        """Tell couriers, once, not to send what is not confirmed as out yet (None: on all channels to the lead)."""
-        for i in self.record.open_interventions():
-            rule = self.policy.channels.get(i.channel)
-            concerned = i.channel == channel if channel else rule is not None and rule.contacts_lead
-            out = i.withdrawn or RANK[i.status] > RANK[DeliveryStatus.QUEUED]
-            if not concerned or out:
-                continue
-            i.withdrawn = True
-            if not i.held_out:  # of a held-out lead nothing is under way, but the same is noted
-                outbox.withdrawn(self, i, Judgement(Verdict.WITHDRAWN, why, reason))
-                self.emit(
-                    topics.INTERVENTIONS[i.channel],
-                    WithdrawIntervention(
-                        id=i.id, tenant=self.tenant, lead=self.lead, at=self.at, channel=i.channel, reason=reason
-                    ),
-                )
-                self.desk.tally["withdrawn", i.channel] += 1
-
     # -- closing the file ------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
@@ -262,10 +215,14 @@ class Case:
         if record.episode:
             end = ending(record.episode, rules, stage=self.stage, last_key=self.last_key, now=self.now)
             if end and not (end != "churned" and record.ordered()):
-                self.drop_planned(Rule.RECOVERED if end == "re_engaged" else Rule.EXPIRED, f"the episode ended: {end}")
+                drop_planned(self, Rule.RECOVERED if end == "re_engaged" else Rule.EXPIRED, f"the episode ended: {end}")
                 outbox.close_episode(self, record.episode, end, None)
                 if end == "churned":
                     self.go_quiet()
+        hand_on(self)
+        settle_ended(self)
+        for unanswered in time_is_over(self):
+            make_task(self, unanswered)
         run_due_steps(self)
         record.interventions = forget_old(record.interventions, record.episode.number if record.episode else 0)
         self._put_away()
@@ -280,6 +237,9 @@ class Case:
         if record.episode:
             times.append(ends_at(record.episode, self.policy.episodes, self.last_key))
             times.extend(p.due for p in record.episode.planned)
+            if record.episode.hand_on_at:
+                times.append(record.episode.hand_on_at)
+        times.extend(o.due for o in record.escalations if o.due)
         times.extend(window_ends(i, self.policy.episodes.attribution_days) for i in record.open_interventions())
         table.due[self.row] = min(float(table.due[self.row]), *times)
         table.rows["flags"][self.row] = WATCHED if record.watched() else 0

@@ -94,7 +94,7 @@ def _unseen(stretch: Stretch) -> Columns | None:
 def _apply(partition: Partition, fresh: Columns, i: int, found: Strokes, env: Env, done: Folded) -> None:
     """The rules for one message."""
     body, meaning = about_lead(fresh.values[i]), fresh.meanings[i]
-    desk = desk_of(partition, body.tenant, env, done, fresh.now[i])
+    desk = desk_of(partition, body.tenant, env, done, fresh.now[i], fresh.offsets[i])
     case = Case(desk, fresh.rows[i], body.tenant, body.lead, body.id, found.after[i])
     if type(body) is e.EraseLead:
         erase(case)

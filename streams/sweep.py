@@ -9,6 +9,7 @@ import numpy as np
 from streams.assess import Finding, Judge
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
+from streams.escalate import settle_all
 from streams.features import Floats, Ints, lead_of
 from streams.limits import limits_of
 from streams.partition import Folded, Partition
@@ -54,11 +55,13 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
     whose = [judges[i] for i in which[calm].tolist()]
     looked = Looked(due[calm], [cause] * len(calm), np.full(len(calm), now), x[calm], p[calm], limits.at(calm), whose)
     done.outputs.extend(out for _, out in publish(table, looked, done.tally))
-    for i in np.flatnonzero(loud).tolist():
+    # In the order of their keys: one lead's step may take what is left of the tenant's budget for the day.
+    for i in sorted(np.flatnonzero(loud).tolist(), key=lambda i: table.keys[int(due[i])] or b""):
         row = int(due[i])
         tenant, lead = lead_of(table.keys[row])
-        case = Case(desk_of(partition, tenant, env, done, now), row, tenant, lead, cause, held[i])
+        case = Case(desk_of(partition, tenant, env, done, now, offset), row, tenant, lead, cause, held[i])
         if case.is_over():
+            settle_all(case, "the lead was forgotten")
             partition.forget(row, faded=True)
             continue
         live = bool(held["events"][i]) and case.is_live()

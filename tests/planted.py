@@ -15,7 +15,8 @@ from agents.snapshots import ActivityLog
 from schemas.units import Channel
 from streams.features import DAY, Bools
 from streams.labels import Label
-from streams.policy import ChannelRule, Policy
+from streams.policy import Policy
+from streams.thresholds import ChannelRule
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS = 330

@@ -17,7 +17,7 @@ from tests.worlds import ROOT
 
 LAYERS = {"schemas": set(), "streams": {"schemas"}, "agents": {"schemas", "streams"}}
 OURS = {"schemas", "streams", "agents", "deploy", "tests"}
-PURE_THIRD_PARTY = {"pydantic", "numpy", "msgspec"}
+PURE_THIRD_PARTY = {"pydantic", "numpy", "msgspec", "holidays", "phonenumbers"}
 IMPURE = {
     "asyncio", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "socket", "subprocess", "sys",
     "tempfile",
@@ -67,7 +67,7 @@ def test_deploy_imports_no_streams() -> None:
 
 @pytest.mark.parametrize("path", _files("streams"), ids=lambda p: p.name)
 def test_streams_are_pure(path: Path) -> None:
-    """No clock, chance, threads, files or network; only the standard library, pydantic, numpy, msgspec; no async."""
+    """No clock, chance, threads, files or network; only the standard library, pydantic, numpy, msgspec and pinned data; no async."""
     for name in _imports(path):
         top = name.split(".")[0]
         assert top in sys.stdlib_module_names | PURE_THIRD_PARTY | {"schemas", "streams"}, f"imports {name}"
@@ -84,7 +84,18 @@ def test_streams_are_pure(path: Path) -> None:
 
 def test_the_fold_is_light_to_import() -> None:
     """No LightGBM, no broker client, no web server: a worker without a model does not pay for one."""
-    heavy = ("lightgbm", "scipy", "sklearn", "pandas", "faust", "aiokafka", "redis", "aiohttp", "phonenumbers")
+    heavy = (
+        "lightgbm",
+        "scipy",
+        "sklearn",
+        "pandas",
+        "faust",
+        "aiokafka",
+        "redis",
+        "aiohttp",
+        "phonenumbers",
+        "holidays",
+    )
     code = f"import sys, streams.lead, streams.replay; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -16,6 +16,7 @@ from streams.lead import Message, Out, Partition, fold
 from streams.policy import Policy, parse_policy
 from streams.replay import replay
 from streams.risk import RuleScorer
+from streams.story import merged
 
 ROOT = Path(__file__).parents[1]
 POLICY_FILE = ROOT / "deploy" / "policies" / "real_estate.toml"
@@ -25,12 +26,7 @@ START = datetime(2026, 1, 5, 15, tzinfo=UTC)
 
 def policy(changes: Mapping[str, Any] | None = None) -> Policy:
     """The default policy, with some keys changed (nested dictionaries are merged)."""
-    return parse_policy(_merged(tomllib.loads(POLICY_FILE.read_text()), changes or {}), "test policy")
-
-
-def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    both = {k: _merged(base[k], v) if isinstance(v, Mapping) and k in base else v for k, v in changes.items()}
-    return base | both
+    return parse_policy(merged(tomllib.loads(POLICY_FILE.read_text()), changes or {}), "test policy")
 
 
 def env(default: Policy | None = None, **tenants: Policy) -> Env:

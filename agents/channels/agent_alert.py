@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 
 from agents.channels.base import Rendered, refused
 from agents.channels.in_app import ping_redis, redis_answer
+from agents.channels.parts import PARTS
 from agents.channels.redis_list import push_once, read_list
 from schemas.commands import DeliverIntervention, Variable
 from schemas.units import Channel, DeliveryStatus
@@ -18,7 +19,7 @@ class AgentAlertChannel:
     """Stores an alert, then publishes it. `delivered` stands for the stored one: it can be read from then on."""
 
     name = Channel.AGENT_ALERT
-    parts = ("txt",)
+    parts = PARTS[Channel.AGENT_ALERT]
     sent_status = DeliveryStatus.DELIVERED
 
     def __init__(self, redis: "Redis") -> None:

@@ -19,6 +19,7 @@ import aiosmtplib
 from pydantic import SecretStr
 
 from agents.channels.base import Rendered, refused
+from agents.channels.parts import PARTS
 from schemas.commands import DeliverIntervention, Variable
 from schemas.errors import Unavailable
 from schemas.units import Channel, DeliveryStatus
@@ -62,7 +63,7 @@ class EmailChannel:
     """Hands each mail over on a connection of its own; one recipient a message."""
 
     name = Channel.EMAIL
-    parts = ("subject", "txt", "html")
+    parts = PARTS[Channel.EMAIL]
 
     def __init__(self, server: SmtpServer) -> None:
         """Keep the address; nothing connects yet."""

@@ -8,6 +8,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from agents.channels.base import Rendered
+from agents.channels.parts import PARTS
 from agents.channels.redis_list import TTL_S, push_once, read_list
 from schemas.commands import DeliverIntervention, Variable
 from schemas.errors import Unavailable
@@ -19,7 +20,7 @@ class InAppChannel:
     """Writes messages where the app looks for them."""
 
     name = Channel.IN_APP
-    parts = ("txt",)
+    parts = PARTS[Channel.IN_APP]
     sent_status = DeliveryStatus.DELIVERED
 
     def __init__(self, redis: "Redis") -> None:

@@ -16,6 +16,7 @@ from yarl import URL
 
 from agents.channels.addresses import CheckedResolver, ForbiddenAddressError, is_loopback, is_public, literal
 from agents.channels.base import Rendered, refused
+from agents.channels.parts import PARTS
 from agents.couriers.clock import utc_now
 from schemas.commands import DeliverIntervention, Variable
 from schemas.units import Channel, DeliveryStatus
@@ -52,7 +53,7 @@ class WebhookChannel:
     """
 
     name = Channel.WEBHOOK
-    parts: tuple[str, ...] = ()
+    parts = PARTS[Channel.WEBHOOK]
     sent_status = DeliveryStatus.DELIVERED
 
     def __init__(self, endpoints: Mapping[str, Endpoint], *, allow_loopback: bool = False) -> None:

@@ -75,18 +75,45 @@ def explain(
     )  # fmt: skip
 
 
-def print_story(entries: "list[Entry]", *, as_json: bool = False) -> None:
-    """Print a story, a line each."""
+WHY = ("risk", "decision", "escalation")
+
+
+def why(
+    tenant: Annotated[str, typer.Argument(help="like acme")],
+    lead: Annotated[str, typer.Argument(help="the lead's id within the tenant")],
+    step: Annotated[str, typer.Option(help="only decisions about this step, like call_task")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
+    last: Annotated[int, typer.Option(min=1, help="newest so many lines")] = 50,
+) -> None:
+    """Why a lead was, or was not, contacted: each decision with its rule, the winner, and what it rested on."""
+    from agents.timeline import story
+
+    settings = load(Settings)
+    entries = wait(story(settings.bootstrap, settings.topic_prefix, tenant, lead))
+    told = [e for e in entries if e.kind in WHY and (not step or (e.kind == "decision" and step in e.text))]
+    if not told:
+        fail(
+            NOT_FOUND,
+            f"nothing was decided about {tenant}:{lead}{f', {step}' if step else ''}; `lead show` has all there is",
+        )
+    print_story(told[-last:], as_json=as_json, rested=True)
+
+
+def print_story(entries: "list[Entry]", *, as_json: bool = False, rested: bool = False) -> None:
+    """Print a story, a line each; with what decisions rested on, if asked."""
     if as_json:
         for entry in entries:
             line = {"at": entry.at.isoformat(), "kind": entry.kind, "text": entry.text}
             line |= {"note": entry.note} if entry.note else {}
+            line |= {"inputs": entry.inputs} if rested and entry.inputs else {}
             out.print(json.dumps(line), markup=False, soft_wrap=True)
         return
     table = Table.grid(padding=(0, 2))
     for entry in entries:
         when, kind = Text(f"{entry.at:%Y-%m-%d %H:%M}", style="dim"), Text(entry.kind, style=COLOURS[entry.kind])
         table.add_row(when, kind, Text(entry.text))
+        if rested and entry.inputs:
+            table.add_row("", "", Text(entry.inputs, style="dim"))
     out.print(table)
     for note in dict.fromkeys(entry.note for entry in entries if entry.note):
         out.print(f"[dim]({note})[/]")

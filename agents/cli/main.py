@@ -9,6 +9,7 @@ from rich.markup import escape
 from agents.cli import agree, dlq, grade, inbox, lead, ledger, model, policy, tables, topics, worker
 from agents.cli.common import CONFIG, FAILED, UNAVAILABLE, USAGE, err, out
 from agents.cli.replay import demo, replay
+from agents.cli.simulate import simulate
 from agents.settings import ROOT
 from schemas.errors import LeadkeeperError, Unavailable
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command(epilog="Example: leadkeeper demo --keep")(demo)
 app.command(epilog="Example: leadkeeper replay log.csv.gz --mapping my.toml --speed 60x")(replay)
+app.command(epilog="Example: leadkeeper simulate --policy new.toml --from-log events.jsonl --days 30")(simulate)
 app.command(name="train", epilog="Example: leadkeeper train log.parquet --mapping my.toml --until 2026-03-01")(
     model.train_command
 )
@@ -36,6 +38,7 @@ model.app.command(name="agree", epilog="Example: leadkeeper model agree log.csv.
 model.app.command(name="grade", epilog="Example: leadkeeper model grade --to grade.json")(grade.grade)
 app.add_typer(worker.app, name="worker")
 app.add_typer(topics.app, name="topics")
+app.command(epilog="Example: leadkeeper why acme L-1001 --step call_task")(lead.why)
 app.add_typer(lead.app, name="lead")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")

@@ -6,37 +6,119 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.cli.common import CONFIG, UNAVAILABLE, fail, load, out, wait
-from agents.settings import LeadSettings, Settings
+from agents.cli.common import CONFIG, FAILED, NOT_FOUND, UNAVAILABLE, USAGE, err, fail, load, out, wait
+from agents.settings import ROOT, LeadSettings, Settings
 from schemas.errors import LeadkeeperError, Unavailable
 
 if TYPE_CHECKING:
     from schemas.policies import PolicyPublished
+    from streams.policy import Policy
 
-app = typer.Typer(no_args_is_help=True, help="Policies: check, activate, watch, act.")
+app = typer.Typer(no_args_is_help=True, help="Policies: check, show, compare, try on stories, publish, activate.")
 
 At = Annotated[datetime | None, typer.Option(help="where the log carries its own time: from which moment on (UTC)")]
 
 
-@app.command(epilog="Example: leadkeeper policy check deploy/policies/real_estate.toml")
-def check(file: Annotated[Path, typer.Argument(help="a policy file", exists=True, dir_okay=False)]) -> None:
-    """Read a policy and say what it asks for. Ends with 78 when a key is unknown or a value impossible."""
-    from agents.library import load_policy
-    from streams.stage import ORDER
+File = Annotated[Path, typer.Argument(help="a policy file", exists=True, dir_okay=False)]
+TEMPLATES = ROOT / "deploy/templates"
+STORIES = ROOT / "deploy/policies/stories"
 
+
+@app.command(epilog="Example: leadkeeper policy check deploy/policies/real_estate.toml")
+def check(
+    file: File, templates: Annotated[Path, typer.Option(help="folder with the message texts")] = TEMPLATES
+) -> None:
+    """Look for everything wrong with a policy; each with its line and remedy. Ends with 78 when there is anything."""
+    policy = _checked(file, templates)
+    out.print(f"{policy.name}, version {policy.version}: valid")
+
+
+@app.command(epilog="Example: leadkeeper policy show deploy/policies/real_estate.toml")
+def show(
+    file: File, every: Annotated[bool, typer.Option("--all", help="every key with its value, defaults too")] = False
+) -> None:
+    """Say what a policy asks for."""
+    from agents.policyfile.tell import in_short, keys_of
+
+    policy = _read(file)
+    out.print(f"[bold]{policy.name}[/], version {policy.version}")
+    lines = (f"{key} = {value}" for key, value in keys_of(policy).items()) if every else in_short(policy)
+    for line in lines:
+        out.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: leadkeeper policy diff deploy/policies/real_estate.toml new.toml")
+def diff(
+    old: Annotated[Path, typer.Argument(help="a policy file", exists=True, dir_okay=False)],
+    new: Annotated[Path, typer.Argument(help="another one", exists=True, dir_okay=False)],
+) -> None:
+    """Say which keys differ, defaults included. Ends with 1 when any does."""
+    from agents.policyfile.tell import differences
+
+    found = differences(_read(old), _read(new))
+    for key, before, after in found:
+        out.print(f"{key}: {_said(before)} -> {_said(after)}", markup=False, soft_wrap=True)
+    if found:
+        raise typer.Exit(FAILED)
+    out.print("no key differs")
+
+
+@app.command(name="test", epilog="Example: leadkeeper policy test deploy/policies/real_estate.toml")
+def try_command(
+    file: File,
+    stories: Annotated[
+        list[Path] | None,
+        typer.Option(help="a file with stories; left out: <policy name>.toml in deploy/policies/stories", exists=True),
+    ] = None,
+) -> None:
+    """Play the stories of a policy: given these events at these times, expect these decisions. Ends with 1 if one fails."""
+    from agents.policyfile.trial import try_stories
+
+    policy = _read(file)
+    files = stories or [STORIES / f"{policy.name}.toml"]
+    if missing := [path for path in files if not path.is_file()]:
+        fail(NOT_FOUND, f"no stories at {missing[0]}; write some there, or name a file with --stories")
+    failed = 0
     try:
-        policy = load_policy(file)
+        for trial in try_stories(file, files):
+            failed += not trial.held
+            out.print(f"[{'green' if trial.held else 'red'}]{'holds' if trial.held else 'FAILS'}[/]  ", end="")
+            out.print(trial.title, markup=False, soft_wrap=True)
+            for line in trial.differences:
+                out.print(f"    {line}", markup=False, soft_wrap=True)
     except LeadkeeperError as error:
         fail(CONFIG, str(error))
-    out.print(f"{policy.name}, version {policy.version}: valid")
-    for stage, threshold in zip(ORDER[1:], policy.stages.enter, strict=True):
-        steps = ", ".join(f"{s.name} by {s.channel}" for s in policy.playbooks.of(stage).steps)
-        out.print(f"  {stage} from {threshold:g}: {steps or 'no steps'}")
-    caps, quiet = policy.caps, policy.quiet_hours
-    out.print(
-        f"  at most {caps.max_per_day} a day and {caps.max_per_week} a week; quiet {quiet.start} to {quiet.end}; "
-        f"holdout {policy.holdout.share:.0%}"
-    )
+    if failed:
+        fail(
+            FAILED,
+            f"{failed} stories do not hold under {file.name}: correct the policy, or the story (- expected, + told)",
+        )
+
+
+@app.command(epilog="Example: leadkeeper policy publish deploy/policies/real_estate.toml --tenant acme")
+def publish(
+    file: File,
+    tenant: Annotated[str, typer.Option(help="whose it is; *: of every tenant without one of its own")] = "*",
+    templates: Annotated[Path, typer.Option(help="folder with the message texts")] = TEMPLATES,
+) -> None:
+    """Put a policy that passes its check on the topic of versions. `activate` puts it in force.
+
+    A tenant's own policy belongs to the version of the same number: publish it before that of everyone is published or activated.
+    """
+    from pydantic import ValidationError
+
+    from agents.policyfile import publish as topic
+
+    policy, settings = _checked(file, templates), load(Settings)
+    try:
+        message = topic.announcement(policy, tenant, datetime.now(UTC))
+    except ValidationError as error:
+        fail(USAGE, f"--tenant {tenant}: {error.errors()[0]['msg']}; write * or a tenant's id")
+    try:
+        wait(topic.publish(settings.bootstrap, settings.topic_prefix, message))
+    except Unavailable as error:
+        fail(UNAVAILABLE, str(error))
+    out.print(f"published {policy.name}, version {policy.version}, for {'every tenant' if tenant == '*' else tenant}")
 
 
 @app.command(name="activate", epilog="Example: leadkeeper policy activate deploy/policies/real_estate_v2.toml")
@@ -48,22 +130,12 @@ def activate_command(
     at: At = None,
 ) -> None:
     """Put a new version in force without a restart."""
-    from agents.library import load_policy
-    from schemas.policies import PolicyPublished
+    from agents.policyfile.publish import announcement
 
     settings = load(LeadSettings)
-    try:
-        policy = load_policy(file)
-    except LeadkeeperError as error:
-        fail(CONFIG, str(error))
+    policy = _checked(file, TEMPLATES)
     now = _moment(at)
-    announce = PolicyPublished(
-        id=f"policy-{policy.name}-{policy.version}",
-        tenant="*",
-        at=now,
-        version=policy.version,
-        policy=policy.model_dump(mode="json"),
-    )
+    announce = announcement(policy, "*", now)
     _tell(settings, "policy", policy.version, now, announce)
 
 
@@ -77,6 +149,31 @@ def watch(at: At = None) -> None:
 def act(at: At = None) -> None:
     """Act again. Leads that were at risk before are not messaged for that alone; the next rise counts."""
     _tell(load(Settings), "acting", True, _moment(at))
+
+
+def _read(file: Path) -> "Policy":
+    """The policy, where it can be read; else ends with 78."""
+    return _checked(file, None)
+
+
+def _checked(file: Path, templates: Path | None) -> "Policy":
+    """The policy, where nothing is wrong with it; else says all of it and ends with 78. No folder: texts are not asked for."""
+    from agents.policyfile.check import check_policy
+
+    try:
+        policy, problems = check_policy(file, templates)
+    except LeadkeeperError as error:
+        fail(CONFIG, str(error))
+    for line, (place, what, remedy) in problems:
+        where = f"{file}:{line}" if line else str(file)
+        err.print(f"{where}: {'.'.join(map(str, place)) or 'policy'}: {what}; {remedy}", markup=False, soft_wrap=True)
+    if policy is None or problems:
+        fail(CONFIG, f"{file.name}: {len(problems)} {'thing is' if len(problems) == 1 else 'things are'} wrong")
+    return policy
+
+
+def _said(value: object) -> str:
+    return "(not there)" if value is None else str(value)
 
 
 def _tell(

@@ -51,7 +51,8 @@ def test_there_are_the_commands_that_the_readme_names() -> None:
     assert told >= {
         "demo", "replay", "train", "worker lead", "worker couriers", "worker report", "topics create", "topics check",
         "lead show", "dlq list", "dlq show", "dlq redrive", "ledger list", "inbox read", "inbox acknowledge",
-        "model list", "model show", "model promote", "policy check", "policy activate", "policy watch", "policy act",
+        "model list", "model show", "model promote", "policy check", "policy show", "policy diff",
+        "policy test", "policy publish", "policy activate", "policy watch", "policy act",
     }  # fmt: skip
 
 

@@ -53,6 +53,13 @@ def test_a_rejected_event_is_told_with_its_reason_not_as_if_it_had_happened(prod
     assert {line["kind"] for line in told} <= set(COLOURS)
 
 
+def test_why_tells_decisions_and_risk_only(product: Product) -> None:
+    done = product.run("why", product.tenant, LEAD, "--json")
+    assert done.code == 0, done.err
+    assert {json.loads(line)["kind"] for line in done.out.splitlines()} == {"risk"}
+    assert product.run("why", product.tenant, LEAD, "--step", "call_task").code == 66
+
+
 def test_dead_letters_fit_eighty_columns_and_those_of_the_inbox_can_be_sent_again(product: Product) -> None:
     done = product.run("dlq", "list", "--topic", EVENTS.name)
     assert done.code == 0, done.err

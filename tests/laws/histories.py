@@ -20,12 +20,37 @@ from tests.worlds import START, lead_named, message, policy
 
 SPACING = 16
 """Offsets are this far apart, so that something can be put in between without moving anything else."""
-BUSY = {
-    "quiet_hours": {"start": "00:00", "end": "00:00"},
-    "caps": {"max_per_day": 1, "max_per_week": 2, "cooldown_hours": 0},
-    "channels": {"email": {"max_per_week": 3, "min_gap_hours": 0}},
+NOTE = {"action": "market_update", "channel": "email", "template": "early_warning.email", "cost_cents": 9.0}
+BUSY: dict[str, Any] = {
+    "quiet_hours": {"start": "00:00", "end": "00:00", "days_off": ["tuesday"], "holidays": "US"},
+    "caps": {"max_per_day": 1, "max_per_week": 2, "cooldown_hours": 0, "action_gap_hours": {"market_update": 30}},
+    "channels": {"email": {"max_per_week": 3, "min_gap_hours": 0, "cost_cents": 12.5}, "crm_task": {"cost_cents": 8.0}},
     "holdout": {"share": 0.3},
     "vocabulary": {"demo_watched": {"family": "intent", "key": True}},
+    "budget": {"per_day_cents": 25.0},
+    "escalation": {
+        "chain": ["owner", "manager", "lead-of-sales"],
+        "task_template": "critical_risk.crm_task",
+        "working_hours": {"start": "08:00", "end": "12:00"},
+    },
+    "approvals": {"actions": ["special_offer"], "expires_after_hours": 30},
+    "playbooks": {
+        "early_warning": {
+            "hand_on_after_hours": 60,
+            "stop_on": ["reply", "opt_out"],
+            "steps": [
+                {**NOTE, "name": "gentle_note", "fallback": ["in_app"]},
+                {
+                    **NOTE,
+                    "name": "thanks",
+                    "channel": "in_app",
+                    "after": {"step": "gentle_note", "on": ["opened", "sent"]},
+                },
+                {**NOTE, "name": "again", "after": {"step": "gentle_note", "unless": ["delivered", "item_saved"]}},
+                {**NOTE, "name": "task", "channel": "crm_task", "after": {"step": "again", "on": ["held", "failed"]}},
+            ],
+        }
+    },
 }
 EAGER = {"version": "2", "stages": {"early_warning": 0.25, "active_risk": 0.5, "critical_risk": 0.7, "dwell_hours": 1}}
 POLICIES: dict[str, dict[str, Policy]] = {
@@ -39,6 +64,7 @@ LEADS: tuple[tuple[str, str], ...] = (
     ("acme", lead_named("H", tenant="acme", out=True)),
     ("busy", lead_named("B", tenant="busy", out=False, share=0.3)),
     ("acme", lead_named("P", tenant="acme", out=False)),  # known by its profile only
+    ("busy", lead_named("C", tenant="busy", out=False, share=0.3)),  # shares its tenant's budget with the fourth
 )
 ACTIVITIES: tuple[dict[str, Any], ...] = (
     {"type": "page_viewed", "seconds": 12.5},
@@ -71,7 +97,8 @@ PROFILES: tuple[dict[str, Any], ...] = (
     {"email": "ann@harbour-homes.com", "timezone": "Europe/Berlin", "name": "Ann"},
     {"email": None, "owner": "kim"},
     {"email": "bo@harbour-homes.com", "timezone": "Asia/Tokyo", "value_cents": 12_000_00},
-    {"timezone": None, "manager": "lee"},
+    {"timezone": None, "manager": "lee", "phone": "+14155550132", "region": "US-CA"},
+    {"timezone": None, "phone": None, "region": "DE-BY"},
     {},
 )
 CONSENTS: tuple[dict[str, Any], ...] = (
@@ -89,14 +116,21 @@ ACTIVATIONS: tuple[dict[str, Any], ...] = (
     {"acting": True},
     {"model": "rule-1"},
 )
+OWN: tuple[dict[str, Any], ...] = (
+    {"action": "special_offer", "channel": "email", "template": "critical_risk.email", "within_hours": 96},
+    {"action": "special_offer", "channel": "in_app", "template": "critical_risk.in_app", "delay_hours": 3},
+    {"action": "market_update", "channel": "email", "template": "early_warning.email"},
+    {"action": "immediate_call", "channel": "crm_task", "template": "critical_risk.crm_task"},
+)
 STATUSES = ("delivered", "failed", "bounced", "opened", "responded", "queued", "clicked")
 GARBAGE: tuple[bytes, ...] = (b"{", b"[]", b"\xff", b'{"type":"nope"}', b'{"v":1,"type":"page_viewed","id":"g"}')
 KINDS = (
     *["activity"] * 8, *["wait"] * 8, *["receipts"] * 3, *["trigger"] * 2, *["consent"] * 2, *["again"] * 2,
-    "long_wait", "jump", "late", "profile", "escalate", "acknowledge", "resolve", "cancel", "close", "erase",
+    "approve", "own_actions", "long_wait", "jump", "late", "profile", "escalate", "acknowledge", "snooze", "resolve",
+    "cancel", "close", "erase",
     "activate", "garbage",
 )  # fmt: skip
-WHO = (0, 0, 0, 0, 1, 1, 1, 2, 3, 4)
+WHO = (0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5)
 """Most of it happens to the two leads that share an id, so that one thing leads to another."""
 Step = tuple[str, int, int]
 STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(WHO), st.integers(0, 99)), min_size=25, max_size=45)
@@ -131,7 +165,7 @@ class Builder:
             self.now += timedelta(hours=every)
             self.add({"type": "tick", "partition": 0})
 
-    def step(self, kind: str, who: int, n: int) -> None:  # noqa: C901, PLR0912 - a table of what may happen
+    def step(self, kind: str, who: int, n: int) -> None:  # noqa: C901, PLR0912, PLR0915 - a table of what may happen
         match kind:
             case "activity":
                 self.now += timedelta(minutes=7 * (n % 5))
@@ -162,6 +196,14 @@ class Builder:
                     )
             case "trigger":
                 self.tell(who, {"type": "trigger_intervention", "stage": ORDER[1 + n % 3], "by": "kim"})
+            case "own_actions":
+                self.tell(who, {"type": "trigger_intervention", "stage": ORDER[2], "by": "kim", "actions": OWN})
+            case "approve":
+                for order in [b["id"] for b, _ in self.sent.get(who, []) if "actions" in b][-2:]:
+                    asked = own_intervention(who, self.born.get(who, 0), 1 + n // 50, order)
+                    self.tell(
+                        who, {"type": "approve_intervention", "intervention": asked, "approved": n % 3 > 0, "by": "lee"}
+                    )
             case "escalate":
                 self.tell(who, {"type": "escalate_lead", "reason": "asked for a manager", "by": "kim"})
             case "acknowledge":
@@ -173,6 +215,13 @@ class Builder:
                         "by": "lee",
                     },
                 )
+            case "snooze":
+                body = {
+                    "escalation": escalation_of(who, self.born.get(who, 0), 1 + n % 2),
+                    "until": (self.now + timedelta(hours=n)).isoformat(),
+                    "reason": "on holiday",
+                }
+                self.tell(who, {"type": "snooze_escalation", "by": "lee", **body})
             case "resolve":
                 body = {
                     "escalation": escalation_of(who, self.born.get(who, 0), 1 + n % 2),
@@ -196,7 +245,14 @@ class Builder:
                 self.add(GARBAGE[n % len(GARBAGE)])
 
 
-SAY_NOTHING_OF_THE_UNKNOWN = {"receipt", "acknowledge_escalation", "resolve_escalation", "cancel_interventions"}
+SAY_NOTHING_OF_THE_UNKNOWN = {
+    "receipt",
+    "acknowledge_escalation",
+    "resolve_escalation",
+    "cancel_interventions",
+    "approve_intervention",
+    "snooze_escalation",
+}
 ACTIVITY_TYPES = {a["type"] for a in ACTIVITIES}
 
 
@@ -211,6 +267,14 @@ def interventions_of(who: int, born: int, episode: int) -> list[tuple[str, Chann
         for channel in (step.channel, *step.fallback)
         if channel in {Channel.EMAIL, Channel.IN_APP}
     ]
+
+
+def own_intervention(who: int, born: int, episode: int, order: str) -> str:
+    """Id of the offer by e-mail that an order brings about, in that episode and at that stage."""
+    tenant, lead = LEADS[who]
+    return derive(
+        "int", tenant, lead, POLICIES[""][EVERYONE].name, born, episode, f"{ORDER[2]}.ordered_1.{order}", "email"
+    )
 
 
 def escalation_of(who: int, born: int, number: int) -> str:
@@ -228,7 +292,7 @@ def build(steps: list[Step]) -> list[Message]:
 
 
 KNOWN: list[Step] = [
-    *((kind, who, 0) for who in range(4) for kind in ("profile", "activity")),
+    *((kind, who, 0) for who in (0, 1, 2, 3, 5) for kind in ("profile", "activity")),
     ("profile", 4, 0),
 ]
 

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import holidays
 from hypothesis import given
 
 from schemas.topics import ESCALATIONS, INTERVENTIONS
 from schemas.units import Channel
-from streams.env import EVERYONE
+from streams.env import EVERYONE, Env
 from streams.holdout import held_out
 from streams.lead import Message
 from streams.policy import Policy
@@ -30,20 +31,26 @@ class Known:
     """What an honest reader of the log knows of one lead."""
 
     zone: str | None = None
+    phone: str | None = None
+    region: str | None = None
     was_closed: bool = False
     opted_out: set[str] = field(default_factory=set)
     contacts: list[tuple[datetime, str]] = field(default_factory=list)
 
 
-def deliveries(log: list[Message]) -> Iterator[tuple[tuple[str, str], dict[str, Any], Known]]:  # noqa: C901 - a table
+def deliveries(  # noqa: C901 - a table
+    log: list[Message], world: Env = ENV
+) -> Iterator[tuple[tuple[str, str], dict[str, Any], Known]]:
     """Each command to deliver, with what was known of its lead when it was given."""
     known: dict[tuple[str, str], Known] = defaultdict(Known)
-    for m, outputs in trace(log, ENV):
+    for m, outputs in trace(log, world):
         body = _body(m)
         who = (body.get("tenant", ""), body.get("lead", ""))
         match body.get("type"):
-            case "profile_updated" if "timezone" in body:
-                known[who].zone = body["timezone"]
+            case "profile_updated":
+                known[who].zone = body.get("timezone", known[who].zone)
+                known[who].phone = body.get("phone", known[who].phone)
+                known[who].region = body.get("region", known[who].region)
             case "consent_changed" if body["allowed"]:
                 known[who].opted_out.discard(body["channel"])
             case "consent_changed":
@@ -58,6 +65,8 @@ def deliveries(log: list[Message]) -> Iterator[tuple[tuple[str, str], dict[str, 
                 lead = (command["tenant"], command["lead"])
                 if known[lead].was_closed and command["recipient"]["timezone"] is None:
                     known[lead].zone = None  # a closed lead is forgotten after 30 days, but for its refusals
+                if known[lead].was_closed and command["recipient"]["phone"] is None:
+                    known[lead].phone = known[lead].region = None
                 yield lead, command, known[lead]
                 if command["channel"] in REACHES_LEAD:
                     known[lead].contacts.append((datetime.fromisoformat(command["at"]), command["channel"]))
@@ -100,10 +109,18 @@ def never_more_than_the_cap_in_any_window(at: datetime, channel: str, known: Kno
 
 
 def never_in_quiet_hours(at: datetime, known: Known, rules: Policy) -> None:
-    """On the lead's own clock; on the tenant's where the lead's zone is not known."""
+    """On the lead's own clock, else its phone's, else its region's, else the tenant's; nor on days off and holidays."""
+    by_phone = {"+14155550132": "America/Los_Angeles"}.get(known.phone or "")
+    by_region = {"DE-BY": "Europe/Berlin"}.get(known.region or "")
+    local = at.astimezone(ZoneInfo(known.zone or by_phone or by_region or "America/New_York"))
     if rules.quiet_hours.start != rules.quiet_hours.end:
-        local = at.astimezone(ZoneInfo(known.zone or "America/New_York"))
         assert 9 <= local.hour < 20, f"{local} is quiet"
+    if rules.quiet_hours.days_off:
+        assert local.isoweekday() != 2, "Tuesday is a day off"
+    if rules.quiet_hours.holidays:
+        country, _, state = (known.region or "US").partition("-")
+        off = holidays.country_holidays(country, subdiv=state or None, years=local.year)
+        assert local.date() not in off, f"{local} is a holiday"
 
 
 @MODEST

@@ -14,7 +14,13 @@ from tests.worlds import START, env, lead_named, message, policy
 
 CALM: Mapping[str, Any] = {
     "quiet_hours": {"start": "00:00", "end": "00:00"},
-    "caps": {"max_per_day": 1000, "max_per_week": 1000, "cooldown_hours": 0},
+    "caps": {
+        "max_per_day": 1000,
+        "max_per_week": 1000,
+        "cooldown_hours": 0,
+        "action_gap_hours": dict.fromkeys(("market_update", "immediate_call", "special_offer"), 0),
+    },
+    "approvals": {"actions": []},
     "channels": {c: {"max_per_week": 1000, "min_gap_hours": 0} for c in ("email", "in_app")},
 }
 """Nothing keeps a step from going out but the rule that a test is about."""

@@ -127,7 +127,7 @@ def test_a_step_may_only_use_a_channel_that_is_described_and_names_differ() -> N
         "channels": only_email,
         "playbooks": {"active_risk": {"steps": [step]}},
     }
-    with pytest.raises(ValueError, match=r"playbooks.active_risk.ring uses sms, which \[channels\] does not describe"):
+    with pytest.raises(ValueError, match=r"step ring uses sms, which \[channels\] does not describe"):
         Policy.model_validate(raw)
     raw["playbooks"]["active_risk"]["steps"] = [{**step, "fallback": []}] * 2
     with pytest.raises(ValueError, match="same name"):

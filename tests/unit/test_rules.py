@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.decisions import Rule, Verdict
+from schemas.decisions import Rank, Rule, Verdict
 from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus, Stage
 from streams.caps import WEEK, over_cap, trim
 from streams.consent import address_of, refuses
 from streams.cooldown import cooling
-from streams.decide import Subject, judge
+from streams.decide import Judgement, Subject, judge
 from streams.episode import ending, ends_at
 from streams.explain import in_words, reasons_of
 from streams.features import DAY
@@ -23,6 +23,7 @@ from streams.health import BANDS, PARTS, confidence, health
 from streams.holdout import held_out
 from streams.ids import bucket, derive, fingerprint
 from streams.playbook import fallback_of, plan, step_of, template_of
+from streams.policy import Policy
 from streams.record import Contact, Episode, Intervention, Planned, Profile
 from streams.risk import FAMILIES, level_of
 from streams.silence import FIRST_LOOK, LONGEST_STEP, PRECISION, next_looks
@@ -186,6 +187,14 @@ def _planned(channel: Channel = E, *, expires_h: float = 72, by: str = "") -> Pl
     return Planned(2, "personal_email", channel, NOON, NOON + expires_h * HOUR, by=by)
 
 
+STEP = POLICY.playbooks.active_risk.steps[1]
+RANK_OF_NOTHING = Rank(value_cents=0, effect=0.1, cost_cents=0.0, hours_left=1.0, score=0.0)
+
+
+def _told(planned: Planned, subject: Subject, rules: Policy, now: float) -> Judgement:
+    return judge(planned, STEP, subject, rules, RANK_OF_NOTHING, now)
+
+
 def _subject(**changes: Any) -> Subject:
     known = Profile(email="a@example.com", timezone="America/New_York")
     return Subject(
@@ -223,21 +232,21 @@ EVERYTHING: dict[str, Any] = {
 def test_the_arbiter_asks_in_this_order(lifted: list[str], now: float, verdict: Verdict, rule: Rule) -> None:
     """With every objection at once, the first decides; lift it, and the next one does."""
     subject = _subject(**{k: v for k, v in EVERYTHING.items() if k not in lifted})
-    told = judge(_planned(), subject, POLICY, now)
+    told = _told(_planned(), subject, POLICY, now)
     assert (told.verdict, told.rule) == (verdict, rule)
 
 
 def test_the_arbiter_after_caps() -> None:
     """Cooldown comes after caps; an objection that outlives the step holds it; so does a step whose time has passed."""
     two_a_day = policy({"caps": {"max_per_day": 2}})
-    told = judge(_planned(), _subject(contacts=[Contact(NOON - HOUR, S)]), two_a_day, NOON)
+    told = _told(_planned(), _subject(contacts=[Contact(NOON - HOUR, S)]), two_a_day, NOON)
     assert (told.verdict, told.rule, told.until) == (Verdict.DEFERRED, Rule.COOLDOWN, NOON + 19 * HOUR)
-    told = judge(_planned(expires_h=2), _subject(contacts=[Contact(NOON - HOUR, S)]), two_a_day, NOON)
+    told = _told(_planned(expires_h=2), _subject(contacts=[Contact(NOON - HOUR, S)]), two_a_day, NOON)
     assert (told.verdict, told.rule, told.until) == (Verdict.HELD, Rule.COOLDOWN, None)
-    told = judge(_planned(expires_h=-1), _subject(), POLICY, NOON)
+    told = _told(_planned(expires_h=-1), _subject(), POLICY, NOON)
     assert (told.verdict, told.rule) == (Verdict.HELD, Rule.EXPIRED)
-    assert judge(_planned(by="op-1"), _subject(), POLICY, NOON).rule is Rule.OPERATOR
-    task = judge(
+    assert _told(_planned(by="op-1"), _subject(), POLICY, NOON).rule is Rule.OPERATOR
+    task = _told(
         _planned(Channel.CRM_TASK), _subject(consent={"all": False}, contacts=[Contact(NOON, S)]), POLICY, NIGHT
     )
     assert task.verdict is Verdict.SENT, "staff may be told at night"

@@ -1,25 +1,18 @@
 """Every message text renders, with and without what may be missing, and leads never read about scores."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from agents.channels.parts import PARTS
 from agents.channels.templates import MAX_BYTES, Templates, UnrenderableError
 from schemas.commands import Variable
 from schemas.units import Channel, Stage
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "templates"
-PARTS: dict[Channel, tuple[str, ...]] = {
-    Channel.EMAIL: ("subject", "txt", "html"),
-    Channel.IN_APP: ("txt",),
-    Channel.AGENT_ALERT: ("txt",),
-    Channel.SMS: ("txt",),
-    Channel.PUSH: ("title", "txt"),
-    Channel.PHONE: ("txt",),
-    Channel.CRM_TASK: ("title", "txt"),
-    Channel.CRM_WORKFLOW: ("txt",),
-}
+SPOKEN = [channel for channel, parts in PARTS.items() if parts]
 FOR_LEADS = {Channel.EMAIL, Channel.IN_APP, Channel.SMS, Channel.PUSH}
 STAGES = [stage for stage in Stage if stage is not Stage.NONE]
 ACTIONS = (
@@ -43,7 +36,7 @@ def templates() -> Templates:
 
 @pytest.mark.parametrize("variables", [FULL, BARE], ids=["full", "bare"])
 @pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("channel", PARTS)
+@pytest.mark.parametrize("channel", SPOKEN)
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_text_renders(
     templates: Templates, stage: Stage, channel: Channel, action: str, variables: dict[str, Variable]
@@ -118,3 +111,16 @@ def test_a_broken_template_is_told_not_raised(tmp_path: Path, source: str, says:
     (tmp_path / "bad.txt.j2").write_text(source)
     with pytest.raises(UnrenderableError, match=says):
         Templates(tmp_path).render("bad", ("txt",), FULL)
+
+
+@pytest.mark.parametrize("policy", sorted((FOLDER.parent / "policies").glob("*.toml")), ids=lambda p: p.stem)
+def test_no_policy_tells_a_lead_of_scores(templates: Templates, policy: Path) -> None:
+    """Every text that a shipped policy sends to a lead reads well with and without a name, and speaks of no risk."""
+    for book in tomllib.loads(policy.read_text())["playbooks"].values():
+        for step in book["steps"]:
+            for channel in FOR_LEADS & {Channel(step["channel"]), *map(Channel, step.get("fallback", ()))}:
+                template = f"{step['template'].removesuffix('.' + step['channel'])}.{channel}"
+                for variables in (FULL, BARE):
+                    texts = templates.render(template, PARTS[channel], variables | {"action": step["action"]})
+                    words = " ".join(texts.values())
+                    assert not re.search(r"churn|risk|probab|score|72|silent|None", words, re.IGNORECASE), template

@@ -1,0 +1,64 @@
+"""A policy in words and as its keys, and what differs between two."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from streams.plays import Step
+from streams.policy import Policy
+from streams.stage import ORDER
+
+
+class Difference(NamedTuple):
+    """One key that differs; None where a side does not have it."""
+
+    key: str
+    old: Any
+    new: Any
+
+
+def in_short(policy: Policy) -> Iterator[str]:
+    """What a policy asks for, a line each."""
+    for stage, threshold in zip(ORDER[1:], policy.stages.enter, strict=True):
+        steps = policy.playbooks.of(stage).steps
+        yield f"{stage} from {threshold:g}: {'' if steps else 'no steps'}".rstrip()
+        yield from (f"  {step_in_words(step)}" for step in steps)
+        if hours := policy.playbooks.of(stage).hand_on_after_hours:
+            yield f"  hand on after {hours:g} h"
+    caps, quiet = policy.caps, policy.quiet_hours
+    yield f"at most {caps.max_per_day} a day and {caps.max_per_week} a week, {caps.cooldown_hours:g} h between two"
+    yield f"quiet {quiet.start} to {quiet.end} in the lead's zone, else in {quiet.timezone}"
+    yield f"holdout {policy.holdout.share:.0%} ({policy.holdout.salt}); escalations to {policy.escalation.target}"
+
+
+def step_in_words(step: Step) -> str:
+    """One step on one line."""
+    ways = " or ".join((step.channel, *step.fallback))
+    when = f", {step.delay_hours:g} h later" if step.delay_hours else ""
+    if step.after is not None:
+        words = " or ".join(step.after.on or step.after.unless)
+        how = "is" if step.after.on else "is not"
+        when = f", if {step.after.step} {how} {words} in {step.after.within_hours:g} h{when}"
+    return f"{step.name}: {step.action} by {ways}{when}, within {step.within_hours:g} h"
+
+
+def keys_of(policy: Policy) -> dict[str, Any]:
+    """Every key with its value, defaults too: dotted, steps by their name."""
+    return dict(_flat("", policy.model_dump(mode="json")))
+
+
+def differences(old: Policy, new: Policy) -> list[Difference]:
+    """Keys whose value differs, in alphabetical order."""
+    a, b = keys_of(old), keys_of(new)
+    return [Difference(key, a.get(key), b.get(key)) for key in sorted(a | b) if a.get(key) != b.get(key)]
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(f"{name}.{key}" if name else str(key), inner)
+    elif isinstance(value, list) and value and all(isinstance(v, Mapping) and "name" in v for v in value):
+        for i, inner in enumerate(value, 1):
+            yield f"{name}.{inner['name']}", f"step {i}"
+            yield from _flat(f"{name}.{inner['name']}", {k: v for k, v in inner.items() if k != "name"})
+    elif value is not None:
+        yield name, sorted(value) if isinstance(value, list) and name.endswith("converting") else value

@@ -1,0 +1,87 @@
+"""Orders of operators on the inbox, in the imperative: start, agree, escalate, take on, settle, cancel, erase."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.activity import LeadMessage
+from schemas.units import Action, Channel, Incoming, MessageId, ShortText, UtcTime
+
+
+class OrderedAction(Incoming):
+    """An action of an operator's own, in place of the playbook's steps."""
+
+    action: Action
+    channel: Channel
+    template: Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=128)]
+    delay_hours: Annotated[float, Field(ge=0, le=720)] = 0.0
+    within_hours: Annotated[float, Field(gt=0, le=720)] = 48.0
+
+
+class TriggerIntervention(LeadMessage):
+    """An operator starts the playbook of a stage by hand, or actions of their own; stage none has no playbook."""
+
+    type: Literal["trigger_intervention"]
+    stage: Literal["early_warning", "active_risk", "critical_risk"]
+    by: ShortText
+    actions: Annotated[tuple[OrderedAction, ...], Field(max_length=10)] = ()
+
+
+class EscalateLead(LeadMessage):
+    """An operator hands the lead to a manager."""
+
+    type: Literal["escalate_lead"]
+    reason: ShortText
+    by: ShortText
+
+
+class AcknowledgeEscalation(LeadMessage):
+    """Somebody took the escalation on."""
+
+    type: Literal["acknowledge_escalation"]
+    escalation: MessageId
+    by: ShortText
+
+
+class SnoozeEscalation(LeadMessage):
+    """Somebody will look at it later; until then nobody else is asked."""
+
+    type: Literal["snooze_escalation"]
+    escalation: MessageId
+    by: ShortText
+    until: UtcTime
+    reason: ShortText
+
+
+class ResolveEscalation(LeadMessage):
+    """The escalation is done."""
+
+    type: Literal["resolve_escalation"]
+    escalation: MessageId
+    by: ShortText
+    outcome: ShortText
+
+
+class CancelInterventions(LeadMessage):
+    """An operator stops what is planned for the lead."""
+
+    type: Literal["cancel_interventions"]
+    by: ShortText
+    reason: ShortText | None = None
+
+
+class ApproveIntervention(LeadMessage):
+    """A person agrees, or does not, to a step that waits for it; its id stands in the decision that asked."""
+
+    type: Literal["approve_intervention"]
+    intervention: MessageId
+    approved: bool = True
+    by: ShortText
+    reason: ShortText | None = None
+
+
+class EraseLead(LeadMessage):
+    """Forget the lead: state is removed, open commands withdrawn."""
+
+    type: Literal["erase_lead"]
+    by: ShortText

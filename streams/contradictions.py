@@ -1,0 +1,99 @@
+"""What a policy says that cannot be: keys that are right by themselves and wrong together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from schemas.units import Channel
+from streams.plays import DECIDED, RECEIPTS
+from streams.stage import ORDER
+from streams.vocabulary import BUILT_IN, CONNECTED
+
+if TYPE_CHECKING:
+    from streams.policy import Policy
+
+
+class Finding(NamedTuple):
+    """What is wrong, at which key, and what to do about it."""
+
+    place: tuple[str | int, ...]
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """One sentence that names the key."""
+        return f"{'.'.join(map(str, self.place))}: {self.what}; {self.remedy}"
+
+
+class ContradictionError(ValueError):
+    """Raised while a policy is read; holds all that was found."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        """Say them all."""
+        super().__init__("; ".join(map(str, findings)))
+        self.findings = findings
+
+
+def contradictions(policy: Policy) -> Iterator[Finding]:
+    """Everything that keeps a policy from being used."""
+    yield from _channels(policy)
+    yield from _conversions(policy)
+    yield from _waits(policy)
+    if policy.escalation.task_template is not None and Channel.CRM_TASK not in policy.channels:
+        what = "makes a CRM task, but [channels] does not describe crm_task"
+        yield Finding(("escalation", "task_template"), what, "add a section [channels.crm_task], or take it out")
+
+
+def _waits(policy: Policy) -> Iterator[Finding]:
+    for stage in ORDER[1:]:
+        steps = policy.playbooks.of(stage).steps
+        before = {step.name: step.after.step for step in steps if step.after}
+        for i, step in enumerate(steps):
+            if step.after is None:
+                continue
+            place = ("playbooks", str(stage), "steps", i, "after")
+            if step.after.step not in {s.name for s in steps}:
+                what = f"step {step.name} comes after {step.after.step!r}, which this playbook does not have"
+                yield Finding((*place, "step"), what, "name a step of the same playbook")
+            elif step.name in _chain(step.name, before):
+                yield Finding(
+                    (*place, "step"), f"step {step.name} waits for itself", "let one of the steps begin first"
+                )
+            for key, words in (("on", step.after.on), ("unless", step.after.unless)):
+                for word in words:
+                    if word not in {*DECIDED, *RECEIPTS, *BUILT_IN, "call_completed", *policy.vocabulary}:
+                        what = f"{word!r} is nothing that can be heard"
+                        remedy = f"write one of {', '.join((*DECIDED, *RECEIPTS))}, or a kind of event"
+                        yield Finding((*place, key), what, remedy)
+
+
+def _chain(name: str, before: Mapping[str, str]) -> list[str]:
+    """The steps that come before a step; itself among them where they go round."""
+    found: list[str] = []
+    while name in before and before[name] not in found:
+        name = before[name]
+        found.append(name)
+    return found
+
+
+def _channels(policy: Policy) -> Iterator[Finding]:
+    for stage in ORDER[1:]:
+        for i, step in enumerate(policy.playbooks.of(stage).steps):
+            place = ("playbooks", str(stage), "steps", i)
+            for key, channel in (("channel", step.channel), *(("fallback", c) for c in step.fallback)):
+                if channel not in policy.channels:
+                    what = f"step {step.name} uses {channel}, which [channels] does not describe"
+                    yield Finding((*place, key), what, f"add a section [channels.{channel}], or take another channel")
+
+
+def _conversions(policy: Policy) -> Iterator[Finding]:
+    place = ("episodes", "converting")
+    for name in sorted(policy.episodes.converting):
+        kind = policy.kinds.get(name) or (CONNECTED if name == "call_completed" else BUILT_IN.get(name))
+        if kind is None:
+            what = f"{name!r} is no event type and no kind of the vocabulary"
+            yield Finding(place, what, f"correct it, or describe it under [vocabulary.{name}]")
+        elif not kind.key:
+            what = f"{name!r} is no sign of life"
+            yield Finding(place, what, f"take it out, or set key = true under [vocabulary.{name}]")

@@ -1,0 +1,66 @@
+"""Steps of a policy that can never go out, whatever a lead does: valid keys, and yet a mistake."""
+
+from collections.abc import Iterator
+
+from schemas.units import Channel
+from streams.contradictions import Finding
+from streams.plays import Playbook, Step
+from streams.policy import Policy
+from streams.stage import ORDER
+from streams.vocabulary import BUILT_IN
+
+
+def unreachable(policy: Policy) -> Iterator[Finding]:
+    """What no lead will ever meet, with the key that keeps it from happening."""
+    for stage in ORDER[1:]:
+        playbook = policy.playbooks.of(stage)
+        for i, step in enumerate(playbook.steps):
+            place = ("playbooks", str(stage), "steps", i)
+            yield from _step(policy, step, place)
+            yield from _unaffordable(policy, step, place)
+            if word := _always_stopped(policy, playbook, step):
+                what = f"step {step.name} waits for {word}, which is a sign of life and ends the playbook"
+                yield Finding(
+                    (*place, "after", "on"), what, 'take "recovery" out of stop_on, or wait for something else'
+                )
+
+
+def _step(policy: Policy, step: Step, place: tuple[str | int, ...]) -> Iterator[Finding]:
+    ways = (step.channel, *step.fallback)
+    if step.channel in step.fallback or len(set(ways)) < len(ways):
+        what = f"step {step.name} falls back on a channel that it has tried"
+        yield Finding((*place, "fallback"), what, "name each channel once")
+    shut = [c for c in ways if policy.channels[c].contacts_lead and _never(policy, c)]
+    if shut == list(ways):
+        what = f"step {step.name} can never go out: {_never(policy, step.channel)} is 0"
+        yield Finding((*place, "channel"), what, "raise that cap, or take another channel")
+
+
+def _unaffordable(policy: Policy, step: Step, place: tuple[str | int, ...]) -> Iterator[Finding]:
+    day = policy.budget.per_day_cents
+    cheapest = min(policy.channels[c].cost_cents for c in (step.channel, *step.fallback)) + step.cost_cents
+    if day is not None and cheapest > day:
+        what = f"step {step.name} can never go out: it costs {cheapest / 100:,.2f}, and budget.per_day_cents is {day / 100:,.2f}"
+        yield Finding((*place, "cost_cents"), what, "raise the budget, or take a cheaper channel")
+
+
+def _always_stopped(policy: Policy, playbook: Playbook, step: Step) -> str:
+    """The event a step waits for, where the same event ends the playbook; empty where it waits for something else too."""
+    if step.after is None or not step.after.on or "recovery" not in playbook.stop_on:
+        return ""
+    if all(_sign_of_life(policy, word) for word in step.after.on):
+        return " or ".join(step.after.on)
+    return ""
+
+
+def _sign_of_life(policy: Policy, word: str) -> bool:
+    kind = policy.kinds.get(word) or BUILT_IN.get(word)
+    return kind is not None and kind.key
+
+
+def _never(policy: Policy, channel: Channel) -> str:
+    """The cap that shuts a channel for good; empty where there is none."""
+    for name in ("max_per_day", "max_per_week"):
+        if getattr(policy.caps, name) == 0:
+            return f"caps.{name}"
+    return f"channels.{channel}.max_per_week" if policy.channels[channel].max_per_week == 0 else ""

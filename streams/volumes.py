@@ -1,0 +1,121 @@
+"""What a policy would do, counted from what the fold puts out: stages, sends, cost, what held them back, escalations."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from schemas.topics import ASSESSMENTS, DECISIONS, ESCALATIONS
+from schemas.units import Channel, Stage
+from streams.partition import Out
+from streams.policy import Policy
+from streams.stage import ORDER
+
+LIMITS = ("cap_total", "cap_channel", "cooldown", "action_gap", "budget")
+"""Rules by which a step is kept back because too much went out already."""
+_RANK = {str(stage): i for i, stage in enumerate(ORDER)}
+
+
+class Choice(NamedTuple):
+    """One step for one lead in one episode."""
+
+    lead: str
+    episode: int
+    stage: str
+    step: str
+    channel: str | None
+
+
+class Verdict(NamedTuple):
+    """What was decided about it last, and when (ISO 8601)."""
+
+    verdict: str
+    rule: str
+    at: str
+    detail: str
+
+
+@dataclass
+class Volumes:
+    """Counts under one policy."""
+
+    policy: Policy
+    entered: Counter[Stage] = field(default_factory=Counter)
+    sent: Counter[Channel] = field(default_factory=Counter)
+    cost_cents: float = 0.0
+    kept: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(held or deferred, rule) -> how often."""
+    escalations: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(day, who was asked first) -> how many."""
+    contacts: Counter[str] = field(default_factory=Counter)
+    """Lead -> messages that reached it."""
+    outpaced: int = 0
+    """Steps that another one, in the same moment, kept from going out."""
+    choices: dict[Choice, Verdict] = field(default_factory=dict)
+
+    def take(self, outputs: Iterable[Out]) -> None:
+        """Count these; they must come in order."""
+        for out in outputs:
+            if out.headers or out.value is None:
+                continue
+            if out.topic == ASSESSMENTS.name:
+                self._assessed(json.loads(out.value))
+            elif out.topic == DECISIONS.name:
+                self._decided(json.loads(out.value))
+            elif out.topic == ESCALATIONS.name:
+                told = json.loads(out.value)
+                if told["status"] == "open":
+                    self.escalations[told["at"][:10], told["target"]] += 1
+
+    def _assessed(self, told: dict[str, Any]) -> None:
+        if _RANK[told["stage"]] > _RANK[told["previous_stage"]]:
+            self.entered[Stage(told["stage"])] += 1
+
+    def _decided(self, told: dict[str, Any]) -> None:
+        verdict, channel = told["verdict"], told["channel"]
+        if verdict == "sent":
+            self.sent[Channel(channel)] += 1
+            self.cost_cents += told["rank"]["cost_cents"] if told["rank"] else 0.0
+            if self.policy.channels[Channel(channel)].contacts_lead:
+                self.contacts[told["lead"]] += 1
+        elif verdict in {"held", "deferred"}:
+            self.kept[verdict, told["rule"]] += 1
+            self.outpaced += told["winner"] is not None
+        choice = Choice(told["lead"], told["episode"], told["stage"], told["step"], channel)
+        self.choices[choice] = Verdict(verdict, told["rule"], told["at"], told["detail"])
+
+    def limited(self) -> int:
+        """How often a cap, a rest, a gap or the budget kept a step back."""
+        return sum(n for (_, rule), n in self.kept.items() if rule in LIMITS)
+
+    def contacted(self) -> dict[str, int]:
+        """How many leads got so many messages: 1, 2, 3, 4 and more."""
+        counts = Counter(min(n, 4) for n in self.contacts.values())
+        return {f"{n}" if n < 4 else "4 or more": counts[n] for n in range(1, 5)}
+
+
+class Difference(NamedTuple):
+    """A step about which two policies end up deciding differently; None: it never came up."""
+
+    choice: Choice
+    old: Verdict | None
+    new: Verdict | None
+
+
+def differing(old: Volumes, new: Volumes) -> list[Difference]:
+    """Steps whose last verdict, rule or time differ, in the order of time."""
+    found = [
+        Difference(choice, old.choices.get(choice), new.choices.get(choice))
+        for choice in dict.fromkeys((*old.choices, *new.choices))
+    ]
+    return sorted((d for d in found if _short(d.old) != _short(d.new)), key=_when)
+
+
+def _short(verdict: Verdict | None) -> tuple[str, str, str] | None:
+    return verdict and (verdict.verdict, verdict.rule, verdict.at)
+
+
+def _when(difference: Difference) -> tuple[str, Choice]:
+    times = [v.at for v in (difference.old, difference.new) if v is not None]
+    return min(times), difference.choice._replace(channel=difference.choice.channel or "")

@@ -1,0 +1,92 @@
+"""Steps that wait for something: begun when it is heard, or when it is not; dropped otherwise. How a playbook branches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from schemas.decisions import Rule, Verdict
+from streams import outbox
+from streams.decide import Judgement
+from streams.features import HOUR
+from streams.planning import add_steps
+from streams.playbook import step_of
+from streams.record import Planned
+from streams.stage import ORDER
+
+if TYPE_CHECKING:
+    from streams.record import Episode
+    from streams.rules import Case
+
+
+class Told(NamedTuple):
+    """A step about which something was heard: its stage, its name, and whose order it was."""
+
+    stage: int
+    step: str
+    by: str
+
+
+def follow(case: Case, decided: Planned, word: str) -> None:
+    """A step was sent or held for good: those that wait for something after it begin to wait."""
+    if decided.action:
+        return
+    waiting = [
+        Planned(
+            stage=decided.stage,
+            step=step.name,
+            channel=step.channel,
+            due=case.now + step.after.within_hours * HOUR,
+            expires=case.now + (step.after.within_hours + step.delay_hours + step.within_hours) * HOUR,
+            by=decided.by,
+            waits=True,
+        )
+        for step in case.policy.playbooks.of(ORDER[decided.stage]).steps
+        if step.after is not None and step.after.step == decided.step
+    ]
+    if waiting:
+        add_steps(case, waiting)
+        hear_word(case, word, Told(decided.stage, decided.step, decided.by))
+
+
+def hear_word(case: Case, word: str, about: Told | None = None, at: float | None = None) -> None:
+    """Something was heard of a step, or (None) the lead did something: who waited for it begins, or is dropped.
+
+    What happened (`at`, epoch seconds) before the waiting began was not waited for, however late it is told.
+    """
+    episode = case.record.episode
+    for planned in [p for p in episode.planned if p.waits] if episode else ():
+        step = step_of(case.policy, planned)
+        if step is None or step.after is None:
+            continue
+        if about is not None and about != Told(planned.stage, step.after.step, planned.by):
+            continue
+        if at is not None and at < planned.due - step.after.within_hours * HOUR:
+            continue
+        if word in step.after.on:
+            _begin(planned, case.now, step.delay_hours, step.within_hours)
+        elif word in step.after.unless:
+            _drop(case, planned, f"{step.after.step} came to {word}, so this is not needed")
+
+
+def times_out(case: Case, planned: Planned) -> None:
+    """The time of a waiting step is over: it begins where it waited for silence, or is dropped."""
+    step = step_of(case.policy, planned)
+    if step is not None and step.after is not None and step.after.on:
+        words = " or ".join(step.after.on)
+        _drop(case, planned, f"{step.after.step} did not come to {words} within {step.after.within_hours:g} h")
+    else:  # also what a later policy no longer lets wait
+        delay, within = (step.delay_hours, step.within_hours) if step else (0.0, 0.0)
+        _begin(planned, planned.due, delay, within)
+
+
+def _begin(planned: Planned, now: float, delay_hours: float, within_hours: float) -> None:
+    planned.waits = False
+    planned.due = now + delay_hours * HOUR
+    planned.expires = planned.due + within_hours * HOUR
+
+
+def _drop(case: Case, planned: Planned, detail: str) -> None:
+    episode: Episode | None = case.record.episode
+    assert episode is not None
+    episode.planned.remove(planned)
+    outbox.decided(case, planned, Judgement(Verdict.HELD, Rule.BRANCH, detail))

@@ -1,0 +1,105 @@
+"""`leadkeeper simulate`: a recorded log through two policies, without sending; `policy test` on what a policy brings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from agents.cli.main import app
+from agents.library import load_policy
+from agents.mapping import load_mapping
+from agents.simulate import read_log, simulate, span_of
+from schemas.errors import MappingInvalid
+from schemas.units import Channel
+from streams.replay import replay
+from streams.risk import RuleScorer
+from streams.volumes import Volumes, differing
+from tests.worlds import ROOT, env, policy
+
+SHOP = ROOT / "deploy" / "policies" / "online_shop.toml"
+CLUB = ROOT / "tests" / "fixtures" / "club.csv"
+MAPPING = ROOT / "tests" / "fixtures" / "club.toml"
+
+
+def run(*words: str) -> str:
+    """What a command prints; it must end well."""
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "80"})
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_two_policies_side_by_side(tmp_path: Path) -> None:
+    """The looser one sends more and holds less; where they differ is told; the numbers are those of the fold."""
+    loose = tmp_path / "loose.toml"
+    text = (
+        SHOP.read_text().replace('version = "1"', 'version = "2"').replace("cooldown_hours = 72", "cooldown_hours = 1")
+    )
+    loose.write_text(text.replace("max_per_week = 1\n", "max_per_week = 5\n"))
+    told = run(
+        "simulate", "--policy", str(loose), "--against", str(SHOP), "--from-log", str(CLUB), "--mapping", str(MAPPING),
+        "--days", "40",
+    )  # fmt: skip
+    assert "nothing was sent" in " ".join(told.split())
+    assert "online_shop 1" in told
+    assert "online_shop 2" in told
+    assert max(len(line.rstrip()) for line in told.split("steps end differently")[0].splitlines()) <= 80
+    layout = load_mapping(str(MAPPING))
+    log = read_log([CLUB], layout, contacts=True)
+    span = span_of(log.lines, 40, 6)
+    old, new = (simulate(log.lines, span, layout.policy_with(load_policy(f)), RuleScorer()) for f in (SHOP, loose))
+    assert new.sent.total() > old.sent.total()
+    assert old.limited() > new.limited()
+    assert sum(old.contacted().values()) == len(old.contacts) > 0
+    assert f"{old.sent.total():,}" in told
+    found = differing(old, new)
+    assert f"{len(found):,} of" in told
+    assert differing(old, old) == []
+    with_caps = [d for d in found if d.old and d.old.rule.startswith("cap")]
+    assert with_caps
+    assert all(d.new is None or d.new != d.old for d in with_caps)
+
+
+def test_the_inbox_itself_can_be_replayed(tmp_path: Path) -> None:
+    """JSON lines as they stood on lead.events; ticks of the recording are replaced by those of the simulation."""
+    lines = [
+        {"v": 1, "type": "profile_updated", "id": "p", "tenant": "acme", "lead": "L1", "at": "2026-01-05T14:00:00Z",
+         "email": "ann@example.com", "timezone": "America/New_York"},
+        *({"v": 1, "type": "item_viewed", "id": f"v{d}", "tenant": "acme", "lead": "L1", "item": "x",
+           "at": f"2026-01-{5 + d:02}T15:00:00Z"} for d in (0, 2, 4, 6, 8)),
+        {"v": 1, "type": "tick", "id": "t", "partition": 0, "at": "2026-02-05T15:00:00Z"},
+        {"v": 1, "type": "item_viewed", "id": "last", "tenant": "acme", "lead": "L2", "item": "x", "at": "2026-02-10T15:00:00Z"},
+    ]  # fmt: skip
+    log = tmp_path / "events.jsonl"
+    log.write_text("\n".join(json.dumps(line) for line in lines))
+    told = run(
+        "simulate", "--policy", str(ROOT / "deploy/policies/real_estate.toml"), "--from-log", str(log), "--days", "60"
+    )
+    assert "\n0 of 9 steps end differently" in told
+    read = read_log([log], None, contacts=False)
+    assert len(read.lines) == 7
+    volumes = simulate(read.lines, span_of(read.lines, 60, 1), policy(), RuleScorer())
+    assert volumes.sent[Channel.EMAIL] == 3
+    assert volumes.escalations.total() == 1
+    log.write_text('{"type": "item_viewed"}')
+    with pytest.raises(MappingInvalid, match=r"events.jsonl:1: not a message of lead.events"):
+        read_log([log], None, contacts=False)
+
+
+def test_volumes_are_those_of_the_outputs() -> None:
+    """An empty log leads to nothing, counted as nothing."""
+    volumes = Volumes(policy())
+    volumes.take(replay({0: []}, env()).outputs)
+    assert (volumes.sent.total(), volumes.limited(), volumes.contacted()["1"]) == (0, 0, 0)
+
+
+def test_the_stories_of_a_policy_are_played_by_the_command_line(tmp_path: Path) -> None:
+    told = run("policy", "test", str(ROOT / "deploy/policies/trades.toml"))
+    assert told.count("holds") >= 8
+    broken = tmp_path / "trades.toml"
+    broken.write_text((ROOT / "deploy/policies/trades.toml").read_text().replace("max_per_day = 1", "max_per_day = 2"))
+    done = CliRunner().invoke(app, ["policy", "test", str(broken)])
+    assert done.exit_code == 1
+    assert "FAILS  Two programmes on one day" in done.output

@@ -1,0 +1,161 @@
+"""Escalations that close: who is asked, in which order and time; merged, snoozed, taken on, made a task, ended."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.thresholds import WorkingHours
+from streams.working_hours import working_until
+from tests.unit.lives import Life
+
+CHAIN: dict[str, Any] = {
+    "chain": ["owner", "manager"], "target": "head", "acknowledge_within_hours": 6, "cooldown_hours": 24,
+    "task_template": "critical_risk.crm_task",
+}  # fmt: skip
+STAFF: dict[str, Any] = {"owner": "kim", "manager": "lee"}
+
+
+def escalated(life: Life) -> list[tuple[str, str]]:
+    """What was said of escalations."""
+    return [(t["status"], t["target"]) for t in life.told if t["type"] == "lead_escalated"]
+
+
+def asked(**changes: Any) -> Life:
+    """A lead that an operator escalates on day 1."""
+    life = Life({"escalation": {**CHAIN, **changes}}, **STAFF)
+    life.tell(0, "item_viewed", item="x")
+    life.tell(1, "escalate_lead", reason="asked for help", by="ann")
+    return life
+
+
+def the_one(life: Life) -> str:
+    """Id of the lead's only escalation."""
+    (found,) = {t["id"] for t in life.told if t["type"] == "lead_escalated"}
+    return str(found)
+
+
+def test_who_does_not_acknowledge_gives_way_to_the_next_and_then_it_is_a_task() -> None:
+    life = asked()
+    life.ticks(2, 6)
+    assert escalated(life) == [("open", "kim"), ("passed_on", "lee"), ("passed_on", "head"), ("unanswered", "head")]
+    (task,) = [t for t in life.told if t["type"] == "deliver_intervention"]
+    assert (task["channel"], task["template"], task["step"]) == (
+        "crm_task",
+        "critical_risk.crm_task",
+        "unanswered_escalation",
+    )
+    (last,) = [t for t in life.told if t.get("status") == "unanswered"]
+    assert (last["asked"], last["acknowledge_by"], last["opened_at"][:10]) == (
+        ["kim", "lee", "head"],
+        None,
+        "2026-01-06",
+    )
+    life.tell(7, "resolve_escalation", escalation=the_one(life), by="lee", outcome="called")
+    assert escalated(life)[-1] == ("resolved", "head")
+    life.ticks(8, 12)
+    assert len(escalated(life)) == 5
+
+
+def test_who_acknowledges_keeps_it() -> None:
+    life = asked()
+    life.tell(1.1, "acknowledge_escalation", escalation=the_one(life), by="kim")
+    life.ticks(2, 6)
+    assert escalated(life) == [("open", "kim"), ("acknowledged", "kim")]
+    (last,) = [t for t in life.told if t.get("status") == "acknowledged"]
+    assert (last["acknowledged_at"], last["acknowledge_by"]) == (last["at"], None)
+
+
+def test_a_snooze_stops_the_clock_and_says_why() -> None:
+    life = asked()
+    life.tell(
+        1.1, "snooze_escalation", escalation=the_one(life), by="kim", until="2026-01-09T15:00:00Z", reason="on a flight"
+    )  # fmt: skip
+    (snoozed,) = [t for t in life.told if t.get("status") == "snoozed"]
+    assert (snoozed["note"], snoozed["by"], snoozed["snoozed_until"]) == ("on a flight", "kim", "2026-01-09T15:00:00Z")
+    life.ticks(2, 3)
+    assert escalated(life) == [("open", "kim"), ("snoozed", "kim")]
+    life.ticks(4, 5)
+    assert escalated(life)[2:] == [("reopened", "kim"), ("passed_on", "lee")]
+
+
+def test_the_same_reason_is_one_escalation() -> None:
+    life = asked()
+    life.tell(1.1, "escalate_lead", reason="asked for help", by="ann")
+    life.tell(1.2, "escalate_lead", reason="asked for the owner", by="ann")
+    assert [t["repeats"] for t in life.told if t["type"] == "lead_escalated"] == [0, 1, 0]
+    assert [(t["verdict"], t["rule"]) for t in life.told if t["type"] == "decided"] == [
+        ("escalated", "operator"), ("held", "escalation_merged"), ("escalated", "operator"),
+    ]  # fmt: skip
+
+
+def test_what_a_rule_opened_ends_with_its_episode_and_all_ends_when_the_lead_is_closed() -> None:
+    life = Life({"escalation": {**CHAIN, "acknowledge_within_hours": 999}}, **STAFF)
+    life.grow_silent(30)
+    assert escalated(life) == [("open", "kim")]
+    life.tell(31, "purchase_completed", amount_cents=100)
+    assert escalated(life)[1:] == [("resolved", "kim")]
+    closed = asked()
+    closed.tell(1.1, "lead_closed", outcome="won")
+    assert escalated(closed) == [("open", "kim"), ("resolved", "kim")]
+    assert [t["outcome"] for t in closed.told if t["type"] == "lead_escalated"][-1] == "the lead was closed as won"
+
+
+def test_a_forgotten_lead_leaves_no_escalation_open() -> None:
+    life = asked(task_template=None)
+    life.ticks(2, 4)
+    for day in (800, 801):
+        life.ticks(day, day)
+    assert escalated(life)[-2:] == [("unanswered", "head"), ("resolved", "head")]
+
+
+def test_nothing_is_passed_on_while_only_watching() -> None:
+    life = asked()
+    life._fold(
+        datetime(2026, 1, 6, 16, tzinfo=UTC),
+        {"id": "off", "type": "activate", "partition": 0, "acting": False, "at": "2026-01-06T16:00:00Z"},
+    )
+    life.ticks(2, 6)
+    assert escalated(life) == [("open", "kim")]
+
+
+ZONE = "America/New_York"
+
+
+def at(text: str) -> float:
+    """New York's wall clock."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(ZONE)).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("start", "hours", "end"),
+    [
+        ("2026-01-07T10:00", 2, "2026-01-07T12:00"),
+        ("2026-01-07T17:00", 2, "2026-01-08T10:00"),
+        ("2026-01-07T20:00", 2, "2026-01-08T11:00"),
+        ("2026-01-09T17:30", 1, "2026-01-12T09:30"),  # over a weekend
+        ("2026-01-16T17:30", 1, "2026-01-20T09:30"),  # and Martin Luther King's day
+        ("2026-03-06T17:30", 1, "2026-03-09T09:30"),  # the clock is put forward on Sunday
+        ("2026-01-07T09:00", 18, "2026-01-08T18:00"),
+    ],
+)
+def test_working_time(start: str, hours: float, end: str) -> None:
+    """Nine to six, Monday to Friday."""
+    assert working_until(at(start), hours, WorkingHours(), ZONE, "US") == at(end)
+    assert working_until(at(start), hours, None, ZONE, "US") == at(start) + hours * 3600
+
+
+@given(start=st.floats(1.7e9, 1.8e9), hours=st.floats(0.1, 200), more=st.floats(0.1, 50))
+def test_more_working_time_ends_later_and_at_work(start: float, hours: float, more: float) -> None:
+    rules = WorkingHours()
+    end = working_until(start, hours, rules, ZONE, None)
+    local = datetime.fromtimestamp(end, ZoneInfo(ZONE))
+    assert end >= start + hours * 3600 - 1e-3
+    assert local.weekday() < 5
+    assert 9 * 60 <= local.hour * 60 + local.minute + local.second / 60 <= 18 * 60 + 0.1
+    assert working_until(start, hours + more, rules, ZONE, None) > end
