@@ -12,6 +12,7 @@ import json
 import logging
 import tomllib
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,7 +65,8 @@ class Library:
     def __init__(self, settings: LeadSettings, home: Callable[[bytes], int] | None = None, partitions: int = 1) -> None:
         """Load the versions in force at first. Raises PolicyInvalid or ModelInvalid."""
         self._home, self._partitions = home, partitions
-        policy = load_policy(settings.policy)
+        self._first = policy = load_policy(settings.policy)
+        self._told: dict[str, dict[str, tuple[datetime, Policy]]] = {}
         self._tenants = {path.stem: load_policy(path) for path in _files(settings.tenant_policies)}
         self._policies = {version: {EVERYONE: policy, **self._tenants} for version in ("", policy.version)}
         self._scorers: dict[str, Scorer] = {RULE_VERSION: RuleScorer()}
@@ -101,14 +103,27 @@ class Library:
             self._refuse(key.decode(errors="replace"), repr(error))
 
     def _take_policy(self, record: PolicyPublished) -> None:
-        """A version is for good: what it means may not depend on when a worker heard of it."""
-        version, policy = record.version, parse_policy(record.policy, f"policy {record.version}")
-        if record.tenant != EVERYONE:
-            raise PolicyInvalid("policies of single tenants come from LEADKEEPER_TENANT_POLICIES, not by announcement")
-        if self._policies.get(version, {}).get(EVERYONE, policy) != policy:
-            raise PolicyInvalid(f"version {version} is known with other content; give the new one a new version")
-        self._policies[version] = {EVERYONE: policy, **self._tenants}
-        self.env = self._make()
+        """A version is the policy of everyone, with those of single tenants that were announced for it no later.
+
+        So what it means does not depend on which of the announcements a worker happens to read first; and it is for good:
+        other content needs another version.
+        """
+        policy = parse_policy(record.policy, f"policy {record.version} of {record.tenant}")
+        told = self._told.setdefault(record.version, {})
+        if told.get(record.tenant, (record.at, policy))[1] != policy or self._clashes(record, policy):
+            raise PolicyInvalid(f"version {record.version} is known with other content; give the new one a new version")
+        told[record.tenant] = record.at, policy
+        if EVERYONE in told:
+            sealed = told[EVERYONE][0]
+            if record.at > sealed:
+                raise PolicyInvalid(f"version {record.version} was complete before; publish tenants before everyone")
+            ours = {tenant: policy for tenant, (at, policy) in told.items() if at <= sealed}
+            self._policies[record.version] = {**self._tenants, **ours}
+            self.env = self._make()
+
+    def _clashes(self, record: PolicyPublished, policy: Policy) -> bool:
+        """Whether this is the version of the file in force at first, and says something else."""
+        return record.version == self._first.version and record.tenant == EVERYONE and policy != self._first
 
     def _refuse(self, what: str, why: str) -> None:
         metrics.REFUSED.inc()

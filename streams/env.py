@@ -18,9 +18,9 @@ class Env:
     Args:
         policies: version -> tenant -> policy; each version has at least the tenant `*`.
         scorers: version -> scorer.
-        moods: language -> what reads the mood of texts in it; a policy names its language.
         home: key -> partition where it belongs; None skips that check (one partition, replay of a list).
         partitions: of the inbox; a tenant's budget is divided by it.
+        moods: language -> what reads the mood of texts in it; a policy names its language.
     """
 
     policies: Mapping[str, Mapping[str, Policy]]

@@ -30,7 +30,10 @@ Files = Annotated[
 ]
 Mapping = Annotated[
     str | None,
-    typer.Option(help="of the files: a .toml file, or the name of one in deploy/mappings: cdnow, bank_leads, retail"),
+    typer.Option(
+        help="how to read the files: a .toml file, or the name of one in deploy/mappings. Of lead.events only its [label] "
+        "and [vocabulary] count"
+    ),
 ]
 Champion = Annotated[str | None, typer.Option(help="version to hold it against; default: the one in force")]
 Moves = Annotated[
@@ -71,7 +74,7 @@ def retrain(
     settings = load(LeadSettings, models=models)
     log, policy, label, name = _read(settings, files, mapping)
     judge = _champion(settings, champion)
-    if not files and isinstance(judge, LightGbmScorer):
+    if not mapping and isinstance(judge, LightGbmScorer):
         label = judge.manifest.label  # the same question, so that the answers can be compared
     try:
         with out.status("training ..."):
@@ -97,34 +100,27 @@ def _read(
     settings: LeadSettings, files: list[Path] | None, mapping: str | None
 ) -> "tuple[ActivityLog, Policy, Label, str]":
     """The log, the policy that says what its events mean, the definition of going quiet, and the log's name."""
+    from agents.inbox_log import received, usable
     from agents.library import load_policy
     from agents.mapping import load_mapping
+    from agents.sentiment import reader_of
+    from agents.snapshots import ActivityLog
     from agents.train import read_log
     from streams.labels import Label
 
-    if bool(files) != bool(mapping):
+    if files and not mapping:
         fail(USAGE, "files need --mapping, which says how to read them; without both, lead.events is read")
     try:
         policy = load_policy(settings.policy)
+        layout = load_mapping(mapping) if mapping else None
         with err.status("reading ..."):
-            if not files or not mapping:
-                return wait(_from_inbox(settings, policy)), policy, Label(), topics.EVENTS.name
-            layout = load_mapping(mapping)
-            return read_log(files, layout, policy), policy, layout.label, layout.name
+            if files and layout:
+                return read_log(files, layout, policy), policy, layout.label, layout.name
+            found = usable(wait(received(settings, topics.EVENTS)))
+            log = ActivityLog.read(found, policy, layout.meanings if layout else None, reader_of(policy.language))
+            return log, policy, layout.label if layout else Label(), topics.EVENTS.name
     except LeadkeeperError as error:
         fail_for(error)
-
-
-async def _from_inbox(settings: LeadSettings, policy: "Policy") -> "ActivityLog":
-    from agents.inbox_log import usable
-    from agents.logged import LoggedEvent
-    from agents.reading import read_topics
-    from agents.sentiment import reader_of
-    from agents.snapshots import ActivityLog
-
-    found = read_topics(settings.bootstrap, [settings.topic_prefix + topics.EVENTS.name])
-    events = [LoggedEvent(r.timestamp, r.key or b"", r.value) async for r in found if r.value]
-    return ActivityLog.read(usable(events), policy, read_mood=reader_of(policy.language))
 
 
 def _contest(

@@ -101,7 +101,10 @@ def publish(
     tenant: Annotated[str, typer.Option(help="whose it is; *: of every tenant without one of its own")] = "*",
     templates: Annotated[Path, typer.Option(help="folder with the message texts")] = TEMPLATES,
 ) -> None:
-    """Put a policy that passes its check on the topic of versions. `activate` puts it in force."""
+    """Put a policy that passes its check on the topic of versions. `activate` puts it in force.
+
+    A tenant's own policy belongs to the version of the same number: publish it before that of everyone is published or activated.
+    """
     from pydantic import ValidationError
 
     from agents.policyfile import publish as topic

@@ -1,7 +1,7 @@
 """What a model costs that takes another one's place while events pour in: the latency of those that are due around it.
 
-The same run as the latency bench at one rate, without orders in the way: half-way a new model is published and, when the
-workers have had a moment to load it, ordered. Ticks come every second, so that the leads that are looked at again are in it.
+The same run as the latency bench at one rate: half-way a new model is published and, when the workers have had a moment to load
+it, ordered. No tick comes, as there; by them leads are looked at again, spread over half an hour.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _swapped(bench: Bench, log: LeadLog, other: TrainedModel) -> Iterator[Figure
         asyncio.run(order)
         ordered.append(time.monotonic())
 
-    with LeadWorkers(bench.broker, prefix, log.models, bench.folder, tick_s="1") as workers:
+    with LeadWorkers(bench.broker, prefix, log.models, bench.folder) as workers:
         try:
             workers.ready()
             seen = stream(
@@ -79,6 +79,9 @@ def _swapped(bench: Bench, log: LeadLog, other: TrainedModel) -> Iterator[Figure
         except EngineFailedError as error:
             yield replace(about, subject="event to assessment", void=str(error))
             return
+    if not len(seen.assessed):
+        yield replace(about, subject="event to assessment", void="no event was assessed")
+        return
     number, arrived = seen.assessed[:, 0], seen.assessed[:, 1]
     due = seen.sent.t0 + number / RATE
     late, swap = (arrived - due) * 1000, ordered[0]

@@ -97,7 +97,7 @@ def _rises(life: Life) -> list[dict[str, Any]]:
 
 
 def test_each_rise_tells_what_has_changed_since_the_last() -> None:
-    life = Life()
+    life = Life({"stages": {"critical_risk": 0.999}})  # there, an escalation would keep the episode open
     life.tell(0.5, "purchase_completed", amount_cents=12_000)
     life.grow_silent(24)
     first, *later = _rises(life)
