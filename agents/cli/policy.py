@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.cli.common import CONFIG, FAILED, NOT_FOUND, UNAVAILABLE, err, fail, load, out, wait
+from agents.cli.common import CONFIG, FAILED, NOT_FOUND, UNAVAILABLE, USAGE, err, fail, load, out, wait
 from agents.settings import ROOT, LeadSettings, Settings
 from schemas.errors import LeadkeeperError, Unavailable
 
@@ -95,20 +95,27 @@ def try_command(
         )
 
 
-@app.command(epilog="Example: leadkeeper policy publish deploy/policies/real_estate.toml")
+@app.command(epilog="Example: leadkeeper policy publish deploy/policies/real_estate.toml --tenant acme")
 def publish(
-    file: File, templates: Annotated[Path, typer.Option(help="folder with the message texts")] = TEMPLATES
+    file: File,
+    tenant: Annotated[str, typer.Option(help="whose it is; *: of every tenant without one of its own")] = "*",
+    templates: Annotated[Path, typer.Option(help="folder with the message texts")] = TEMPLATES,
 ) -> None:
     """Put a policy that passes its check on the topic of versions. `activate` puts it in force."""
+    from pydantic import ValidationError
+
     from agents.policyfile import publish as topic
 
     policy, settings = _checked(file, templates), load(Settings)
     try:
-        message = topic.announcement(policy, datetime.now(UTC))
+        message = topic.announcement(policy, tenant, datetime.now(UTC))
+    except ValidationError as error:
+        fail(USAGE, f"--tenant {tenant}: {error.errors()[0]['msg']}; write * or a tenant's id")
+    try:
         wait(topic.publish(settings.bootstrap, settings.topic_prefix, message))
     except Unavailable as error:
         fail(UNAVAILABLE, str(error))
-    out.print(f"published {policy.name}, version {policy.version}")
+    out.print(f"published {policy.name}, version {policy.version}, for {'every tenant' if tenant == '*' else tenant}")
 
 
 @app.command(name="activate", epilog="Example: leadkeeper policy activate deploy/policies/real_estate_v2.toml")
@@ -129,7 +136,7 @@ def activate_command(
     if file.resolve().parent != settings.policy.resolve().parent:
         fail(CONFIG, f"the workers look for policies in {settings.policy.parent}; put {file.name} there first")
     now = _moment(at)
-    announce = announcement(policy, now)
+    announce = announcement(policy, "*", now)
     _tell(settings, "policy", policy.version, now, announce)
 
 

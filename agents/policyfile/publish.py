@@ -11,11 +11,11 @@ from schemas.policies import PolicyPublished
 from streams.policy import Policy
 
 
-def announcement(policy: Policy, at: datetime) -> PolicyPublished:
-    """The message that carries a policy of every tenant without one of its own; a version always has the same id."""
+def announcement(policy: Policy, tenant: str, at: datetime) -> PolicyPublished:
+    """The message that carries a policy; the same version always has the same id."""
     return PolicyPublished(
-        id=f"policy-{policy.name}-{policy.version}",
-        tenant="*",
+        id=f"policy-{policy.name}-{policy.version}" + ("" if tenant == "*" else f"-{tenant}"),
+        tenant=tenant,
         at=at,
         version=policy.version,
         policy=policy.model_dump(mode="json"),

@@ -1,4 +1,4 @@
-"""`leadkeeper policy publish`: a policy that passes its check stands on `policies`; one that does not is not written."""
+"""`leadkeeper policy publish`: a policy that passes its check stands on `policies`, for its tenant; one that does not is not written."""
 
 import json
 from pathlib import Path
@@ -13,15 +13,16 @@ TRADES = ROOT / "deploy" / "policies" / "trades.toml"
 
 def test_what_is_published_can_be_read_back(deploy: Deploy, tmp_path: Path) -> None:
     product = deploy(2)
-    done = product.run("policy", "publish", str(TRADES))
-    assert (done.code, done.out.strip()) == (0, "published trades, version 1"), done.err
+    done = product.run("policy", "publish", str(TRADES), "--tenant", "acme")
+    assert (done.code, done.out.strip()) == (0, "published trades, version 1, for acme"), done.err
     (record,) = product.records(POLICIES)
     told = json.loads(record.value)
-    assert (told["tenant"], told["version"]) == ("*", "1")
+    assert (record.key, told["tenant"], told["version"]) == (b"acme", "acme", "1")
     assert parse_policy(told["policy"], "the topic").playbooks.active_risk.steps[1].after
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(TRADES.read_text().replace("trades.offer.email", "trades.ofer.email"))
     done = product.run("policy", "publish", str(wrong))
     assert done.code == 78
     assert "trades.ofer.email.subject.j2 is missing" in done.err
+    assert product.run("policy", "publish", str(TRADES), "--tenant", "a b").code == 64
     assert len(product.records(POLICIES)) == 1
