@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test bench chaos mutants soak check format kafka clean
+.PHONY: help venv demo test evaluate bench chaos mutants soak check format kafka clean
 
 help: ## this list
 	@echo "Leadkeeper notices in time that a lead is about to go quiet, and does the right thing about it."
@@ -26,6 +26,9 @@ demo: .venv/.runtime ## see it work: a real broker, a real Redis, leads going qu
 
 test: .venv/.dev ## run the tests (ARGS="-k name"; LEADKEEPER_TEST_BROKER=embedded|jars|docker|env)
 	@$(PY) -m pytest -q $(ARGS)
+
+evaluate: .venv/.dev ## what the model is worth on public sets, beside baselines (ARGS="--data DIR --only cdnow")
+	@$(PY) -m tests.evaluate $(ARGS)
 
 bench: .venv/.dev .venv-bench/.done ## measure it beside its peers (ARGS="count --repeat 3 --events 3000000 --broker jars|embedded")
 	@$(PY) -m tests.bench $(ARGS)

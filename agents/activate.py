@@ -1,9 +1,12 @@
 """Puts a policy or model version in force.
 
 Its content is announced on `policies`, and every inbox partition is told from which record on it holds: in the inbox, so that
-a replay of the log comes to the same decisions.
+a replay of the log comes to the same decisions. The announcement is acknowledged before the order is sent: a worker that
+meets the order finds the content.
 """
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 from agents.broker import probe
@@ -12,7 +15,7 @@ from agents.writer import Out, Writer, partition_for
 from schemas import topics
 from schemas.errors import Unavailable
 from schemas.events import Activate
-from schemas.policies import ModelPromoted, PolicyPublished
+from schemas.policies import Published, key_of
 from streams.ids import derive
 
 
@@ -21,10 +24,11 @@ async def activate(
     prefix: str,
     at: datetime,
     *,
-    announce: ModelPromoted | PolicyPublished | None = None,
+    announce: Sequence[Published] = (),
     policy: str | None = None,
     model: str | None = None,
     acting: bool | None = None,
+    head_start_s: float = 0.0,
 ) -> int:
     """Tell all partitions; returns how many.
 
@@ -36,10 +40,13 @@ async def activate(
         policy: Version to judge by from here on; None: as before.
         model: Likewise.
         acting: False: watch only; True: act again; None: as before.
+        head_start_s: Seconds between announcement and order, in which workers load what was announced. Without it nothing
+            goes wrong, but the record after the order waits until they have.
 
     Raises:
         Unavailable: The topics are not as they must be.
     """
+    ordering = not (policy is None and model is None and acting is None)
     flavour = await probe(bootstrap)
     partitions, wrong = await check(bootstrap, prefix)
     if wrong:
@@ -47,14 +54,22 @@ async def activate(
     writer = Writer(bootstrap, idempotent=flavour.idempotent, client_id="activate")
     await writer.start()
     try:
-        if announce is not None:
-            key = announce.tenant.encode()
-            topic = prefix + topics.POLICIES.name
-            await writer.produce([Out(topic, partition_for(key, partitions), key, announce.model_dump_json().encode())])
-        await writer.produce(records(prefix, partitions, at, policy=policy, model=model, acting=acting))
+        await writer.produce(announcements(prefix, partitions, announce))
+        if ordering:
+            await asyncio.sleep(head_start_s)
+            await writer.produce(records(prefix, partitions, at, policy=policy, model=model, acting=acting))
     finally:
         await writer.stop()
     return partitions
+
+
+def announcements(prefix: str, partitions: int, announced: Sequence[Published]) -> list[Out]:
+    """Records of `policies`."""
+    topic = prefix + topics.POLICIES.name
+    return [
+        Out(topic, partition_for(key_of(one), partitions), key_of(one), one.model_dump_json().encode())
+        for one in announced
+    ]
 
 
 def records(
@@ -65,13 +80,21 @@ def records(
     policy: str | None = None,
     model: str | None = None,
     acting: bool | None = None,
+    within_minutes: float = 30.0,
 ) -> list[Out]:
-    """The orders, one for each partition."""
+    """The orders, one for each partition; see `Activate`."""
     made = []
     for partition in range(partitions):
         name = derive("act", partition, policy or "", model or "", str(acting), at.isoformat())
         order = Activate(
-            type="activate", id=name, partition=partition, at=at, policy=policy, model=model, acting=acting
+            type="activate",
+            id=name,
+            partition=partition,
+            at=at,
+            policy=policy,
+            model=model,
+            acting=acting,
+            within_minutes=within_minutes,
         )
         value = order.model_dump_json(exclude_none=True).encode()
         key = f"@activate:{partition}".encode()

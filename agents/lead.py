@@ -15,9 +15,10 @@ from functools import partial
 from aiokafka import TopicPartition
 
 from agents import metrics
+from agents.announced import Announced
 from agents.atomic import Atomic, Piece
 from agents.lane import Lane, Round
-from agents.library import Library
+from agents.library import Library, Versions
 from agents.rounds import Fetched
 from agents.safety import ExitCode, die, retry
 from agents.serve import HealthServer
@@ -49,6 +50,7 @@ class LeadJob:
         """`partitions`: of the inbox, and so of every topic."""
         self._settings = settings
         self._prefix = settings.topic_prefix
+        self._partitions = partitions
         self._names = {
             topic.name: self._prefix + topic.name for topic in (*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ)
         }
@@ -69,6 +71,9 @@ class LeadJob:
         self._writer = Writer(bootstrap, idempotent=idempotent, client_id="lead-agent", guard=lane.lease.permit)
         await self._writer.start()
         self._changelog = Changelog(self._prefix + topics.STATE.name, self._writer, bootstrap, fetch_max_wait_ms=wait)
+        topic = self._prefix + topics.POLICIES.name
+        self._announced = Announced(bootstrap, topic, self._partitions, self._writer, self._library.take)
+        await self._announced.start()
         host, port = self._settings.metrics_host, self._settings.metrics_port
         self._server = HealthServer(lane, host, port, self._export, self._progress)
         await self._server.start()
@@ -85,6 +90,7 @@ class LeadJob:
     async def teardown(self) -> None:
         """Disconnect."""
         await self._server.stop()
+        await self._announced.stop()
         if self._atomic is not None:
             await self._atomic.stop()
         await self._writer.stop()
@@ -100,7 +106,8 @@ class LeadJob:
 
         await self._changelog.recover_all(numbers, lambda number: self._leads[number].restore)
         self._check_log([(tp, self._leads[tp.partition].state.applied) for tp in tps], await self._ends(tps))
-        await self._require({(p.state.policy, p.state.model) for p in self._leads.values()})
+        await self._require({Versions(p.state.policy, p.state.model) for p in self._leads.values()})
+        self._library.at_once = True
 
     async def on_abandoned(self, tps: frozenset[TopicPartition]) -> None:
         """The fold worked in place, and its round was dropped: read the state back."""
@@ -117,8 +124,10 @@ class LeadJob:
 
     async def process(self, round_: Round, lane: Lane) -> None:
         """One round, in the order of the module docstring."""
+        self._library.spare({partition.state.model for partition in self._leads.values()})
         for tp, batch in round_.batches.items():
-            self._library.prepare(tp.partition, (record.value for record in batch))
+            if wanted := self._library.ordered(tp.partition, (record.value for record in batch)):
+                await self._library.prepare(wanted, self._announced.catch_up)
         folded = await self._fold(round_.batches)
         ends = lane.ends(round_)
         pieces = {tp: self._piece(tp, results, ends[tp]) for tp, results in folded.items()}
@@ -208,10 +217,10 @@ class LeadJob:
 
     # -- helpers
 
-    async def _require(self, versions: set[tuple[str, str]]) -> None:
+    async def _require(self, wanted: set[Versions]) -> None:
         async def load() -> None:
-            for policy, model in versions:
-                self._library.require(policy, model)
+            for versions in wanted:
+                await self._library.require(versions, self._announced.catch_up)
 
         await retry(load, on=Unavailable, excuse=self._lane.watchdog.excuse)
 

@@ -1,27 +1,45 @@
-"""Policies and models by version, loaded from files, handed to the fold as its `Env`.
+"""Policies and models by version, handed to the fold as its `Env`.
 
-Which version is in force is written in the inbox (`activate`) and kept with each partition's state; this only brings the
-content. An order to activate what is not there is dead-lettered; but a version that a partition's state already names has to
-be found, since folding on with another one could not be replayed.
+Those in force at first come from files (settings). All later ones come from the log: their content is announced on `policies`,
+an `activate` record in the inbox says from where on they count, and each partition's state remembers it. What is announced
+while a worker runs is read, checked and loaded beside the fold, so that the order finds it ready. An order for what nobody
+has announced before it, or what this program must refuse, is dead-lettered; but a version that a partition's state already
+names has to be found, since folding on with another one could not be replayed.
 """
 
+import asyncio
 import json
 import logging
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from agents import metrics
+from agents.sentiment import reader_of
 from agents.settings import LeadSettings
-from schemas.errors import LeadkeeperError, PolicyInvalid, Unavailable
+from schemas.errors import LeadkeeperError, ModelInvalid, PolicyInvalid, Unavailable
 from schemas.events import EVENT, Activate
+from schemas.policies import PUBLISHED, ModelPublished, PolicyPublished
 from streams.env import EVERYONE, Env
 from streams.policy import Policy, parse_policy
 from streams.risk import RuleScorer, Scorer
+from streams.vocabulary import ReadMood
 
 logger = logging.getLogger(__name__)
 RULE_VERSION = RuleScorer.version
+SPARE_MODELS = 3
+"""Loaded models kept besides those in force, the newest; each takes 3 MB."""
+
+
+class Versions(NamedTuple):
+    """What an order, or a partition's state, asks for; empty: nothing in particular."""
+
+    policy: str
+    model: str
 
 
 def load_policy(path: Path) -> Policy:
@@ -36,7 +54,7 @@ def load_policy(path: Path) -> Policy:
 
 
 class Library:
-    """Everything loaded so far.
+    """Everything known so far.
 
     Args:
         settings: Where the files are and which versions are in force at first.
@@ -46,20 +64,76 @@ class Library:
 
     def __init__(self, settings: LeadSettings, home: Callable[[bytes], int] | None = None, partitions: int = 1) -> None:
         """Load the versions in force at first. Raises PolicyInvalid or ModelInvalid."""
-        self._settings, self._home, self._partitions = settings, home, partitions
-        policy = load_policy(settings.policy)
+        self._home, self._partitions = home, partitions
+        self._first = policy = load_policy(settings.policy)
+        self._told: dict[str, dict[str, tuple[datetime, Policy]]] = {}
         self._tenants = {path.stem: load_policy(path) for path in _files(settings.tenant_policies)}
         self._policies = {version: {EVERYONE: policy, **self._tenants} for version in ("", policy.version)}
         self._scorers: dict[str, Scorer] = {RULE_VERSION: RuleScorer()}
-        self._scorers[""] = self._load_model(settings.model) if settings.model else self._scorers[RULE_VERSION]
+        self._scorers[""] = _from_folder(settings) if settings.model else self._scorers[RULE_VERSION]
+        self._fixed = len(self._scorers)
+        self._models: dict[str, ModelPublished] = {}
+        self.at_once = False
+        """Whether an announced model is loaded when it comes: not while a worker reads what was announced long ago."""
         self.env = self._make()
 
-    def prepare(self, partition: int, values: Iterable[bytes | None]) -> None:
-        """Load what valid orders among these records activate on a partition, so that the fold finds it.
+    # -- what is announced
 
-        What cannot be loaded is logged and left out: the fold then dead-letters the order, with the remedy, and goes on
-        judging by the versions in force.
+    async def take(self, key: bytes, value: bytes | None) -> None:
+        """Keep a record of `policies`. What cannot be used is logged and counted; nothing is raised."""
+        if value is None:
+            self._models.pop(key.decode(errors="replace").rpartition(":")[2], None)
+            return
+        try:
+            record = PUBLISHED.validate_json(value)
+            if isinstance(record, PolicyPublished):
+                self._take_policy(record)
+            elif isinstance(record, ModelPublished):
+                self._models[record.version] = record
+                if self.at_once and record.version not in self._scorers:
+                    await self._load(record.version)
+                    logger.info("model %s was announced, checked and loaded", record.version)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            self._refuse(key.decode(errors="replace"), f"is no announcement ({first['msg']}); publish it again")
+        except LeadkeeperError as error:
+            self._refuse(key.decode(errors="replace"), str(error))
+        except Exception as error:  # one bad announcement may not end every worker, again and again
+            logger.exception("an announcement")
+            self._refuse(key.decode(errors="replace"), repr(error))
+
+    def _take_policy(self, record: PolicyPublished) -> None:
+        """A version is the policy of everyone, with those of single tenants that were announced for it no later.
+
+        So what it means does not depend on which of the announcements a worker happens to read first; and it is for good:
+        other content needs another version.
         """
+        policy = parse_policy(record.policy, f"policy {record.version} of {record.tenant}")
+        told = self._told.setdefault(record.version, {})
+        if told.get(record.tenant, (record.at, policy))[1] != policy or self._clashes(record, policy):
+            raise PolicyInvalid(f"version {record.version} is known with other content; give the new one a new version")
+        told[record.tenant] = record.at, policy
+        if EVERYONE in told:
+            sealed = told[EVERYONE][0]
+            if record.at > sealed:
+                raise PolicyInvalid(f"version {record.version} was complete before; publish tenants before everyone")
+            ours = {tenant: policy for tenant, (at, policy) in told.items() if at <= sealed}
+            self._policies[record.version] = {**self._tenants, **ours}
+            self.env = self._make()
+
+    def _clashes(self, record: PolicyPublished, policy: Policy) -> bool:
+        """Whether this is the version of the file in force at first, and says something else."""
+        return record.version == self._first.version and record.tenant == EVERYONE and policy != self._first
+
+    def _refuse(self, what: str, why: str) -> None:
+        metrics.REFUSED.inc()
+        logger.error("refused %s: %s", what, why)
+
+    # -- what is ordered
+
+    def ordered(self, partition: int, values: Iterable[bytes | None]) -> set[Versions]:
+        """What valid orders among these records activate on a partition, as far as it is not loaded."""
+        found = set()
         for value in values:
             if value is None or b"activate" not in value:
                 continue
@@ -68,45 +142,80 @@ class Library:
             except ValidationError:
                 continue
             if isinstance(order, Activate) and order.partition == partition:
-                try:
-                    self.require(order.policy or "", order.model or "")
-                except LeadkeeperError as error:
-                    logger.error("an activation on partition %d cannot be followed: %s", partition, error)  # noqa: TRY400 - it says all
+                found.add(Versions(order.policy or "", order.model or ""))
+        return {versions for versions in found if not self._has(versions)}
 
-    def require(self, policy: str, model: str) -> None:
+    async def prepare(self, wanted: Iterable[Versions], catch_up: Callable[[], Awaitable[None]]) -> None:
+        """Load what was ordered, so that the fold finds it; read up to the end of the announcements where it is missing.
+
+        What cannot be loaded is logged and left out: the fold then dead-letters the order, with the remedy, and goes on
+        judging by the versions in force.
+        """
+        for versions in wanted:
+            try:
+                await self.require(versions, catch_up)
+            except LeadkeeperError as error:
+                logger.error("an activation cannot be followed: %s", error)  # noqa: TRY400 - it says all
+
+    async def require(self, versions: Versions, catch_up: Callable[[], Awaitable[None]]) -> None:
         """Load these versions, if they are not loaded yet.
 
         Raises:
-            Unavailable: A version is not where it should be.
-            PolicyInvalid: The policy file is wrong.
-            ModelInvalid: The model's files are wrong.
+            Unavailable: A version was never announced, or a policy was refused when it was.
+            ModelInvalid: The model that was announced may not be used.
         """
-        if policy in self._policies and model in self._scorers:
+        if self._has(versions):
             return
-        if policy not in self._policies:
-            self._policies[policy] = {EVERYONE: self._find_policy(policy), **self._tenants}
-        if model not in self._scorers:
-            self._scorers[model] = self._load_model(model)
+        await catch_up()
+        if versions.policy not in self._policies:
+            raise Unavailable(
+                f"no usable policy {versions.policy} was announced; `leadkeeper policy activate FILE` does it"
+            )
+        if versions.model not in self._scorers:
+            if versions.model not in self._models:
+                raise Unavailable(f"model {versions.model} was never announced; `leadkeeper model promote` does it")
+            try:
+                await self._load(versions.model)
+            except ModelInvalid:
+                metrics.REFUSED.inc()
+                raise
+
+    def spare(self, in_force: Collection[str]) -> None:
+        """Drop loaded models but for those in force and the newest few; what is dropped is loaded again when ordered.
+
+        Only between rounds: what a round ordered is in force when it is folded.
+        """
+        old = [version for version in list(self._scorers)[self._fixed : -SPARE_MODELS] if version not in in_force]
+        for version in old:
+            del self._scorers[version]
+        if old:
+            self.env = self._make()
+
+    async def _load(self, version: str) -> None:
+        """Raises ModelInvalid."""
+        from agents.parcel import open_parcel  # noqa: PLC0415 - LightGBM takes a third of a second to import; not every worker has a model
+
+        self._scorers[version] = await asyncio.to_thread(open_parcel, self._models[version])
         self.env = self._make()
 
+    def _has(self, versions: Versions) -> bool:
+        return versions.policy in self._policies and versions.model in self._scorers
+
     def _make(self) -> Env:
-        return Env(dict(self._policies), dict(self._scorers), self._home, self._partitions)
+        languages = {policy.language for tenants in self._policies.values() for policy in tenants.values()}
+        moods: dict[str, ReadMood] = {
+            language: reader for language in languages if language and (reader := reader_of(language))
+        }
+        return Env(dict(self._policies), dict(self._scorers), self._home, self._partitions, moods)
 
-    def _find_policy(self, version: str) -> Policy:
-        folder = self._settings.policy.parent
-        for path in sorted(folder.glob("*.toml")):
-            policy = load_policy(path)
-            if policy.version == version and policy.name == self._policies[""][EVERYONE].name:
-                return policy
-        raise Unavailable(f"policy version {version} was activated, but no file in {folder} has it; put it there")
 
-    def _load_model(self, version: str) -> Scorer:
-        from agents.model import load  # noqa: PLC0415 - LightGBM takes a third of a second to import; not every worker has a model
+def _from_folder(settings: LeadSettings) -> Scorer:
+    from agents.model import load  # noqa: PLC0415 - as above
 
-        folder = self._settings.models / version
-        if not folder.is_dir():
-            raise Unavailable(f"model {version} was activated, but {folder} does not exist; copy it there or train it")
-        return load(folder)
+    folder = settings.models / settings.model
+    if not folder.is_dir():
+        raise ModelInvalid(f"LEADKEEPER_MODEL={settings.model}: {folder} does not exist; train it, or copy it there")
+    return load(folder)
 
 
 def _files(folder: Path | None) -> list[Path]:

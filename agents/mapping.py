@@ -45,9 +45,10 @@
       churn               silence (as if left out) or closed
       closed_as           closings that count, with churn = "closed"
       gap_days            what it takes to act; nothing in it counts; left out: 0
-      horizon_days        how long it has to be quiet; left out: 30
+      horizon_days        how long it has to be quiet; left out: what 95 % of the gaps in the log stay under
       eligible_days       judge only leads with a sign of life within so many days
       every_days          between two looks at all leads; left out: 7
+      ages_days           test only at these ages (days since the first sign of life), like [7, 14]; training uses all
 
 `decimal` and `thousands` hold for every number of the log, also in `fields` and `profile.value`.
 """

@@ -32,6 +32,10 @@ RECEIPTS = _counter("leadkeeper_receipts_total", "Receipts folded, by status.", 
 LOOKS = _counter("leadkeeper_silent_looks_total", "Times a silent lead was looked at by a tick.")
 LEADS = _gauge("leadkeeper_leads", "Leads held in memory.", "partition")
 STREAM_TIME = _gauge("leadkeeper_stream_time_seconds", "Largest event time seen, Unix time.", "partition")
+REFUSED = _counter(
+    "leadkeeper_refused_versions_total",
+    "Policies and models on `policies` that this worker cannot use; its log says why.",
+)
 COMMAND_LATENCY = Histogram(
     "leadkeeper_event_to_command_seconds",
     "From a record's arrival at the broker to the broker's acknowledgement of what followed from its round.",

@@ -5,12 +5,12 @@ from io import StringIO
 from rich.console import Console
 from rich.table import Table
 
-from agents.model import Manifest, Window
+from agents.manifest import Manifest, Scorecard, Window
 
 WIDTH = 80
-_MEASURES = (
+MEASURES = (
     ("auc", "AUC", "ranking; 0.5 is chance"),
-    ("average_precision", "average precision", "ranking of those who went quiet"),
+    ("average_precision", "average precision", "ranking of the lost"),
     ("log_loss", "log loss", "honesty; lower is better"),
     ("brier", "Brier", "honesty; lower is better"),
     ("ece", "calibration error", "told rate against seen rate"),
@@ -21,12 +21,10 @@ _MEASURES = (
 def card(manifest: Manifest) -> str:
     """The model card, at most 80 columns wide, without colours."""
     out = Console(file=StringIO(), width=WIDTH, no_color=True, highlight=False)
-    made, label = manifest.trained, manifest.label
-    quiet = "no sign of life" if label.churn == "silence" else f"closed as {' or '.join(sorted(label.closed_as))}"
-    gap = f", {label.gap_days:g} days after the snapshot" if label.gap_days else ""
+    made = manifest.trained
     out.print(f"Model {manifest.version}")
-    out.print(f"  goes quiet   {quiet} within {label.horizon_days:g} days{gap}")
-    out.print(f"  judged       {_who(label.eligible_days)}")
+    out.print(f"  goes quiet   {quiet_in_words(manifest)}")
+    out.print(f"  judged       {who_in_words(manifest)}")
     out.print(
         f"  made from    {made.log}: {made.events:,} messages of {made.leads:,} leads, "
         f"{made.first:%Y-%m-%d} to {made.last:%Y-%m-%d}"
@@ -39,27 +37,90 @@ def card(manifest: Manifest) -> str:
     times = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
     for name in ("window", "snapshots", "", "number", "rows", "went quiet"):
         times.add_column(name, justify="right" if name in {"number", "rows", "went quiet"} else "left")
-    windows = {"train": made.train, "calibrate": made.calibrate}
-    for name, window in (windows | ({"test": manifest.tested.window} if manifest.tested else {})).items():
-        times.add_row(name, *_cells(window))
+    for cells in windows_of(manifest):
+        times.add_row(*cells)
     out.print(times)
     if manifest.tested is None:
         out.print("\nNot tested: the log ends before a test could come true.")
     else:
-        worth = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
-        for name in ("test", "model", "recency alone", ""):
-            worth.add_column(name, justify="right" if name in {"model", "recency alone"} else "left")
-        for key, name, meaning in _MEASURES:
-            worth.add_row(name, f"{manifest.tested.model[key]:.3f}", f"{manifest.tested.recency[key]:.3f}", meaning)
-        out.print()
-        out.print(worth)
-        out.print(f"  log loss of the base rate alone ({manifest.base_rate:.1%}): {manifest.tested.base_log_loss:.3f}")
+        _tell_worth(out, manifest, manifest.tested)
+    if (hush := manifest.hush) is not None:
+        out.print(
+            f"\nIn {hush.days} days of pure silence the risk of {hush.leads:,} leads never falls by more than "
+            f"{hush.most_fall:.3f}."
+        )
+    for flag in manifest.flags:
+        out.print(f"\nNot to be promoted: {flag}")
     assert isinstance(out.file, StringIO)
     return "\n".join(line.rstrip() for line in out.file.getvalue().splitlines()) + "\n"
 
 
-def _who(days: float | None) -> str:
+def _tell_worth(out: Console, manifest: Manifest, tested: Scorecard) -> None:
+    worth = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+    for name in ("test", "model", "recency", "RFM", ""):
+        worth.add_column(name, justify="right" if name in {"model", "recency", "RFM"} else "left")
+    for key, name, meaning in MEASURES:
+        three = f"{tested.rfm[key]:.3f}" if tested.rfm else ""
+        worth.add_row(name, f"{tested.model[key]:.3f}", f"{tested.recency[key]:.3f}", three, meaning)
+    out.print()
+    out.print(worth)
+    out.print("  recency alone: days since the last sign of life; RFM: frequency, money too")
+    out.print(f"  log loss of the base rate alone ({manifest.base_rate:.1%}): {tested.base_log_loss:.3f}")
+    if tested.single:
+        out.print(f"  best single feature: {tested.single[0]}, AUC {tested.single[1]:.3f}")
+    if tested.stages:
+        stages = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+        for name in ("stage", "rows", "told", "went quiet"):
+            stages.add_column(name, justify="left" if name == "stage" else "right")
+        for rung in tested.stages:
+            stages.add_row(rung.stage, f"{rung.rows:,}", f"{rung.told:.1%}", f"{rung.seen:.1%}")
+        out.print()
+        out.print(stages)
+    for line in (*warning_in_words(tested), *importance_in_words(tested)):
+        out.print(f"\n{line}")
+
+
+def warning_in_words(tested: Scorecard) -> list[str]:
+    """How early it knew, at what volume; nothing where nobody was lost."""
+    warned = tested.warning
+    if warned is None or not any(share is not None for share in warned.before_lost):
+        return []
+    told = ", ".join(
+        f"{days:g} days before: {share:.0%}"
+        for days, share in zip(warned.days, warned.before_lost, strict=True)
+        if share is not None
+    )
+    median = f"; half of the warnings came {warned.median_days:.0f} days or more before" if warned.median_days else ""
+    volume = f"That takes contacting {warned.contacted:.0%} of all who are judged."
+    return [f"Of those who were lost, in early warning or above {told}{median}. {volume}"]
+
+
+def importance_in_words(tested: Scorecard) -> list[str]:
+    """Which families of features the ranking rests on."""
+    shown = [f"{family} {loss:+.3f}" for family, loss in list(tested.importance.items())[:5] if loss > 0]
+    return [f"The AUC would lose, without what is known of: {', '.join(shown)}."] if shown else []
+
+
+def quiet_in_words(manifest: Manifest) -> str:
+    """What counts as going quiet."""
+    label = manifest.label
+    quiet = "no sign of life" if label.churn == "silence" else f"closed as {' or '.join(sorted(label.closed_as))}"
+    gap = f", {label.gap_days:g} days after the snapshot" if label.gap_days else ""
+    return f"{quiet} within {label.horizon_days:g} days{gap}"
+
+
+def who_in_words(manifest: Manifest) -> str:
+    """Who can be judged."""
+    days = manifest.label.eligible_days
     return "every lead with a sign of life" if days is None else f"leads with a sign of life in the last {days:g} days"
+
+
+def windows_of(manifest: Manifest) -> list[tuple[str, ...]]:
+    """Train, calibrate and test, as words: name, first, last, snapshots, rows, share that went quiet."""
+    made = manifest.trained
+    windows = {"train": made.train, "calibrate": made.calibrate}
+    windows |= {"test": manifest.tested.window} if manifest.tested else {}
+    return [(name, *_cells(window)) for name, window in windows.items()]
 
 
 def _cells(window: Window) -> tuple[str, ...]:

@@ -13,10 +13,9 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple, Protocol, cast
 
 from agents.cells import ENCODING, decoded, visible
-from agents.mapping import Layout
 from agents.sections import FileShape, Format
 from schemas.errors import MappingInvalid
 
@@ -30,6 +29,21 @@ _BY_SUFFIX: dict[str, tuple[Format, str]] = {
 }  # fmt: skip
 
 
+class Wanted(Protocol):
+    """What a reader has to know of a mapping: its name, how the file is laid out, which columns are used."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def file(self) -> FileShape:
+        """How the file is laid out."""
+
+    def columns(self) -> dict[str, str]:
+        """Every column that is used -> the key that uses it."""
+
+
 class Row(NamedTuple):
     """One row. `cells` holds the columns the mapping uses; None when the row cannot be read: `problem` says why, `detail` where."""
 
@@ -41,7 +55,7 @@ class Row(NamedTuple):
     remedy: str = "correct the line"
 
 
-def rows(path: Path, mapping: Layout) -> Iterator[Row]:
+def rows(path: Path, mapping: Wanted) -> Iterator[Row]:
     """All rows of a file, broken ones included.
 
     Raises:
@@ -76,7 +90,7 @@ def _shape(path: Path, shape: FileShape) -> tuple[Format, str]:
     return kind, "" if kind == "whitespace" else shape.delimiter or delimiters or DELIMITERS
 
 
-def _picked(names: Sequence[str], mapping: Layout, origin: str) -> dict[str, int]:
+def _picked(names: Sequence[str], mapping: Wanted, origin: str) -> dict[str, int]:
     """Column of the mapping -> its place in the file."""
     here = {mapping.file.rename.get(name, name): place for place, name in enumerate(names)}
     for column, key in mapping.columns().items():
@@ -115,7 +129,7 @@ class _Tee:
         return kept
 
 
-def _delimiter(first: str, candidates: str, mapping: Layout) -> str:
+def _delimiter(first: str, candidates: str, mapping: Wanted) -> str:
     """The one that cuts the first line into the columns that the mapping uses; if none does, the one that cuts it most."""
     cut = {mark: [name.strip() for name in next(csv.reader([first], delimiter=mark), [])] for mark in candidates}
     wanted, named = set(mapping.columns()), len(mapping.file.columns)
@@ -125,7 +139,7 @@ def _delimiter(first: str, candidates: str, mapping: Layout) -> str:
     return max(cut, key=lambda mark: len(cut[mark]))
 
 
-def _table(stream: IO[bytes], mapping: Layout, delimiters: str, path: Path) -> Iterator[Row]:
+def _table(stream: IO[bytes], mapping: Wanted, delimiters: str, path: Path) -> Iterator[Row]:
     tee = _Tee(stream, mapping.file.encoding)
     text = iter(tee)
     first = next(text, "")
@@ -139,7 +153,7 @@ def _table(stream: IO[bytes], mapping: Layout, delimiters: str, path: Path) -> I
     yield from _cut(lines, tee, mapping, path)
 
 
-def _cut(lines: Iterator[list[str]], tee: _Tee, mapping: Layout, path: Path) -> Iterator[Row]:
+def _cut(lines: Iterator[list[str]], tee: _Tee, mapping: Wanted, path: Path) -> Iterator[Row]:
     names: Sequence[str] = mapping.file.columns
     begin = 1
     if mapping.file.header:
@@ -165,7 +179,7 @@ def _cut(lines: Iterator[list[str]], tee: _Tee, mapping: Layout, path: Path) -> 
             yield Row(line, raw, None, f"has {len(cells)} columns where {width} are expected")
 
 
-def _jsonl(stream: IO[bytes], mapping: Layout) -> Iterator[Row]:
+def _jsonl(stream: IO[bytes], mapping: Wanted) -> Iterator[Row]:
     back = {new: old for old, new in mapping.file.rename.items()}
     paths = {column: back.get(column, column) for column in mapping.columns()}
     for line, raw in enumerate(stream, 1):
@@ -196,7 +210,7 @@ def _at(found: dict[str, Any], way: str) -> Any:
     return value
 
 
-def _parquet(path: Path, mapping: Layout) -> Iterator[Row]:
+def _parquet(path: Path, mapping: Wanted) -> Iterator[Row]:
     import pyarrow as pa  # noqa: PLC0415 - 30 MB that only Parquet needs
     import pyarrow.parquet as pq  # noqa: PLC0415
 

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 
 from schemas import events as e
-from streams.features import Batch, Bools, FeatureTable, Floats, Ints, fold_wave, waves
+from streams.features import Batch, Bools, FeatureTable, Floats, Ints, Rows, fold_wave, waves
 from streams.ids import fingerprint
 from streams.labels import Label, Moments, churned, eligible
 from streams.policy import Policy
 from streams.strokes import SAYS_NOTHING
 from streams.vector import vectors
-from streams.vocabulary import Kind, meaning
+from streams.vocabulary import Kind, ReadMood, meaning
 
 FOLD_AT_ONCE = 65_536
 """Events folded in one batch."""
@@ -71,13 +71,20 @@ class ActivityLog:
         return len(self.batch)
 
     @classmethod
-    def read(cls, log: Iterable[Logged], policy: Policy, words: Mapping[str, Kind] | None = None) -> Self:
+    def read(
+        cls,
+        log: Iterable[Logged],
+        policy: Policy,
+        words: Mapping[str, Kind] | None = None,
+        read_mood: ReadMood | None = None,
+    ) -> Self:
         """Read messages of `lead.events`, any but ticks and activations.
 
         Args:
             log: the messages, in any order.
             policy: says what custom kinds mean.
             words: meanings on top of the policy's (a mapping's vocabulary).
+            read_mood: reads messages in the policy's language, as online (`agents.sentiment.reader_of`).
         """
         kinds = {**policy.kinds, **(words or {})}
         numbers: dict[bytes, int] = {}
@@ -93,7 +100,7 @@ class ActivityLog:
             lead = numbers.setdefault(record.key, len(numbers))
             if isinstance(body, e.LeadClosed):
                 closings.append((lead, at, body.outcome))
-            told = meaning(body, kinds) if isinstance(body, e.Activity) else SAYS_NOTHING
+            told = meaning(body, kinds, read_mood) if isinstance(body, e.Activity) else SAYS_NOTHING
             rows.append(lead)
             times.append(at)
             seen.append(max(at, getattr(record, "timestamp_ms", 0) / 1000))
@@ -127,10 +134,7 @@ class ActivityLog:
 
     def snapshots(self, times: Sequence[float], label: Label) -> Iterator[Snapshot]:
         """Features and truth at each of the times, in rising order, in one pass over the log."""
-        table = FeatureTable(max(len(self.keys), 1))
-        for key in self.keys:
-            table.row_of(key)
-        done = 0
+        table, done = self._table(), 0
         for t in sorted(times):
             until = int(np.searchsorted(self.seen, t, "left"))
             self._fold(table, done, until)
@@ -138,6 +142,18 @@ class ActivityLog:
             leads = np.flatnonzero(self.eligible(t, label) & (table.rows["events"][: len(self.keys)] > 0))
             x = vectors(table.at(leads), np.full(len(leads), t))
             yield Snapshot(t, x, leads, self.churned(t, label)[leads].astype(np.float64))
+
+    def known_rows(self, t: float) -> Rows:
+        """What was known of every lead before t, as rows of the feature table; leads without an event have none in it."""
+        table = self._table()
+        self._fold(table, 0, int(np.searchsorted(self.seen, t, "left")))
+        return table.rows[: len(self.keys)]
+
+    def _table(self) -> FeatureTable:
+        table = FeatureTable(max(len(self.keys), 1))
+        for key in self.keys:
+            table.row_of(key)
+        return table
 
     def _fold(self, table: FeatureTable, start: int, end: int) -> None:
         b = self.batch

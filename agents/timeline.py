@@ -129,6 +129,8 @@ def _told(at: datetime, kind: str, body: dict[str, Any]) -> Entry:  # noqa: PLR0
             )
             why = "; ".join(r["text"] for r in body["reasons"][:3])
             told = f"{100 * body['probability']:.0f} %  {moved}" + (f"  because {why}" if why else "")
+            if shift := (body.get("insight") or {}).get("shift"):
+                told += f" ({shift['change']:+.2f} since {shift['since'][:10]})"
             unstaged = body["stage"] == Stage.NONE and body["level"] != Level.LOW
             return Entry(at, "risk", told, 1, NO_STAGE if unstaged else "")
         case "decided":

@@ -4,6 +4,9 @@
 
 The embargo is as long as a label reaches (gap + horizon), so that no label of one window is known from the features of
 the next; before the test begins, every label that was used has come true. A model is judged only on what came later.
+
+A log too short for both embargoes keeps the second. Training and calibration then share their snapshots and differ in
+leads: each fifth of the leads is calibrated by what was learned from the others.
 """
 
 from collections.abc import Sequence
@@ -31,11 +34,15 @@ class TooLittleData(LeadkeeperError):  # noqa: N818 - named like its relatives i
 
 @dataclass(frozen=True)
 class Windows:
-    """Snapshot times (epoch seconds), rising. `test` is empty where the log ends before a label could come true."""
+    """Snapshot times (epoch seconds), rising. `test` is empty where the log ends before a label could come true.
+
+    `apart` says what keeps training and calibration from knowing each other: an embargo in time, or different leads.
+    """
 
     train: tuple[float, ...]
     calibrate: tuple[float, ...]
     test: tuple[float, ...]
+    apart: str = "time"
 
 
 def windows(log: ActivityLog, label: Label, until: float | None = None) -> Windows:
@@ -52,20 +59,26 @@ def windows(log: ActivityLog, label: Label, until: float | None = None) -> Windo
     """
     reach, step = label.reach, label.every_days * DAY
     begin, last = log.start + WARM_UP * reach, log.last_judged(label)
+    apart = "time"
     if until is None:
-        until = last - (last - begin - 2 * reach) / 3
+        room = last - begin - 2 * reach
+        if room < 3 * step:
+            apart, room = "leads", last - begin - reach
+        until = last - room / 3
     until = min(until, log.end)
     calibrate_last = until - reach
-    room = calibrate_last - reach - begin
-    if room < step:
-        raise TooLittleData(_too_short(log, label, until))
-    calibrate = _calibrate(log, label, calibrate_last, room)
-    train = _back(calibrate[0] - reach, begin, step)
+    if calibrate_last - reach - begin < step:
+        apart = "leads"
+    if apart == "leads":
+        train = calibrate = _back(calibrate_last, begin, step)
+    else:
+        calibrate = _calibrate(log, label, calibrate_last, calibrate_last - reach - begin)
+        train = _back(calibrate[0] - reach, begin, step)
     if not train:
         raise TooLittleData(_too_short(log, label, until))
     rows = sum(int(log.eligible(t, label).sum()) for t in train)
     train = train[:: -max(1, -(-rows // MOST_TRAINING_ROWS))][::-1]
-    return Windows(train, calibrate, tuple(np.arange(until, last + 1e-6, step).tolist()))
+    return Windows(train, calibrate, tuple(np.arange(until, last + 1e-6, step).tolist()), apart)
 
 
 def _calibrate(log: ActivityLog, label: Label, last: float, room: float) -> tuple[float, ...]:
@@ -84,11 +97,12 @@ def _back(last: float, begin: float, step: float) -> tuple[float, ...]:
 
 
 def _too_short(log: ActivityLog, label: Label, until: float) -> str:
-    needed = (WARM_UP + 2) * label.reach / DAY + 2 * label.every_days
+    needed = (WARM_UP + 1) * label.reach / DAY + 3 * label.every_days
     return (
         f"the log runs from {_day(log.start)} to {_day(log.end)}; training up to {_day(until)} leaves too little: with "
-        f"a horizon of {label.horizon_days:g} days it needs {needed:.0f} (training, embargo, calibration, embargo) "
-        f"and a test {label.horizon_days:g} more; use a longer log, a later `until`, or a shorter label.horizon_days"
+        f"a horizon of {label.horizon_days:g} days it needs {needed:.0f} (training, calibration, embargo) and a test "
+        f"{label.horizon_days:g} more; use a longer log, a later `until`, or a shorter label.horizon_days. Until then "
+        "the rule scorer judges: silence against the lead's own rhythm, without training"
     )
 
 

@@ -67,8 +67,14 @@ class MessageReceived(LeadMessage):
 
     type: Literal["message_received"]
     channel: Channel | None = None
-    text: Text | None = None
+    text: Annotated[Text | None, Field(description="where the policy names its language, its mood is read from it")] = (
+        None
+    )
     in_reply_to: MessageId | None = None
+    mood: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="0 (worst) to 1 (best), where the sender knows it; goes before the text"),
+    ] = None
 
 
 class CallCompleted(LeadMessage):

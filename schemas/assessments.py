@@ -27,6 +27,49 @@ class Health(Outgoing):
     responsiveness: Score100 | None = None
 
 
+class Shift(Outgoing):
+    """What moved the risk since an earlier moment."""
+
+    since: Annotated[UtcTime, Field(description="when reasons were last told, else the lead's newest event")]
+    change: Annotated[float, Field(description="of the probability since then")]
+    text: str
+    parts: Annotated[tuple[Reason, ...], Field(description="what moved it most; effects are differences")]
+
+
+class HealthPart(Outgoing):
+    """Why a part of the health score is what it is."""
+
+    part: Literal["engagement", "satisfaction", "payment", "responsiveness"]
+    score: Score100
+    text: str
+
+
+class TimeToChurn(Outgoing):
+    """When the lead will be lost if nothing is done; never a date. Days count from the assessment."""
+
+    band: Annotated[
+        Literal["<7", "7-14", "14-30", ">30"], Field(description="in which one half of such leads are lost")
+    ]
+    earliest_days: Annotated[
+        float | None, Field(ge=0, description="10 % are lost by then; null: later than is looked at")
+    ]
+    latest_days: Annotated[
+        float | None, Field(ge=0, description="90 % are lost by then; null: later than is looked at")
+    ]
+
+
+class Insight(Outgoing):
+    """What is worked out only when a lead rises to a stage and somebody may act on it."""
+
+    retention: Annotated[Probability, Field(description="chance that the lead stays within the model's horizon")]
+    shift: Annotated[Shift | None, Field(description="null: nothing to compare with")] = None
+    health: tuple[HealthPart, ...] = ()
+    churn: Annotated[TimeToChurn | None, Field(description="null: the version in force has no model of it")] = None
+    future_value_cents: Annotated[
+        float | None, Field(ge=0, description="expected spending from here on, discounted; null: never bought")
+    ] = None
+
+
 class LeadAssessed(Outgoing):
     """The risk that a lead goes quiet, who said so, and why."""
 
@@ -53,3 +96,4 @@ class LeadAssessed(Outgoing):
     method: Literal["rule", "model"]
     model_version: str
     policy_version: str
+    insight: Annotated[Insight | None, Field(description="on stage entry only, while we act")] = None

@@ -204,6 +204,9 @@ class Activate(Incoming):
     model: Version | None = None
     acting: bool | None = None
     """False: watch only. Leads are assessed, but no episode opens and nothing is sent: for history and first days."""
+    within_minutes: Annotated[
+        float, Field(ge=0, le=1440, description="new versions: every lead is looked at again within so long")
+    ] = 30.0
 
 
 Fact = Activity | ProfileUpdated | ConsentChanged | LeadClosed | Receipt

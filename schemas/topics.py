@@ -73,8 +73,8 @@ LEDGER = Topic(
     "the truth about sends: claimed, sent, rejected, retried, in doubt", TypeAdapter(LedgerEntry),
 )  # fmt: skip
 POLICIES = Topic(
-    "policies", "tenant", "operators, trainer", "compact", None,
-    "policy versions and promoted models", PUBLISHED,
+    "policies", "tenant:type:version", "operators, trainer; marks of lead agents", "compact", None,
+    "policy versions, whole models, and which was put in force when", PUBLISHED,
 )  # fmt: skip
 INTERVENTIONS = {
     channel: Topic(

@@ -10,6 +10,7 @@ In the order of the data (each file holds one rule of the business and is named 
     calibrate     raw scores -> honest probabilities (isotonic or Platt)
     explain       why, in words, against the lead's own norm
     health        0-100 with parts; time to churn as a band
+    value         what a lead will still spend
     stage         probability -> stage, with hysteresis and dwell
     silence       when to look at a lead again that says nothing
     episode       from the first stage to recovery, conversion, churn or expiry
@@ -36,7 +37,7 @@ How they are put together:
     life          what a case does with signs of life
     hear, orders  what a case does with messages that are no activity, and with orders of operators
     outbox        what a case concluded, as messages
-    assess        what an assessment says
+    assess, insight    what an assessment says, and what it says more when a lead rises
     partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
     env           what the fold is handed besides the log
@@ -49,5 +50,10 @@ How they are put together:
 And besides the fold:
 
     deliver, retry, breaker    what couriers do with a command; when to stop a flood of dead letters
-    labels, measure            who really went quiet: truth to train on, and how well a score tells it
+    labels, measure, curves    who really went quiet: truth to train on, and how well a score tells it
+    promotion                  when a new model may take the place of the one that judges
+    baselines, leaks, warning  what a model has to beat; signs that it saw the answer; how early it knew
+    grade                      how told risks turned out, and whether a version may stay
+    season                     what the same weeks a year ago say of the weeks to come
+    hazard                     time to churn: a chance for each week ahead, told as a band and an interval
 """

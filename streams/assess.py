@@ -23,7 +23,8 @@ LEVELS = tuple(str(level) for level in (Level.LOW, Level.MEDIUM, Level.HIGH, Lev
 _SILENT = COLUMN["silent_days"]
 _encode = msgspec.json.Encoder().encode
 # The field order of the contract; positional, since names cost as much again as the rest.
-_Assessment = msgspec.defstruct("Assessment", list(LeadAssessed.model_fields))
+_ALWAYS = [name for name in LeadAssessed.model_fields if name != "insight"]
+_Assessment = msgspec.defstruct("Assessment", [*_ALWAYS, ("insight", Any, None)], omit_defaults=True)
 _Health = msgspec.defstruct("Health", list(Health.model_fields))
 
 
@@ -49,6 +50,7 @@ class Notes(NamedTuple):
     skipped: tuple[str, ...] = ()
     reasons: Sequence[dict[str, Any]] = ()
     recommended: tuple[str, ...] = ()
+    insight: dict[str, Any] | None = None
 
 
 NOTHING = Notes()
@@ -130,5 +132,6 @@ def assessment(
             judge.method,
             judge.model,
             judge.policy,
+            notes.insight,
         )
     )

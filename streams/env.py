@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from streams.policy import Policy
 from streams.risk import Scorer
+from streams.vocabulary import ReadMood
 
 EVERYONE = "*"
 """The tenant under which the default policy stands."""
@@ -19,12 +20,18 @@ class Env:
         scorers: version -> scorer.
         home: key -> partition where it belongs; None skips that check (one partition, replay of a list).
         partitions: of the inbox; a tenant's budget is divided by it.
+        moods: language -> what reads the mood of texts in it; a policy names its language.
     """
 
     policies: Mapping[str, Mapping[str, Policy]]
     scorers: Mapping[str, Scorer]
     home: Callable[[bytes], int] | None = field(default=None)
     partitions: int = 1
+    moods: Mapping[str, ReadMood] = field(default_factory=dict)
+
+    def read_mood(self, policy: Policy) -> ReadMood | None:
+        """What reads messages in the policy's language; None: nobody does."""
+        return self.moods.get(policy.language) if policy.language else None
 
     def policy(self, version: str, tenant: str) -> Policy:
         """The tenant's policy in that version."""

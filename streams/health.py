@@ -1,13 +1,13 @@
 """Health 0 (worst) to 100 with its parts, confidence, and time to churn as a band. A part without data is absent, not zero."""
 
-from typing import Literal
-
 import numpy as np
 
+from schemas.assessments import HealthPart
+from streams.explain import days, in_words
 from streams.features import Floats
+from streams.hazard import Band
 from streams.vector import COLUMN
 
-Band = Literal["<7", "7-14", "14-30", ">30"]
 BANDS: tuple[Band, ...] = (">30", "14-30", "7-14", "<7")
 """Time left by level: critical under 7 days, high 7 to 14, medium 14 to 30, low more (seed 0's stages)."""
 PARTS = ("overall", "engagement", "satisfaction", "payment", "responsiveness")
@@ -35,6 +35,24 @@ def health(x: Floats) -> Floats:
         total += np.where(there, part, 0.0)
         known += there
     return np.asarray(np.round(np.stack([total / known, *parts], axis=1), 1))
+
+
+def health_in_words(x: Floats) -> tuple[HealthPart, ...]:
+    """Why the parts of one lead's health are what they are; those without data are left out."""
+    scores = dict(zip(PARTS, health(x[None, :])[0].tolist(), strict=True))
+    gap = float(x[COLUMN["usual_gap_days"]])
+    held = f"usually {days(gap)} between them" if gap == gap else "held against a week"  # noqa: PLR0124 - NaN
+    words = {
+        "engagement": f"last sign of life {days(float(x[COLUMN['silent_days']]))} ago, {held}",
+        "satisfaction": in_words("mood", x, raises=False),
+        "payment": f"{scores['payment']:.0f} % of recent payments went through",
+        "responsiveness": f"{scores['responsiveness']:.0f} % of our recent contacts were answered",
+    }
+    return tuple(
+        HealthPart.model_validate({"part": part, "score": scores[part], "text": text})
+        for part, text in words.items()
+        if scores[part] == scores[part]
+    )
 
 
 def _percent(share: Floats) -> Floats:

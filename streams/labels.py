@@ -19,6 +19,9 @@ from streams.features import DAY, Bools, Floats, Ints
 from streams.thresholds import Section
 
 NEVER = -np.inf
+HEALTHY_SHARE = 0.95
+"""A silence longer than this share of all gaps between two days with signs of life is not an ordinary one."""
+SHORTEST_HORIZON, LONGEST_HORIZON = 7, 180
 
 
 class Label(Section):
@@ -34,11 +37,20 @@ class Label(Section):
         default=None, description="alive: last sign of life at most so long before t; left out: had one at any time"
     )
     every_days: Annotated[float, Field(gt=0)] = Field(default=7.0, description="days between two snapshots")
+    ages_days: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        default=(),
+        description="judge a lead only so many days after its first sign of life, once each; left out: always",
+    )
 
     @property
     def reach(self) -> float:
         """Seconds from a snapshot until its labels are known: gap + horizon."""
         return (self.gap_days + self.horizon_days) * DAY
+
+    @property
+    def at_any_age(self) -> "Label":
+        """The same for leads of every age: what is learned from, since a lead is scored at any age."""
+        return self.model_copy(update={"ages_days": ()})
 
 
 class Moments(NamedTuple):
@@ -58,11 +70,15 @@ class Moments(NamedTuple):
 
 
 def eligible(n: int, life: Moments, closings: Moments, t: float, label: Label) -> Bools:
-    """Which of n leads can be judged at t: a sign of life before t, not too long ago, and not closed before t."""
-    last = np.full(n, NEVER)
+    """Which of n leads can be judged at t: a sign of life before t, not too long ago, of the age that is asked for, not closed."""
+    last, first = np.full(n, NEVER), np.full(n, NEVER)
     seen = life.before(t)
     last[life.leads[seen]] = life.times[seen]  # sorted: the newest stays
     alive = last > NEVER if label.eligible_days is None else last >= t - label.eligible_days * DAY
+    if label.ages_days:
+        first[life.leads[seen][::-1]] = life.times[seen][::-1]
+        over = (t - first)[:, None] / DAY - np.array(label.ages_days)
+        alive &= ((over >= 0) & (over < label.every_days)).any(axis=1)  # snapshots are every_days apart: once per age
     alive[closings.leads[closings.before(t)]] = False
     return alive
 
@@ -82,3 +98,47 @@ def churned(n: int, life: Moments, closings: Moments, t: float, label: Label) ->
     met = np.zeros(n, np.bool_)
     met[moments.leads[moments.within(start, t + label.reach)]] = True
     return ~met if label.churn == "silence" else met
+
+
+def healthy_horizon(life: Moments) -> int | None:
+    """Whole days of silence that all but 5 % of the gaps of leads who came back stay under; None: nobody came back.
+
+    The horizon where a label gives none. Gaps under a day are one visit, not a rhythm.
+    """
+    order = np.lexsort((life.times, life.leads))
+    leads, times = life.leads[order], life.times[order]
+    gaps = np.diff(times)[np.diff(leads) == 0] / DAY
+    gaps = gaps[gaps >= 1]
+    if not len(gaps):
+        return None
+    return int(np.clip(np.ceil(np.quantile(gaps, HEALTHY_SHARE)), SHORTEST_HORIZON, LONGEST_HORIZON))
+
+
+def lost(life: Moments, end: float, horizon: float) -> tuple[Moments, Moments]:
+    """Leads that fell silent for a whole horizon: when that was so, and their last signs of life before it; each by time.
+
+    Args:
+        life: signs of life.
+        end: of what is known, epoch seconds; a silence that was not over a horizon then is not known to be one.
+        horizon: seconds.
+    """
+    order = np.lexsort((life.times, life.leads))
+    leads, times = life.leads[order], life.times[order]
+    following = np.append(np.where(np.diff(leads) == 0, times[1:], np.inf), np.inf)[: len(times)]
+    gone = np.flatnonzero((following > times + horizon) & (times + horizon <= end))
+    gone = gone[np.argsort(times[gone], kind="stable")]
+    return Moments(leads[gone], times[gone] + horizon), Moments(leads[gone], times[gone])
+
+
+def last_signs(life: Moments, moments: Moments) -> Moments:
+    """The last sign of life before each of the moments, by time; moments without one are left out."""
+    order = np.lexsort((life.times, life.leads))
+    leads, times = life.leads[order], life.times[order]
+    found: list[tuple[float, int]] = []
+    for lead, t in zip(moments.leads.tolist(), moments.times.tolist(), strict=True):
+        first, end = np.searchsorted(leads, [lead, lead + 1])
+        place = first + int(np.searchsorted(times[first:end], t))
+        if place > first:
+            found.append((float(times[place - 1]), lead))
+    found.sort()
+    return Moments(np.array([f[1] for f in found], np.int64), np.array([f[0] for f in found], np.float64))

@@ -7,8 +7,6 @@ the result, to the byte.
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from schemas import events as e
 from schemas.dead_letters import DeadLetter
 from schemas.errors import Rejected
@@ -17,11 +15,12 @@ from streams.env import Env
 from streams.ids import derive
 from streams.partition import EPOCH_BITS, Folded, Message, Out, Partition
 from streams.policy import Policy
+from streams.state import NO_TICK
 from streams.stretch import Stretch, fold_stretches
 from streams.strokes import Columns
 from streams.sweep import fold_tick
 from streams.validate import check_control, check_home, parse
-from streams.vocabulary import Kind, meaning
+from streams.vocabulary import Kind, ReadMood, meaning
 
 __all__ = ["EPOCH_BITS", "FITS", "Folded", "Message", "Out", "Partition", "dead_letter", "fold", "fold_together"]
 
@@ -68,7 +67,7 @@ class Reader:
     def _begin(self) -> None:
         self._columns = Columns.empty()
         self._policies: list[Policy] = []
-        self._known: dict[str, tuple[int, Mapping[str, Kind]]] = {}
+        self._known: dict[str, tuple[int, Mapping[str, Kind], ReadMood | None]] = {}
 
     def stretch(self) -> Stretch:
         """What was gathered and is still to be folded."""
@@ -98,7 +97,7 @@ class Reader:
                 if type(body) is e.Tick:
                     fold_tick(partition, offset, body.id, env, done)
                 elif type(body) is e.Activate:
-                    _activate(partition, body, offset)
+                    _activate(partition, body)
             elif type(body) in ABOUT_THE_PAST and key not in partition.table.index:
                 done.tally["unknown_lead", body.type] += 1
             else:
@@ -114,10 +113,10 @@ class Reader:
         known = self._known.get(body.tenant)
         if known is None:
             policy = self._env.policy(partition.state.policy, body.tenant)
-            known = self._known[body.tenant] = len(self._policies), policy.kinds
+            known = self._known[body.tenant] = len(self._policies), policy.kinds, self._env.read_mood(policy)
             self._policies.append(policy)
-        which, kinds = known
-        told = meaning(body, kinds) if e.is_activity(body) else None
+        which, kinds, read_mood = known
+        told = meaning(body, kinds, read_mood) if e.is_activity(body) else None
         columns.offsets.append(offset)
         columns.now.append(partition.state.now)
         columns.at.append(at)
@@ -134,22 +133,15 @@ class Reader:
         self._begin()
 
 
-def _activate(partition: Partition, order: e.Activate, offset: int) -> None:
-    """Judge by other versions from here on; under new ones every lead is looked at again with the next tick."""
+def _activate(partition: Partition, order: e.Activate) -> None:
+    """Judge by other versions from here on; under new ones every lead is looked at again, by and by (`sweep`)."""
     state = partition.state
     before = (state.policy, state.model)
     state.policy = order.policy if order.policy is not None else state.policy
     state.model = order.model if order.model is not None else state.model
     state.acting = order.acting if order.acting is not None else state.acting
     if (state.policy, state.model) != before:
-        table = partition.table
-        rows = np.fromiter(table.index.values(), np.int64, len(table.index))
-        rows = rows[
-            table.rows["guard"][rows] < offset
-        ]  # the others have been through this, and maybe through a tick since
-        table.rows["guard"][rows] = offset
-        table.due[rows] = np.minimum(table.due[rows], state.now)
-        partition.touch_all(rows)
+        state.activated, state.spread, state.ticked = state.now, order.within_minutes * 60, NO_TICK
 
 
 def _accept(partition: Partition, message: Message, env: Env) -> tuple[e.LeadEvent, float]:

@@ -10,14 +10,14 @@ import numpy as np
 from schemas import topics
 from schemas.decisions import Decided, Rule, Verdict
 from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
-from streams.assess import NOTHING, Judge, Notes, assessment, change, measures
-from streams.explain import reasons_of
+from streams.assess import NOTHING, Judge, assessment, change, measures
 from streams.holdout import held_out
 from streams.ids import derive
+from streams.insight import notes_of_rise
 from streams.playbook import step_of, template_of
 from streams.record import Planned
 from streams.risk import level_of
-from streams.stage import ORDER, skipped
+from streams.stage import ORDER
 from streams.track import may_take_credit, outcome_without_life, success_score
 
 if TYPE_CHECKING:
@@ -40,15 +40,7 @@ def assessed(case: Case, probability: float, before: int) -> None:
     rows, scorer, policy = case.desk.table.rows, case.desk.scorer, case.policy
     seq = int(rows["seq"][case.row])
     rows["seq"][case.row] = seq + 1
-    notes = NOTHING
-    if case.stage > before:
-        # Exact reasons cost half a millisecond: told when a stage is entered and somebody may act on it.
-        reasons = reasons_of(scorer.effects(case.x[None, :])[0], case.x) if case.desk.acting else ()
-        notes = Notes(
-            skipped(before, case.stage),
-            [reason.model_dump() for reason in reasons],
-            tuple(step.action for step in policy.playbooks.of(ORDER[case.stage]).steps),
-        )
+    notes = notes_of_rise(case, probability, before) if case.stage > before else NOTHING
     value = assessment(
         *(case.tenant, case.lead, case.born, seq + 1, case.now, case.cause),
         probability,
@@ -232,4 +224,4 @@ def close_episode(case: Case, episode: Episode, end: End, value_cents: int | Non
         ),
     )
     case.desk.tally["episode", end] += 1
-    case.record.episode = None
+    case.record.episode = case.record.told = None

@@ -5,7 +5,7 @@ The thresholds are in `thresholds`, the playbooks in `plays`; what a policy cann
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -29,6 +29,9 @@ from streams.thresholds import (
 )
 from streams.vocabulary import Family, Kind
 
+Language = Literal["en"]
+"""Languages in which messages can be read (`agents.sentiment`)."""
+
 
 class Policy(Section):
     """Everything a tenant may set."""
@@ -37,6 +40,10 @@ class Policy(Section):
     version: str
     business: str = "our team"
     lead_value_cents: Cents | None = None
+    language: Annotated[
+        Language | None,
+        Field(description="of the leads' messages: their mood is read from the text; left out: it is not"),
+    ] = None
     stages: Stages = Stages()
     vocabulary: dict[str, CustomKind] = Field(default={})
     channels: dict[Channel, ChannelRule]

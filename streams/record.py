@@ -126,6 +126,16 @@ class Spent(Struct, array_like=True, gc=False):
     milli: int
 
 
+class Told(Struct, array_like=True, gc=False):
+    """What the risk was made of when reasons were last told, to say later what has changed since."""
+
+    at: float
+    probability: float
+    model: str
+    effects: list[int]
+    """Of each family, in hundredths of the log-odds."""
+
+
 class LeadRecord(Struct, array_like=True):
     """Everything about a lead that is not a number for the model."""
 
@@ -151,6 +161,9 @@ class LeadRecord(Struct, array_like=True):
     acted: dict[str, float] = field(default_factory=dict)
     """When an action was last taken, for actions with a gap of their own."""
     spent: list[Spent] = field(default_factory=list)
+
+    told: Told | None = None
+    """Of the open episode."""
 
     def open_interventions(self) -> list[Intervention]:
         """Those whose outcome is still open."""

@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from streams.features import Floats
+from streams.hazard import Forecast
 from streams.vector import COLUMN, FAMILY_OF, NAMES
 
 FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(FAMILY_OF[n] for n in NAMES))
@@ -41,8 +42,15 @@ class Scorer(Protocol):
     def version(self) -> str:
         """Which version of the method."""
 
+    @property
+    def horizon_days(self) -> float:
+        """Going quiet within so many days is what the probability is about."""
+
     def score(self, x: Floats) -> Floats:
         """Calibrated probabilities in [0, 1], one per row of the feature matrix."""
+
+    def forecast(self, x: Floats) -> Forecast | None:
+        """When the lead with these features (one row) will be lost; None where that is not known."""
 
     def effects(self, x: Floats) -> Floats:
         """Effect of each family (columns as FAMILIES) on the log-odds, per row; for telling reasons."""
@@ -58,6 +66,7 @@ class RuleScorer:
 
     method: Literal["rule", "model"] = "rule"
     version = "rule-1"
+    horizon_days = 30.0
 
     def _terms(self, x: Floats) -> dict[str, Floats]:
         def column(name: str, missing: float) -> Floats:
@@ -79,6 +88,10 @@ class RuleScorer:
     def score(self, x: Floats) -> Floats:
         """Probabilities by the rule."""
         return sigmoid(-3.2 + np.sum(np.stack(list(self._terms(x).values())), axis=0))
+
+    def forecast(self, x: Floats) -> Forecast | None:  # noqa: ARG002 - a rule knows no dates
+        """Not known."""
+        return None
 
     def effects(self, x: Floats) -> Floats:
         """The terms of the rule, by family."""

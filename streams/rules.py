@@ -176,7 +176,7 @@ class Case:
 
     def go_quiet(self) -> None:
         """Silent for good: nothing is at risk any more."""
-        self.record.gone = True
+        self.record.gone, self.record.told = True, None
         self.leave_stage()
 
     def leave_stage(self) -> None:

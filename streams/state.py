@@ -1,6 +1,6 @@
 """Durable form of a lead and of a partition, as kept on the changelog `lead.state`.
 
-A lead: `[1, row bytes, record bytes | nil]`. A partition: `[1, applied, now, policy version, model version, acting]` under a key no
+A lead: `[1, row bytes, record bytes | nil]`. A partition: a `PartitionState` under a key no
 lead can have. `applied` is the last offset whose effects are all on the changelog; a lead's own guard covers the rest after a
 crash in the middle of a round.
 """
@@ -24,6 +24,9 @@ _HEAD, _TAIL, _PLAIN = _ZERO[: _ZERO.index(bytes(ROW.itemsize))], _ZERO[-1:], le
 """What msgpack puts around the row of a lead that has no record; it never changes, so it is not worked out each time."""
 
 
+NO_TICK = -1.0
+
+
 class PartitionState(msgspec.Struct, array_like=True):
     """What a partition remembers besides its leads."""
 
@@ -33,6 +36,12 @@ class PartitionState(msgspec.Struct, array_like=True):
     policy: str = ""
     model: str = ""
     acting: bool = True
+    activated: float = 0.0
+    """When the versions in force were ordered (stream time); 0: never."""
+    spread: float = 0.0
+    """Seconds from then on, over which every lead is looked at again."""
+    ticked: float = 0.0
+    """Stream time of the last tick since then; `NO_TICK`: none came yet."""
 
 
 _PARTITION_DECODER = msgspec.msgpack.Decoder(PartitionState)

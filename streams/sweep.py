@@ -24,7 +24,8 @@ from streams.vector import vectors
 def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Folded) -> None:
     """Visit every lead that is due at stream time and has not seen this tick yet."""
     table, now = partition.table, partition.state.now
-    due = table.due_rows(now)
+    due = _united(table.due_rows(now), _to_be_looked_at_again(partition))
+    partition.state.ticked = now
     due = due[table.rows["guard"][due] < offset]
     if not len(due):
         return
@@ -68,6 +69,24 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
         if live:
             case.assess(Finding(x[i], float(p[i]), float(felt[i])))
         case.finish()
+
+
+def _to_be_looked_at_again(partition: Partition) -> Ints:
+    """Leads whose turn has come since the last tick, after other versions were put in force.
+
+    All at once they would hold up everything for seconds, so each has its own moment within the span that the order gives,
+    by its life: the same in every replay, wherever its row lies.
+    """
+    state, table = partition.state, partition.table
+    if state.ticked >= state.activated + state.spread or not state.activated:
+        return np.zeros(0, np.int64)
+    rows = table.rows[: len(table.keys)]
+    moments = state.activated + (rows["born"] & np.uint64(0xFFFF)) / 65_536 * state.spread
+    return np.flatnonzero((rows["guard"] >= 0) & (moments <= state.now) & (moments > state.ticked))
+
+
+def _united(some: Ints, others: Ints) -> Ints:
+    return np.union1d(some, others) if len(others) else some
 
 
 def _policies(partition: Partition, rows: Ints, env: Env) -> tuple[list[Policy], Ints]:

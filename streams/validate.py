@@ -106,8 +106,8 @@ def check_control(event: Tick | Activate, partition: int, policies: Collection[s
                 raise Rejected(
                     RejectReason.INVALID_VALUE,
                     field,
-                    "no such version is loaded",
-                    "put it where the worker looks, then activate again",
+                    "no such version was announced before, or this program refused it",
+                    "see the worker's log; publish it again, then activate it",
                 )
 
 

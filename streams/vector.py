@@ -3,6 +3,8 @@
 Everything that changes while a lead is silent changes in one direction, and the model is told which (`MONOTONE`): recency and
 silence ratio only raise the risk, decayed counts and trends only lower it as they fade. What has no such direction (shares,
 sums, gaps) is built so that it does not move in silence. So silence can never lower the risk of an untouched lead.
+A longer history of signs of life and of money only lowers the risk, too: those two grow with the age of a log, and a model
+that is free to bend there learns the age of its training log (retail log, by time split: AUC 0.771 free, 0.775 bound).
 NaN means "never happened"; it is not zero.
 """
 
@@ -31,9 +33,18 @@ NAMES: tuple[str, ...] = (
 COLUMN = {name: i for i, name in enumerate(NAMES)}
 _N_COUNTS = len(Family) * len(HALF_LIVES_DAYS)
 _RISING = {"silent_days", "idle_days", "silence_ratio", *(f"days_since_{name}" for name in _FAMILIES)}
-_FALLING = {"trend_1_7", "trend_7_30", "money_30d", *NAMES[:_N_COUNTS]}
+_FALLING = {
+    "trend_1_7",
+    "trend_7_30",
+    "money_30d",
+    "key_events",
+    "active_span_days",
+    "money_total",
+    "money_mean",
+    *NAMES[:_N_COUNTS],
+}
 MONOTONE: tuple[int, ...] = tuple(1 if n in _RISING else -1 if n in _FALLING else 0 for n in NAMES)
-"""LightGBM monotone constraints: +1 the risk may only rise with the value, -1 only fall, 0 free (constant in silence)."""
+"""LightGBM monotone constraints: +1 the risk may only rise with the value, -1 only fall, 0 free."""
 SCHEMA = hashlib.sha256(",".join(f"{n}:{m}" for n, m in zip(NAMES, MONOTONE, strict=True)).encode()).hexdigest()[:16]
 """Names the feature set; a model trained on another one is refused."""
 FAMILY_OF = {

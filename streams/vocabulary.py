@@ -4,7 +4,7 @@ A *key* event is one the lead makes with intent; silence is the time since the l
 custom kinds a meaning and may override the built-in ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -42,6 +42,8 @@ class Meaning(NamedTuple):
 
 
 NO_MOOD = float("nan")
+ReadMood = Callable[[str], float]
+"""Text -> mood, 0 (worst) to 1 (best); NaN where the text says nothing of it. Handed in, by language (`Env.moods`)."""
 BUILT_IN: Mapping[str, Kind] = {
     "page_viewed": Kind(Family.BROWSE, key=False),
     "item_viewed": Kind(Family.BROWSE, key=True),
@@ -75,17 +77,29 @@ _SAYS_MORE = {
 }  # fmt: skip
 _PLAIN = {name: Meaning(int(k.family), k.key, 0, NO_MOOD) for name, k in BUILT_IN.items() if name not in _SAYS_MORE}
 """Most events mean the same every time; looking it up costs a fifth of working it out."""
+_MESSAGE = _PLAIN["message_received"]
 
 
-def meaning(event: e.Activity, custom: Mapping[str, Kind]) -> Meaning:
-    """What an activity event means under a tenant's vocabulary. Total: every activity has a meaning."""
+def meaning(event: e.Activity, custom: Mapping[str, Kind], read_mood: ReadMood | None = None) -> Meaning:  # noqa: C901 - a table
+    """What an activity event means under a tenant's vocabulary. Total: every activity has a meaning.
+
+    Args:
+        event: what happened.
+        custom: meanings that the tenant gives, or overrides.
+        read_mood: reads texts in the tenant's language; None: nobody reads them.
+    """
     name = event.type
     plain = _PLAIN.get(name)
     if plain is not None and name not in custom:
-        return plain
+        if plain is not _MESSAGE:
+            return plain
+        mood = _mood_of(event, read_mood)
+        return plain if mood is NO_MOOD else plain._replace(mood=mood)
     kind = custom.get(name) or BUILT_IN.get(name)
     cents, mood = 0, NO_MOOD
     match event:
+        case e.MessageReceived():
+            mood = _mood_of(event, read_mood)
         case e.PurchaseCompleted():
             cents = event.amount_cents
         case e.Custom():
@@ -103,3 +117,11 @@ def meaning(event: e.Activity, custom: Mapping[str, Kind]) -> Meaning:
             mood = (event.stars - 1) / 4
     family, key = kind or UNKNOWN_CUSTOM
     return Meaning(int(family), key, cents, mood)
+
+
+def _mood_of(event: e.Activity, read_mood: ReadMood | None) -> float:
+    """The sender's word, else what the text says where somebody reads it."""
+    assert type(event) is e.MessageReceived
+    if event.mood is not None:
+        return event.mood
+    return read_mood(event.text) if read_mood is not None and event.text else NO_MOOD

@@ -1,6 +1,8 @@
 """`leadkeeper lead …`: one lead, for people."""
 
+import asyncio
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.cli.common import NOT_FOUND, fail, load, out, wait
-from agents.settings import Settings
+from agents.settings import LeadSettings, Settings
 
 if TYPE_CHECKING:
     from agents.timeline import Entry
+    from streams.risk import Scorer
 
 app = typer.Typer(no_args_is_help=True, help="Look at one lead.")
 COLOURS = {
@@ -35,6 +38,41 @@ def show(
     if not entries:
         fail(NOT_FOUND, f"no record about {tenant}:{lead} in the topics; check tenant and id, case counts")
     print_story(entries[-last:], as_json=as_json)
+
+
+@app.command(epilog="Example: leadkeeper lead explain cdnow 01234")
+def explain(
+    tenant: Annotated[str, typer.Argument(help="like acme")],
+    lead: Annotated[str, typer.Argument(help="the lead's id within the tenant")],
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+) -> None:
+    """Why its risk is what it is now: exact effects by family, health, expected spending; from its state, by its model."""
+    from agents.cli.promotion import scorer_of
+    from agents.explained import explain as work_out
+    from agents.explained import told
+    from streams.risk import FAMILIES
+
+    settings = load(LeadSettings)
+
+    async def model(version: str) -> "Scorer":
+        return await asyncio.to_thread(scorer_of, settings, version)
+
+    found = wait(work_out(settings.bootstrap, settings.topic_prefix, tenant, lead, model))
+    if found is None:
+        fail(NOT_FOUND, f"no state of {tenant}:{lead} is held; check tenant and id, case counts")
+    at = datetime.fromtimestamp(found.now, UTC)
+    if not as_json:
+        out.print(told(f"{tenant}:{lead}", f"{at:%Y-%m-%d %H:%M}", found), markup=False, end="")
+        return
+    out.print_json(
+        data={
+            "tenant": tenant, "lead": lead, "at": at.isoformat(), "probability": found.probability,
+            "model_version": found.scorer.version,
+            "effects": dict(zip(FAMILIES, found.effects.round(6).tolist(), strict=True)),
+            "health": found.health, "parts": [part.model_dump() for part in found.parts],
+            "future_value_cents": found.future_value_cents,
+        }
+    )  # fmt: skip
 
 
 WHY = ("risk", "decision", "escalation")

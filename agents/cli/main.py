@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from agents.cli import dlq, inbox, lead, ledger, model, policy, topics, worker
+from agents.cli import agree, dlq, grade, inbox, lead, ledger, model, policy, tables, topics, worker
 from agents.cli.common import CONFIG, FAILED, UNAVAILABLE, USAGE, err, out
 from agents.cli.replay import demo, replay
 from agents.cli.simulate import simulate
@@ -31,6 +31,11 @@ app.command(epilog="Example: leadkeeper simulate --policy new.toml --from-log ev
 app.command(name="train", epilog="Example: leadkeeper train log.parquet --mapping my.toml --until 2026-03-01")(
     model.train_command
 )
+app.command(name="score", epilog="Example: leadkeeper score customers.csv --model t-telco-0123456789")(
+    tables.score_command
+)
+model.app.command(name="agree", epilog="Example: leadkeeper model agree log.csv.gz --mapping my.toml")(agree.agree)
+model.app.command(name="grade", epilog="Example: leadkeeper model grade --to grade.json")(grade.grade)
 app.add_typer(worker.app, name="worker")
 app.add_typer(topics.app, name="topics")
 app.command(epilog="Example: leadkeeper why acme L-1001 --step call_task")(lead.why)

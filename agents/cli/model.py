@@ -7,14 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.cli.common import CONFIG, NOT_FOUND, UNAVAILABLE, err, fail, fail_for, load, out, wait
+from agents.cli import contest, promotion
+from agents.cli.common import CONFIG, NOT_FOUND, err, fail, fail_for, load, out
 from agents.settings import LeadSettings
-from schemas.errors import LeadkeeperError, Unavailable
+from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
+    from agents.manifest import Manifest
     from agents.model import LightGbmScorer
 
-app = typer.Typer(no_args_is_help=True, help="Trained models: list, show, promote.")
+app = typer.Typer(no_args_is_help=True, help="Trained models: list, show, compare, retrain, promote, roll back.")
+app.command(epilog="Example: leadkeeper model publish m-19980101-8b8bb6db21")(promotion.publish)
+app.command(epilog="Example: leadkeeper model promote m-19980101-8b8bb6db21")(promotion.promote)
+app.command(epilog="Example: leadkeeper model rollback")(promotion.rollback)
+app.command(epilog="Example: leadkeeper model compare m-19980101-8b8bb6db21 log.csv.gz --mapping my.toml")(
+    contest.compare
+)
+app.command(epilog="Example: leadkeeper model retrain log.csv.gz --mapping my.toml || echo the old one stays")(
+    contest.retrain
+)
 
 Models = Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_MODELS)")]
 
@@ -34,13 +45,18 @@ def train_command(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="use nothing from this day on for training; test there"),
     ] = None,
+    snapshot: Annotated[
+        bool, typer.Option("--snapshot", help="a table with one row for each customer; see agents/table_mapping.py")
+    ] = False,
 ) -> None:
     """Train a risk model from an event log, by the same fold that judges live, and print its card.
 
     Windows follow each other in time: train, calibrate, test, with an embargo between them. Says what is missing where the
     log is too small; the rule scorer then judges instead.
     """
+    from agents.cli.progress import progress_bar
     from agents.cli.rejected import tell_rejects
+    from agents.cli.tables import train_from_table
     from agents.eventlog import ReadReport
     from agents.library import load_policy
     from agents.mapping import load_mapping
@@ -50,6 +66,9 @@ def train_command(
     from agents.tryout.runs import RunFolder
 
     settings = load(LeadSettings, models=models)
+    if snapshot:
+        train_from_table(files, mapping, settings.models)
+        return
     began, report = time.monotonic(), ReadReport()
     try:
         layout, policy = load_mapping(mapping), load_policy(settings.policy)
@@ -59,12 +78,19 @@ def train_command(
                     log = read_log(files, layout, policy, report, rejects)
             finally:
                 tell_rejects(err, rejects, dead_lettered=False)
-        with out.status(f"training on {report.leads:,} leads ..."):
-            model = train(log, layout.label, until.replace(tzinfo=UTC).timestamp() if until else None, layout.name)
+        cut = until.replace(tzinfo=UTC).timestamp() if until else None
+        with progress_bar(err) as told:
+            model = train(log, layout.label, cut, layout.name, told)
         folder = model.save(settings.models)
     except LeadkeeperError as error:
         fail_for(error)
     out.print(card(model.manifest), markup=False)
+    if "horizon_days" not in layout.label.model_fields_set:
+        out.print(
+            f"The mapping gives no horizon: {model.manifest.label.horizon_days:g} days, which 95 % of the gaps between signs "
+            "of life stay under.",
+            soft_wrap=True,
+        )
     out.print(
         f"saved to {folder} in {time.monotonic() - began:.0f} s; put it in force: leadkeeper model promote {model.manifest.version}",
         soft_wrap=True,
@@ -73,59 +99,62 @@ def train_command(
 
 @app.command(name="list", epilog="Example: leadkeeper model list")
 def list_(models: Models = None) -> None:
-    """Models in the folder, oldest first."""
+    """Models in the folder, then those that only the broker has; which is in force, where a broker answers."""
+    from agents.manifest import Manifest
+
     settings = load(LeadSettings, models=models)
-    found = sorted(p.parent.name for p in settings.models.glob("*/manifest.json"))
+    found = {p.parent.name: _load(settings, p.parent.name).manifest for p in _manifests(settings)}
+    registry = promotion.registry_if_any(settings)
+    for version, record in registry.published.items():
+        found.setdefault(version, Manifest.model_validate(record.manifest))
     if not found:
         out.print(f"no models in {settings.models}; `leadkeeper train` makes one")
-    for version in found:
-        tested = _load(settings, version).manifest.tested
+    for version, manifest in found.items():
+        tested = manifest.tested
         worth = f"AUC {tested.model['auc']:.3f}, log loss {tested.model['log_loss']:.3f}" if tested else "not tested"
-        out.print(f"{version}  {worth}")
+        where = "in force  " if version == registry.in_force else "published  " if version in registry.published else ""
+        out.print(f"{version}  {where}{worth}", soft_wrap=True)
 
 
-@app.command(epilog="Example: leadkeeper model show m-19980101-8b8bb6db21")
+@app.command(epilog="Example: leadkeeper model show m-19980101-8b8bb6db21 --html card.html")
 def show(
-    version: Annotated[str | None, typer.Argument(help="default: the newest")] = None, models: Models = None
+    version: Annotated[str | None, typer.Argument(help="default: the newest in the folder")] = None,
+    models: Models = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the whole manifest, as JSON")] = False,
+    html: Annotated[Path | None, typer.Option(help="write a page with plots to this file", dir_okay=False)] = None,
 ) -> None:
     """The model card: what it was made from and what it is worth, beside recency alone."""
-    settings = load(LeadSettings, models=models)
-    found = sorted(p.parent.name for p in settings.models.glob("*/manifest.json"))
     from agents.model_card import card
 
-    if not found:
-        fail(NOT_FOUND, f"no models in {settings.models}; `leadkeeper train` makes one")
-    out.print(card(_load(settings, version or found[-1]).manifest), markup=False)
-
-
-@app.command(epilog="Example: leadkeeper model promote m-19980101-8b8bb6db21")
-def promote(
-    version: Annotated[str, typer.Argument(help="a folder under LEADKEEPER_MODELS; the workers need it there, too")],
-    models: Models = None,
-    at: Annotated[
-        datetime | None, typer.Option(help="where the log carries its own time: from which moment on")
-    ] = None,
-) -> None:
-    """Check a model and put it in force, without a restart: announced on policies, activated in every inbox partition."""
-    from agents.activate import activate
-    from schemas.policies import ModelPromoted
-
     settings = load(LeadSettings, models=models)
-    manifest = _load(settings, version).manifest
-    when = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
-    announce = ModelPromoted(
-        id=f"model-{version}",
-        tenant="*",
-        at=when,
-        version=version,
-        sha256=manifest.sha256,
-        feature_schema=manifest.feature_schema,
-    )
-    try:
-        n = wait(activate(settings.bootstrap, settings.topic_prefix, when, announce=announce, model=version))
-    except Unavailable as error:
-        fail(UNAVAILABLE, str(error))
-    out.print(f"{version} is activated on {n} partitions; each takes it up at its next record")
+    found = [p.parent.name for p in _manifests(settings)]
+    if version is None and not found:
+        fail(NOT_FOUND, f"no models in {settings.models}; `leadkeeper train` makes one")
+    manifest = _manifest(settings, version or found[-1])
+    if html is not None:
+        from agents.model_page import page
+
+        html.write_text(page(manifest), encoding="utf-8")
+        out.print(f"written to {html}", soft_wrap=True)
+    elif as_json:
+        out.print_json(manifest.model_dump_json())
+    else:
+        out.print(card(manifest), markup=False)
+
+
+def _manifest(settings: LeadSettings, version: str) -> "Manifest":
+    """Of the folder, else as it was published."""
+    from agents.manifest import Manifest
+
+    if not (settings.models / version).is_dir():
+        record = promotion.registry_if_any(settings).published.get(version)
+        if record is not None:
+            return Manifest.model_validate(record.manifest)
+    return _load(settings, version).manifest
+
+
+def _manifests(settings: LeadSettings) -> list[Path]:
+    return sorted(settings.models.glob("*/manifest.json"))
 
 
 def _load(settings: LeadSettings, version: str) -> "LightGbmScorer":

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -101,7 +101,10 @@ def publish(
     tenant: Annotated[str, typer.Option(help="whose it is; *: of every tenant without one of its own")] = "*",
     templates: Annotated[Path, typer.Option(help="folder with the message texts")] = TEMPLATES,
 ) -> None:
-    """Put a policy that passes its check on the topic of versions. `activate` puts it in force."""
+    """Put a policy that passes its check on the topic of versions. `activate` puts it in force.
+
+    A tenant's own policy belongs to the version of the same number: publish it before that of everyone is published or activated.
+    """
     from pydantic import ValidationError
 
     from agents.policyfile import publish as topic
@@ -122,9 +125,7 @@ def publish(
 def activate_command(
     file: Annotated[
         Path,
-        typer.Argument(
-            help="its version must be new; the workers need it beside LEADKEEPER_POLICY", exists=True, dir_okay=False
-        ),
+        typer.Argument(help="its version must be new", exists=True, dir_okay=False),
     ],
     at: At = None,
 ) -> None:
@@ -133,8 +134,6 @@ def activate_command(
 
     settings = load(LeadSettings)
     policy = _checked(file, TEMPLATES)
-    if file.resolve().parent != settings.policy.resolve().parent:
-        fail(CONFIG, f"the workers look for policies in {settings.policy.parent}; put {file.name} there first")
     now = _moment(at)
     announce = announcement(policy, "*", now)
     _tell(settings, "policy", policy.version, now, announce)
@@ -182,9 +181,10 @@ def _tell(
 ) -> None:
     from agents.activate import activate
 
-    order = {what: value}
+    order: dict[str, Any] = {what: value}
+    announced = [announce] if announce else []
     try:
-        n = wait(activate(settings.bootstrap, settings.topic_prefix, at, announce=announce, **order))  # type: ignore[arg-type]
+        n = wait(activate(settings.bootstrap, settings.topic_prefix, at, announce=announced, **order))
     except Unavailable as error:
         fail(UNAVAILABLE, str(error))
     out.print(f"told {n} partitions: {what} {value}")

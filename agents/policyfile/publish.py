@@ -2,11 +2,7 @@
 
 from datetime import datetime
 
-from agents.broker import probe
-from agents.topics import check
-from agents.writer import Out, Writer, partition_for
-from schemas import topics
-from schemas.errors import Unavailable
+from agents.activate import activate
 from schemas.policies import PolicyPublished
 from streams.policy import Policy
 
@@ -23,20 +19,5 @@ def announcement(policy: Policy, tenant: str, at: datetime) -> PolicyPublished:
 
 
 async def publish(bootstrap: str, prefix: str, message: PolicyPublished) -> None:
-    """Write it to `policies`.
-
-    Raises:
-        Unavailable: The topics are not as they must be.
-    """
-    flavour = await probe(bootstrap)
-    partitions, wrong = await check(bootstrap, prefix)
-    if wrong:
-        raise Unavailable(wrong[0])
-    key = message.tenant.encode()
-    writer = Writer(bootstrap, idempotent=flavour.idempotent, client_id="policy")
-    await writer.start()
-    try:
-        topic = prefix + topics.POLICIES.name
-        await writer.produce([Out(topic, partition_for(key, partitions), key, message.model_dump_json().encode())])
-    finally:
-        await writer.stop()
+    """Write it to `policies`. Raises Unavailable when the topics are not as they must be."""
+    await activate(bootstrap, prefix, message.at, announce=[message])

@@ -1,12 +1,13 @@
 """`leadkeeper lead show` tells what happened; what was dead-lettered did not happen, and is told as such."""
 
 import json
+import math
 
 import pytest
 
 from agents.cli.lead import COLOURS
 from agents.writer import Out, partition_for
-from schemas.topics import EVENTS
+from schemas.topics import ASSESSMENTS, EVENTS
 from tests.acceptance.conftest import Deploy
 from tests.acceptance.product import Product
 from tests.acceptance.traffic import day, event
@@ -68,3 +69,23 @@ def test_dead_letters_fit_eighty_columns_and_those_of_the_inbox_can_be_sent_agai
     assert max(map(len, done.out.splitlines())) <= 80
     assert "leadkeeper dlq redrive --reason" in done.out
     assert "cannot be sent again" not in done.out
+
+
+def test_a_lead_is_explained_from_its_state(product: Product) -> None:
+    told, machine, nobody = (
+        product.run("lead", "explain", product.tenant, LEAD),
+        product.run("lead", "explain", product.tenant, LEAD, "--json"),
+        product.run("lead", "explain", product.tenant, "L-nobody"),
+    )
+    assert told.code == 0, told.err
+    assert max(map(len, told.out.splitlines())) <= 80
+    assert f"{product.tenant}:{LEAD}: " in told.out
+    assert "2 signs of life so far" in told.out
+    assert "engagement" in told.out
+    found = json.loads(machine.out)
+    last = json.loads(product.records(ASSESSMENTS)[-1].value)
+    assert found["probability"] == pytest.approx(last["probability"], abs=0.02), "published once it moves by as much"
+    assert sum(found["effects"].values()) - 3.2 == pytest.approx(
+        math.log(found["probability"] / (1 - found["probability"])), abs=1e-4
+    )
+    assert nobody.code == 66

@@ -17,7 +17,7 @@ def test_what_is_published_can_be_read_back(deploy: Deploy, tmp_path: Path) -> N
     assert (done.code, done.out.strip()) == (0, "published trades, version 1, for acme"), done.err
     (record,) = product.records(POLICIES)
     told = json.loads(record.value)
-    assert (record.key, told["tenant"], told["version"]) == (b"acme", "acme", "1")
+    assert (record.key, told["tenant"], told["version"]) == (b"acme:policy_published:1", "acme", "1")
     assert parse_policy(told["policy"], "the topic").playbooks.active_risk.steps[1].after
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(TRADES.read_text().replace("trades.offer.email", "trades.ofer.email"))

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.bench import count, full, hold, hot_spots, latency, rebalance
+from tests.bench import count, full, hold, hot_spots, latency, rebalance, swap
 from tests.bench.figures import Bench, Figure
 from tests.bench.machine import heading
 from tests.bench.report import gather, show, write
@@ -27,6 +27,7 @@ BENCHES: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "latency": latency.run,
     "hold": hold.run,
     "rebalance": rebalance.run,
+    "swap": swap.run,
     "profile": hot_spots.run,
 }
 

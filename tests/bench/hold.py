@@ -96,7 +96,7 @@ def _ticked(
     pids = workers.pids()
     cpu, began = cpu_seconds(pids), time.monotonic()
     at = datetime.now(UTC)
-    orders = records(prefix, log.partitions, at, policy=policy, acting=acting)
+    orders = records(prefix, log.partitions, at, policy=policy, acting=acting, within_minutes=0)
     ticks = [tick_record(prefix, number, at, f"{name}-{number}") for number in range(log.partitions)]
     if not asyncio.run(_sent(bench, log, prefix, [*orders, *ticks])) or not workers.pids():
         raise EngineFailedError(f"the tick was not done within {_SWEEP_S:g} s: {workers.tail()}")

@@ -15,7 +15,7 @@ from streams.env import EVERYONE, Env
 from streams.partition import Message
 from streams.policy import Policy
 from streams.replay import Replayed, replay
-from streams.risk import RuleScorer
+from streams.risk import RuleScorer, Scorer
 
 if TYPE_CHECKING:
     from tests.faults.logs import Logs
@@ -90,13 +90,16 @@ def judge_calls(logs: "Logs", seen: Mapping[str, Counter[str]], channels: Iterab
     return calls
 
 
-def oracle(log: Iterable[ConsumerRecord], partitions: int, policy: Policy) -> Replayed:
+def oracle(
+    log: Iterable[ConsumerRecord], partitions: int, policy: Policy, scorers: Mapping[str, Scorer] | None = None
+) -> Replayed:
     """The fold over the log, one record after another.
 
     A long log is folded in rounds of 500: one by one it costs a millisecond a record, and tests/laws proves that it is
     the same.
     """
-    env = Env({"": {EVERYONE: policy}}, {"": RuleScorer()}, home=partial(partition_for, partitions=partitions))
+    known: dict[str, Scorer] = {"": RuleScorer(), RuleScorer.version: RuleScorer(), **(scorers or {})}
+    env = Env({"": {EVERYONE: policy}}, known, home=partial(partition_for, partitions=partitions))
     by_partition: dict[int, list[Message]] = {n: [] for n in range(partitions)}
     for r in sorted(log, key=lambda r: (r.partition, r.offset)):
         by_partition[r.partition].append(Message(r.offset, r.timestamp, r.key, r.value))

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.model import MANIFEST_FILE, MODEL_FILE, LightGbmScorer, TrainedModel, lightgbm, load
+from agents.boosting import lightgbm
+from agents.model import MANIFEST_FILE, MODEL_FILE, LightGbmScorer, TrainedModel, load
 from agents.model_card import card
 from agents.snapshots import ActivityLog
 from agents.train import evaluate, train
 from agents.windows import TooLittleData, windows
 from schemas.errors import ModelInvalid
 from streams.env import EVERYONE, Env
-from streams.features import DAY, Batch, FeatureTable, Floats, fold_wave
+from streams.features import DAY, Batch, FeatureTable, Floats, Rows, fold_wave
 from streams.ids import fingerprint
 from streams.lead import Message, fold
 from streams.partition import Partition
@@ -64,6 +65,7 @@ def test_no_label_or_feature_of_training_reaches_past_the_cut(model: TrainedMode
     blind = train(past, LABEL, until=CUT, name="planted")
     assert blind.text == model.text
     assert blind.manifest == model.manifest.model_copy(update={"tested": None})
+    assert blind.hazard == model.hazard
 
 
 def test_the_windows_keep_their_distance() -> None:
@@ -119,13 +121,6 @@ def test_a_row_alone_scores_as_among_others_to_the_bit(scorer: LightGbmScorer, x
     assert scorer.effects(x[:0]).shape == (0, len(FAMILIES))
 
 
-def test_effects_and_the_bias_make_the_score(model: TrainedModel, scorer: LightGbmScorer, x: Floats) -> None:
-    raw = scorer.raw(x)
-    booster = lightgbm.Booster(model_str=model.text.decode())
-    bias = np.asarray(booster.predict(x[:1], pred_contrib=True))[0, -1]
-    assert np.allclose(scorer.effects(x).sum(axis=1), np.log(raw / (1 - raw)) - bias)
-
-
 @pytest.mark.parametrize("seed", [3, 4])
 def test_shuffled_truth_teaches_nothing(seed: int) -> None:
     """The machinery itself must not know the answer: with labels dealt out anew, the AUC is that of a coin."""
@@ -140,10 +135,11 @@ activity = st.tuples(
 )  # fmt: skip
 
 
-@given(st.lists(activity, min_size=1, max_size=25), st.lists(st.floats(0, 400), min_size=2, max_size=30))
-def test_silence_never_lowers_the_risk(
-    scorer: LightGbmScorer, history: Sequence[tuple[int, bool, float, int, float | None]], ages: list[float]
-) -> None:
+History = Sequence[tuple[int, bool, float, int, float | None]]
+
+
+def lived(history: History) -> tuple[Rows, float]:
+    """The row of a lead with such a past, and the time of its last event."""
     table, at = FeatureTable(1), START.timestamp()
     row = table.row_of(b"t:L")
     for nth, (family, key, gap, cents, mood) in enumerate(history):
@@ -151,8 +147,24 @@ def test_silence_never_lowers_the_risk(
         said = float("nan") if mood is None else mood
         batch = Batch([row], [at], [family], [key], [cents], [said], [fingerprint(f"{nth}")], [True])
         fold_wave(table, batch, np.zeros(1, np.int64))
+    return table.rows[[row]], at
+
+
+@given(st.lists(activity, min_size=1, max_size=25), st.floats(0, 400))
+def test_reasons_sum_to_the_score(scorer: LightGbmScorer, history: History, silent_days: float) -> None:
+    """Effects of all families and the bias are the log-odds before calibration."""
+    row, at = lived(history)
+    x = vectors(row, np.array([at + silent_days * DAY]))
+    effects, bias = scorer.effects_and_bias(x)
+    raw = scorer.raw(x)
+    assert np.abs(effects.sum(axis=1) + bias - np.log(raw / (1 - raw))).max() < 1e-6
+
+
+@given(st.lists(activity, min_size=1, max_size=25), st.lists(st.floats(0, 400), min_size=2, max_size=30))
+def test_silence_never_lowers_the_risk(scorer: LightGbmScorer, history: History, ages: list[float]) -> None:
+    row, at = lived(history)
     times = at + np.sort(np.array(ages)) * DAY
-    p = scorer.score(vectors(np.repeat(table.rows[[row]], len(times)), times))
+    p = scorer.score(vectors(np.repeat(row, len(times)), times))
     assert (np.maximum.accumulate(p) - p).max() <= 0.02
 
 
@@ -202,9 +214,9 @@ def test_what_was_tampered_with_is_refused(model: TrainedModel, tmp_path: Path) 
 
 def test_too_little_is_refused_in_words() -> None:
     with pytest.raises(TooLittleData, match=r"2024-01-.* days.*horizon_days"):
-        train(LOG, LABEL.model_copy(update={"horizon_days": 120.0}))
+        train(LOG, LABEL.model_copy(update={"horizon_days": 200.0}))
     with pytest.raises(TooLittleData, match=r"leaves too little"):
-        train(LOG, LABEL, until=START.timestamp() + 60 * DAY)
+        train(LOG, LABEL, until=START.timestamp() + 38 * DAY)
     few = ActivityLog.read([e for e in EVENTS if e.key in set(LOG.keys[:9])], POLICY)
     with pytest.raises(TooLittleData, match=r"500 rows are needed"):
         train(few, LABEL)

@@ -436,7 +436,7 @@ def test_reasons_are_in_words_with_the_leads_own_numbers() -> None:
         ("history", -0.6),
     ]
     assert told[0].text == "silent 9 days, usually 2 days between signs of life"
-    assert told[1].text == "33 % of our contacts stayed unanswered"
+    assert told[1].text == "a contact unanswered or declined a while ago (33 % of ours)"
     assert told[3].text == "1 sign of life so far"
     assert all(in_words(family, _x(), raises=raises) for family in FAMILIES for raises in (True, False))
 

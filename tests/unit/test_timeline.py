@@ -20,7 +20,14 @@ def assessed(**changes: Any) -> tuple[str, str]:
 
 
 def test_a_high_risk_without_a_stage_is_explained() -> None:
-    high = {"probability": 0.97, "level": "critical", "stage": "none", "previous_stage": "none", "reasons": []}
+    high = {
+        "probability": 0.97,
+        "level": "critical",
+        "stage": "none",
+        "previous_stage": "none",
+        "reasons": [],
+        "insight": None,
+    }
     assert assessed(**high) == ("97 %  none", NO_STAGE)
     assert assessed(**high | {"probability": 0.03, "level": "low"}) == ("3 %  none", "")
     assert assessed(**high | {"stage": "critical_risk"}) == ("97 %  none -> critical_risk", "")

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from agents.model import lightgbm
+from agents.boosting import lightgbm
 from agents.trees import _around_thresholds, predictor
 from streams.features import Floats
 

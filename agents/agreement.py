@@ -1,0 +1,67 @@
+"""Whether batch and stream agree: a log folded in rounds, as live, and read in one go, as in training, gives the same leads.
+
+Both use one feature table and one `vectors`, so what this can find is a message that one of the two reads otherwise.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from agents.logged import LoggedEvent
+from agents.sentiment import reader_of
+from agents.snapshots import ActivityLog
+from streams.env import EVERYONE, Env
+from streams.lead import Message, fold
+from streams.partition import Partition
+from streams.policy import Policy
+from streams.risk import Scorer
+from streams.vector import NAMES, vectors
+
+TOLERANCE = 1e-6
+ROUND = 1_000
+
+
+class Agreement(NamedTuple):
+    """How far the two are apart at one time: the largest difference of a feature (and which), and of a probability."""
+
+    leads: int
+    gone: int
+    """Leads that the stream has forgotten by then, as its policy says, and of which nothing is compared."""
+    feature: str
+    feature_apart: float
+    score_apart: float
+
+    @property
+    def agree(self) -> bool:
+        """To the sixth decimal."""
+        return self.leads > 0 and max(self.feature_apart, self.score_apart) <= TOLERANCE
+
+
+def agreement(events: Sequence[LoggedEvent], policy: Policy, scorer: Scorer, at: float) -> Agreement:
+    """Fold what was known before a time both ways and compare every lead of whom there was a sign of life.
+
+    Args:
+        events: a log, by time.
+        policy: what the events mean.
+        scorer: whose probabilities are compared.
+        at: epoch seconds.
+    """
+    known = [event for event in events if event.at_ms / 1000 < at]
+    partition, env = Partition(0), Env({"": {EVERYONE: policy}}, {"": scorer})
+    messages = [Message(i, event.at_ms, event.key, event.value) for i, event in enumerate(known)]
+    for start in range(0, len(messages), ROUND):
+        fold(partition, messages[start : start + ROUND], env)
+    log = ActivityLog.read(known, policy, read_mood=reader_of(policy.language))
+    rows = log.known_rows(at)
+    there = np.array([i for i, key in enumerate(log.keys) if rows["events"][i] and key in partition.table.index], int)
+    gone = int((rows["events"] > 0).sum()) - len(there)
+    if not len(there):
+        return Agreement(0, gone, "", 0.0, 0.0)
+    live = partition.table.rows[[partition.table.index[log.keys[i]] for i in there.tolist()]]
+    now = np.full(len(there), at)
+    stream, batch = vectors(live, now), vectors(rows[there], now)
+    apart = np.where(np.isnan(stream) & np.isnan(batch), 0.0, np.abs(stream - batch))
+    worst = np.nanmax(np.where(np.isnan(apart), np.inf, apart), axis=0)
+    scores = np.abs(scorer.score(stream) - scorer.score(batch))
+    return Agreement(len(there), gone, NAMES[int(worst.argmax())], float(worst.max()), float(scores.max()))

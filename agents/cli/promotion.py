@@ -1,0 +1,154 @@
+"""`leadkeeper model publish | promote | rollback`: which model judges."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agents.cli.common import CONFIG, FAILED, NOT_FOUND, fail, fail_for, load, out, wait
+from agents.settings import LeadSettings
+from schemas.errors import LeadkeeperError, Unavailable
+from schemas.policies import ModelPromoted, Published
+
+if TYPE_CHECKING:
+    from agents.model import TrainedModel
+    from agents.registry import Registry
+    from streams.risk import Scorer
+
+HEAD_START_S = 2.0
+"""Between announcement and order: a worker needs about 0.1 s to read, check and load a model."""
+EVERYONE = "*"
+
+Version = Annotated[str, typer.Argument(help="in the folder of models, or published before; or rule-1")]
+Models = Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_MODELS)")]
+At = Annotated[datetime | None, typer.Option(help="where the log carries its own time: from which moment on (UTC)")]
+
+
+def publish(version: Version, models: Models = None) -> None:
+    """Check a model and announce it, whole: workers on any machine load it, but it judges nothing until it is promoted."""
+    settings = load(LeadSettings, models=models)
+    put(settings, [_packed(settings, version, datetime.now(UTC))])
+    out.print(f"{version} is published; put it in force: leadkeeper model promote {version}")
+
+
+def promote(
+    version: Version,
+    models: Models = None,
+    at: At = None,
+    despite_flags: Annotated[
+        bool, typer.Option("--despite-flags", help="although there are signs that it saw the answer in training")
+    ] = False,
+) -> None:
+    """Check a model, publish it, and put it in force in every inbox partition, without a restart."""
+    settings = load(LeadSettings, models=models)
+    if _in_folder(settings, version) and not despite_flags and (flags := read_model(settings, version).manifest.flags):
+        fail(FAILED, f"{version} may have seen the answer: {'; '.join(flags)}. Look into it; or say --despite-flags")
+    n = put_in_force(settings, version, "promoted", at)
+    out.print(f"{version} is activated on {n} partitions; each takes it up at its next record")
+
+
+def rollback(at: At = None) -> None:
+    """Put the model in force again that was before; the rule scorer where there was none."""
+    settings = load(LeadSettings)
+    registry = _registry(settings)
+    if registry.in_force is None:
+        fail(NOT_FOUND, "no model was ever put in force here; nothing to go back from")
+    back = registry.before() or _rule()
+    n = put_in_force(settings, back, f"rolled back from {registry.in_force}", at)
+    out.print(f"{back} instead of {registry.in_force} on {n} partitions; each takes it up at its next record")
+
+
+def put_in_force(settings: LeadSettings, version: str, why: str, at: datetime | None = None) -> int:
+    """Publish a model unless it is, note the promotion, and order it; returns the number of partitions."""
+    now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
+    announce: list[Published] = []
+    if version != _rule() and (_in_folder(settings, version) or version not in _registry(settings).published):
+        announce.append(_packed(settings, version, now))
+    note = ModelPromoted(
+        id=f"promoted-{version}-{now:%Y%m%dT%H%M%S}", tenant=EVERYONE, at=now, version=version, why=why
+    )
+    return put(settings, [*announce, note], now, version)
+
+
+def put(settings: LeadSettings, announce: list[Published], at: datetime | None = None, model: str | None = None) -> int:
+    """Announce, and order a model if one is given."""
+    from agents.activate import activate
+
+    when = at or datetime.now(UTC)
+    head_start = HEAD_START_S if len(announce) > 1 else 0.0
+    work = activate(
+        settings.bootstrap, settings.topic_prefix, when, announce=announce, model=model, head_start_s=head_start
+    )
+    try:
+        return wait(work)
+    except LeadkeeperError as error:
+        fail_for(error)
+
+
+def _in_folder(settings: LeadSettings, version: str) -> bool:
+    return (settings.models / version).is_dir()
+
+
+def _packed(settings: LeadSettings, version: str, at: datetime) -> Published:
+    from agents.parcel import pack
+
+    try:
+        return pack(read_model(settings, version), at)
+    except LeadkeeperError as error:
+        fail(CONFIG, str(error))
+
+
+def read_model(settings: LeadSettings, version: str) -> "TrainedModel":
+    """A model of the folder, checked; ends with 78 where it is not there or not what it was."""
+    from agents.model import checked, read
+
+    folder = settings.models / version
+    try:
+        model = read(folder)
+        checked(model, str(folder))
+    except LeadkeeperError as error:
+        fail(CONFIG, str(error))
+    return model
+
+
+def scorer_of(settings: LeadSettings, version: str) -> "Scorer":
+    """The model of a version (empty: the one in force at first): of the folder, else as it was published; or the rule."""
+    from agents.parcel import open_parcel
+    from streams.risk import RuleScorer
+
+    version = version or settings.model or RuleScorer.version
+    if version == RuleScorer.version:
+        return RuleScorer()
+    if _in_folder(settings, version):
+        return read_model(settings, version).scorer()
+    published = registry_if_any(settings).published
+    if version not in published:
+        fail(NOT_FOUND, f"{version} is neither in {settings.models} nor published")
+    return open_parcel(published[version])
+
+
+def _registry(settings: LeadSettings) -> "Registry":
+    from agents.registry import read_registry
+
+    try:
+        return wait(read_registry(settings.bootstrap, settings.topic_prefix))
+    except LeadkeeperError as error:
+        fail_for(error)
+
+
+def registry_if_any(settings: LeadSettings) -> "Registry":
+    """What the broker has of models; nothing where none answers or it has no topics yet."""
+    from agents.registry import Registry, read_registry
+
+    try:
+        return asyncio.run(read_registry(settings.bootstrap, settings.topic_prefix))
+    except Unavailable:
+        return Registry({}, [])
+
+
+def _rule() -> str:
+    from agents.library import RULE_VERSION
+
+    return RULE_VERSION

@@ -1,0 +1,97 @@
+"""A model as a record and back, and the way back from one model to another."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from agents import parcel
+from agents.model import MODEL_FILE, TrainedModel, checked
+from agents.parcel import open_parcel, pack, unpack
+from agents.registry import Registry
+from agents.snapshots import ActivityLog
+from agents.train import train
+from schemas import topics
+from schemas.errors import ModelInvalid
+from schemas.policies import PUBLISHED, ModelPromoted, ModelPublished, key_of
+from tests.planted import LABEL, POLICY, planted_log
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def model() -> TrainedModel:
+    """A trained one."""
+    return train(ActivityLog.read(planted_log(), POLICY), LABEL, name="planted")
+
+
+def test_a_model_goes_through_the_record_and_back(model: TrainedModel) -> None:
+    record = PUBLISHED.validate_json(pack(model, NOW).model_dump_json())
+    assert isinstance(record, ModelPublished)
+    assert unpack(record) == model
+    assert model.hazard, "time to churn comes with it"
+    assert open_parcel(record).version == model.manifest.version
+    size = len(record.model_dump_json())
+    assert size < topics.POLICIES.max_bytes / 3, "with room to spare for more trees"
+    assert size < len(model.text) + len(model.hazard)
+
+
+def test_a_record_that_is_not_whole_is_refused_in_words(model: TrainedModel) -> None:
+    record = pack(model, NOW)
+    for broken, why in (
+        (record.model_copy(update={"text": record.text[: len(record.text) // 8 * 4]}), "cut off"),
+        (record.model_copy(update={"text": "€"}), "cannot be read"),
+        (record.model_copy(update={"version": "m-other"}), f"holds {model.manifest.version}"),
+        (record.model_copy(update={"manifest": {}}), "cannot be read"),
+        (record.model_copy(update={"hazard": None}), "hazard.txt was changed"),
+        (record.model_copy(update={"manifest": {**record.manifest, "feature_schema": "0" * 16}}), "train again"),
+    ):
+        with pytest.raises(ModelInvalid, match=why):
+            open_parcel(broken)
+
+
+def test_a_model_that_does_not_fit_is_refused_before_it_is_sent(
+    model: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parcel, "ROOM", 10_000)
+    with pytest.raises(ModelInvalid, match="fewer trees"):
+        pack(model, NOW)
+
+
+def test_a_machine_that_computes_otherwise_refuses_the_model(model: TrainedModel) -> None:
+    golden = model.manifest.golden
+    assert golden is not None
+    assert golden.x().shape[0] == len(golden.probabilities) == 50
+    told = (golden.probabilities[0] + 1e-6, *golden.probabilities[1:])
+    other = model.manifest.model_copy(update={"golden": golden.model_copy(update={"probabilities": told})})
+    with pytest.raises(ModelInvalid, match=r"scores golden rows differently here .* by up to 1e-06"):
+        checked(model._replace(manifest=other), MODEL_FILE)
+    damaged = model.manifest.model_copy(update={"golden": golden.model_copy(update={"rows": golden.rows[:40]})})
+    with pytest.raises(ModelInvalid, match="cannot be read"):
+        checked(model._replace(manifest=damaged), MODEL_FILE)
+
+
+def _went(*versions: str) -> Registry:
+    return Registry(
+        {},
+        [
+            ModelPromoted(id=f"p{i}", tenant="*", at=NOW + timedelta(days=i), version=version, why="promoted")
+            for i, version in enumerate(versions)
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("history", "back"),
+    [
+        ("", None), ("A", None), ("AB", "A"), ("ABC", "B"), ("ABCB", "A"), ("ABCBA", None), ("ABAB", "A"), ("AA", None),
+    ],
+)  # fmt: skip
+def test_a_rollback_goes_further_back_each_time(history: str, back: str | None) -> None:
+    assert _went(*history).before() == back
+    assert _went(*history).in_force == (history[-1] if history else None)
+
+
+def test_each_version_has_a_key_of_its_own(model: TrainedModel) -> None:
+    record, (first, second) = pack(model, NOW), _went("A", "A").promotions
+    assert len({key_of(record), key_of(first), key_of(second)}) == 3
+    assert key_of(record) == key_of(pack(model, NOW + timedelta(days=1))), "published again it replaces itself"
