@@ -17,6 +17,7 @@ from streams.partition import Partition
 from streams.policy import Policy
 from streams.risk import Scorer
 from streams.vector import NAMES, vectors
+from streams.vocabulary import ReadMood
 
 TOLERANCE = 1e-6
 ROUND = 1_000
@@ -48,11 +49,13 @@ def agreement(events: Sequence[LoggedEvent], policy: Policy, scorer: Scorer, at:
         at: epoch seconds.
     """
     known = [event for event in events if event.at_ms / 1000 < at]
-    partition, env = Partition(0), Env({"": {EVERYONE: policy}}, {"": scorer})
+    read_mood = reader_of(policy.language)
+    moods: dict[str, ReadMood] = {policy.language: read_mood} if policy.language and read_mood else {}
+    partition, env = Partition(0), Env({"": {EVERYONE: policy}}, {"": scorer}, moods=moods)
     messages = [Message(i, event.at_ms, event.key, event.value) for i, event in enumerate(known)]
     for start in range(0, len(messages), ROUND):
         fold(partition, messages[start : start + ROUND], env)
-    log = ActivityLog.read(known, policy, read_mood=reader_of(policy.language))
+    log = ActivityLog.read(known, policy, read_mood=read_mood)
     rows = log.known_rows(at)
     there = np.array([i for i, key in enumerate(log.keys) if rows["events"][i] and key in partition.table.index], int)
     gone = int((rows["events"] > 0).sum()) - len(there)

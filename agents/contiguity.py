@@ -95,6 +95,17 @@ class Contiguity:
         self.expect[tp] = end
         return True
 
+    async def pass_over(self, tp: TopicPartition, span: tuple[int, int]) -> None:
+        """Account for a fetcher that has moved on and brought nothing.
+
+        Either there are no records, or they were lost on their way, and where they were the last of the log, none that
+        comes after them would show it.
+        """
+        if tp.topic in self._settings.gappy_topics:
+            await self.follow(tp, span)
+        elif span[1] > self.expect.get(tp, span[1]) and await self._missing(tp, span[1]):
+            self.expect[tp] = span[1]
+
     async def bring_back(self, tps: Iterable[TopicPartition]) -> None:
         """Fetch again from the next offset to deliver: for whatever was fetched and not delivered."""
         await self._source.seek_all({tp: self.expect[tp] for tp in tps if tp in self.expect})
@@ -157,7 +168,8 @@ class Contiguity:
         if self._suspects.get(tp) != suspect:
             self._suspects[tp] = suspect
             return None
-        return await first_offset_from(self._settings.bootstrap, TopicPartition(*tp), suspect[0])
+        isolation = self._settings.isolation
+        return await first_offset_from(self._settings.bootstrap, TopicPartition(*tp), suspect[0], isolation)
 
     def _lost(self, tp: TopicPartition, offset: int, records: int) -> None:
         self._stats.data_loss += records

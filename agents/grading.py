@@ -1,17 +1,16 @@
 """Grades every version by the log itself: what was told on `lead.assessments`, what happened then on `lead.events`."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from pydantic import ValidationError
 
 from agents.evaluation import losses
+from agents.inbox_log import usable
 from agents.sentiment import reader_of
 from agents.snapshots import ActivityLog, Logged
-from schemas.events import EVENT
 from streams.features import DAY
 from streams.grade import Grade, Seen, Told, grade
 from streams.labels import Label
@@ -63,16 +62,6 @@ def grades(
             at = np.datetime64(one.at.removesuffix("Z").removesuffix("+00:00"), "us").astype(np.int64) / 1e6
             told[one.model_version].append((float(at), lead, one.probability, _STAGE[one.stage]))
     return {name: _graded(log, sorted(rows), versions[name]) for name, rows in sorted(told.items())}
-
-
-def usable(events: Iterable[Logged]) -> Iterator[Logged]:
-    """Without what was dead-lettered: the inbox holds whatever was sent."""
-    for event in events:
-        try:
-            EVENT.validate_json(event.value)
-        except ValidationError:
-            continue
-        yield event
 
 
 def _graded(log: ActivityLog, rows: list[tuple[float, int, float, int]], version: Version) -> Grade:

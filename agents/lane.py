@@ -153,8 +153,9 @@ class Lane(Consumer):
         for tp, batch in fetched.items():
             if tp not in self.stats.paused and (kept := await self._contiguity.admit(tp, batch, spans.get(tp))):
                 self._pending.setdefault(tp, []).extend(kept)
-        for tp in spans.keys() - fetched.keys():
-            await self._contiguity.follow(tp, spans[tp])
+        for tp, span in spans.items():
+            if tp not in fetched and span[1] != self._expect.get(tp):
+                await self._contiguity.pass_over(tp, span)
 
     async def seek_all(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Fetch next from these offsets."""

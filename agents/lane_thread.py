@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Batches = dict[TopicPartition, list[Fetched]]
 Spans = dict[TopicPartition, tuple[int, int]]
-"""The fetcher's position before and after a fetch; what lies between and was not returned holds no records."""
+"""The fetcher's position before and after a fetch; what lies between and was not returned holds no records, or was lost."""
 
 _FETCH_BYTES = 1 << 20
 
@@ -101,7 +101,8 @@ class LaneThread(AIOKafkaConsumerThread):
         """Return what came in on ``active`` partitions, at most ``max_records``; waits up to ``timeout`` seconds.
 
         Returns:
-            The records, and the spans of those partitions whose topics may have holes.
+            The records, and the spans of the partitions whose topics may have holes, or that gave none: of others than
+            the former only the position after it, twice.
         """
         batches, spans = await self.call_thread(self._fetch_spans, active, timeout, max_records)
         return batches, spans
@@ -154,11 +155,10 @@ class LaneThread(AIOKafkaConsumerThread):
 
     async def _fetch_spans(self, active: set[Any], timeout: float, max_records: int) -> tuple[Batches, Spans]:
         consumer, gappy = self._ensure_consumer(), self.consumer.settings.gappy_topics
-        watched = {tp for tp in active if tp.topic in gappy}
-        before = self._positions(watched)
-        fetched = await self._fetch_records(consumer, active, timeout=timeout, max_records=max_records)
-        after = self._positions(before.keys())
-        return dict(fetched or {}), {tp: (before[tp], end) for tp, end in after.items()}
+        before = self._positions(tp for tp in active if tp.topic in gappy)
+        fetched = await self._fetch_records(consumer, active, timeout=timeout, max_records=max_records) or {}
+        after = self._positions(tp for tp in active if tp not in fetched or tp in before)
+        return dict(fetched), {tp: (before.get(tp, end), end) for tp, end in after.items()}
 
     def _positions(self, tps: Iterable[Any]) -> dict[TopicPartition, int]:
         subscription = self._ensure_consumer()._subscription.subscription

@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 
 from agents import metrics
 from agents.announced import Announced
+from agents.arrival import arrived
 from agents.atomic import Atomic, Piece
 from agents.lane import Lane, Round
 from agents.library import Library, Versions
@@ -23,20 +24,20 @@ from agents.rounds import Fetched
 from agents.safety import ExitCode, die, retry
 from agents.serve import HealthServer
 from agents.settings import LeadSettings
+from agents.suspects import Part, suspects_of
 from agents.table import Changelog
 from agents.tally import count_tally
-from agents.writer import Out, Record, Writer, partition_for
+from agents.ticks import tick_record
+from agents.writer import Record, Writer, partition_for
 from schemas import topics
 from schemas.errors import Unavailable
-from schemas.events import Tick
 from streams.breaker import DlqBreaker
 from streams.lead import fold_together
 from streams.partition import EPOCH_BITS, Folded, Message, Partition
+from streams.poison import condemn
 
 logger = logging.getLogger(__name__)
 
-SENT_HEADER = "leadkeeper.sent"
-"""Unix time in ms at which a replay sent the record; its timestamp is the event's own time there."""
 SLICE = 1000
 """Records folded at a time: the dead-letter breaker looks between slices."""
 HEAVY = 300
@@ -84,12 +85,14 @@ class LeadJob:
             ids = f"{self._prefix}lead-agent"
             limit_s = lane.settings.rebalance_timeout_s
             self._atomic = Atomic(bootstrap, ids, lane.settings.group, lane.lease.permit, limit_s)
+        self._suspects = suspects_of(self._settings, self._base)
         if self._settings.clock == "wall":
             lane.every(self._settings.tick_s, self._tick)
 
     async def teardown(self) -> None:
         """Disconnect."""
         await self._server.stop()
+        self._suspects.close()
         await self._announced.stop()
         if self._atomic is not None:
             await self._atomic.stop()
@@ -105,7 +108,9 @@ class LeadJob:
             self._breakers.setdefault(number, DlqBreaker())
 
         await self._changelog.recover_all(numbers, lambda number: self._leads[number].restore)
-        self._check_log([(tp, self._leads[tp.partition].state.applied) for tp in tps], await self._ends(tps))
+        applied = {tp: self._leads[tp.partition].state.applied for tp in tps}
+        self._check_log(applied, await self._ends(tps))
+        self._suspects.own(applied)
         await self._require({Versions(p.state.policy, p.state.model) for p in self._leads.values()})
         self._library.at_once = True
 
@@ -125,15 +130,25 @@ class LeadJob:
     async def process(self, round_: Round, lane: Lane) -> None:
         """One round, in the order of the module docstring."""
         self._library.spare({partition.state.model for partition in self._leads.values()})
+        for part in self._suspects.parts(round_.batches):
+            left = {tp: batch for tp, batch in part.batches.items() if tp not in lane.stats.paused}
+            if left and not await self._do(Round(round_.generation, left), part._replace(batches=left), lane):
+                return
+
+    async def _do(self, round_: Round, part: Part, lane: Lane) -> bool:
+        """One part of a round, which is usually all of it; returns whether it was written."""
         for tp, batch in round_.batches.items():
             if wanted := self._library.ordered(tp.partition, (record.value for record in batch)):
                 await self._library.prepare(wanted, self._announced.catch_up)
-        folded = await self._fold(round_.batches)
+        self._suspects.begin(part)
+        folded = await self._fold(part)
         ends = lane.ends(round_)
         pieces = {tp: self._piece(tp, results, ends[tp]) for tp, results in folded.items()}
+        self._suspects.end(part)
         write = self._write if self._atomic is None else self._write_at_once
-        if await write(pieces, lambda: lane.still_owner(round_)):
+        if written := await write(pieces, lambda: lane.still_owner(round_)):
             self._count(round_, [result for results in folded.values() for result in results])
+        return written
 
     def _piece(self, tp: TopicPartition, results: list[Folded], end: int) -> Piece:
         number, names, topic = tp.partition, self._names, self._changelog.topic
@@ -169,8 +184,9 @@ class LeadJob:
         self._changelog.wrote(acked, markers=1)
         return True
 
-    async def _fold(self, batches: Mapping[TopicPartition, list[Fetched]]) -> dict[TopicPartition, list[Folded]]:
+    async def _fold(self, part: Part) -> dict[TopicPartition, list[Folded]]:
         """Fold what came on all partitions together, slice by slice; a partition whose breaker trips is left out after that."""
+        batches = part.batches
         heavy = sum(map(len, batches.values())) > HEAVY
         left, folded = dict(batches), {tp: list[Folded]() for tp in batches}
         start = 0
@@ -180,7 +196,10 @@ class LeadJob:
             heavy = heavy or any(b'"tick"' in (m.value or b"")[:200] for _, messages in work for m in messages)
             began = time.perf_counter()
             env = self._library.env
-            results = await asyncio.to_thread(fold_together, work, env) if heavy else fold_together(work, env)
+            if part.poison:
+                results = [condemn(partition, messages[0]) for partition, messages in work]
+            else:
+                results = await asyncio.to_thread(fold_together, work, env) if heavy else fold_together(work, env)
             metrics.FOLD_SECONDS.observe(time.perf_counter() - began)
             for (tp, piece), result, (_, messages) in zip(pieces.items(), results, work, strict=True):
                 folded[tp].append(result)
@@ -227,9 +246,9 @@ class LeadJob:
     async def _ends(self, tps: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
         return dict(await self._lane.highwaters(*tps))
 
-    def _check_log(self, applied: list[tuple[TopicPartition, int]], ends: dict[TopicPartition, int]) -> None:
+    def _check_log(self, applied: Mapping[TopicPartition, int], ends: dict[TopicPartition, int]) -> None:
         """A log that ends before what the state has applied was recreated: going on would skip its records."""
-        for tp, guard in applied:
+        for tp, guard in applied.items():
             in_this_epoch = guard >= self._base
             end = ends.get(tp)
             # The embedded broker's ends are too low after batches, and it never keeps a log over a restart.
@@ -249,9 +268,9 @@ class LeadJob:
             now = time.time()
             live = self._settings.clock == "wall"
             for batch in round_.batches.values():
-                arrived = next((at for record in batch if (at := _arrived(record, live=live)) is not None), None)
-                if arrived is not None:
-                    metrics.COMMAND_LATENCY.observe(max(now - arrived, 0.0))
+                came = next((at for record in batch if (at := arrived(record, live=live)) is not None), None)
+                if came is not None:
+                    metrics.COMMAND_LATENCY.observe(max(now - came, 0.0))
 
     def _progress(self) -> dict[str, float]:
         """Stream time of the partition that is least far, and commands so far by channel."""
@@ -268,27 +287,3 @@ class LeadJob:
                 metrics.LEADS.labels(str(number)).set(len(partition.table))
                 metrics.STREAM_TIME.labels(str(number)).set(partition.state.now)
         metrics.RECOVERED.set(self._changelog.stats.recovered_records)
-
-
-def tick_record(
-    prefix: str, partition: int, at: datetime, tick_id: str, headers: list[tuple[str, bytes]] | None = None
-) -> Out:
-    """A tick for one inbox partition; its timestamp is its own time."""
-    tick = Tick(type="tick", id=tick_id, partition=partition, at=at)
-    value = tick.model_dump_json().encode()
-    return Out(
-        prefix + topics.EVENTS.name,
-        partition,
-        f"@tick:{partition}".encode(),
-        value,
-        int(at.timestamp() * 1000),
-        headers,
-    )
-
-
-def _arrived(record: Fetched, *, live: bool) -> float | None:
-    """Unix time at which the record came to the broker, as far as it says so; a replay's own timestamps do not."""
-    for name, value in record.headers:
-        if name == SENT_HEADER:
-            return int(value) / 1000
-    return float(record.timestamp) / 1000 if live else None

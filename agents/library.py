@@ -206,7 +206,7 @@ class Library:
         moods: dict[str, ReadMood] = {
             language: reader for language in languages if language and (reader := reader_of(language))
         }
-        return Env(dict(self._policies), dict(self._scorers), self._home, self._partitions, moods)
+        return Env(dict(self._policies), dict(self._scorers), self._home, moods=moods, partitions=self._partitions)
 
 
 def _from_folder(settings: LeadSettings) -> Scorer:

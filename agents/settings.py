@@ -57,3 +57,10 @@ class LeadSettings(Settings):
         int, Field(ge=0, le=30_000, description="raise it by one after lead.events was recreated on purpose")
     ] = 0
     max_records: Annotated[int, Field(ge=1, le=50_000, description="of a round")] = 4000
+    crash_limit: Annotated[
+        int, Field(ge=1, description="a record by which so many processes have ended is dead-lettered")
+    ] = 3
+    notes: Annotated[
+        Path | None,
+        Field(description="folder that survives a crash, for notes of what is being folded; empty: a temporary one"),
+    ] = None

@@ -149,6 +149,11 @@ class ActivityLog:
         self._fold(table, 0, int(np.searchsorted(self.seen, t, "left")))
         return table.rows[: len(self.keys)]
 
+    def rows_at(self, t: float, label: Label) -> Rows:
+        """Rows of the leads that could be judged at t, as they were then."""
+        rows = self.known_rows(t)
+        return rows[self.eligible(t, label) & (rows["events"] > 0)]
+
     def _table(self) -> FeatureTable:
         table = FeatureTable(max(len(self.keys), 1))
         for key in self.keys:

@@ -39,6 +39,7 @@ class RejectReason(StrEnum):
     ANCIENT = "ancient"
     UNKNOWN_KIND = "unknown_kind"
     BROKEN_ROW = "broken_row"
+    CRASH = "crash"
 
 
 class LeadkeeperError(Exception):

@@ -26,8 +26,8 @@ class Env:
     policies: Mapping[str, Mapping[str, Policy]]
     scorers: Mapping[str, Scorer]
     home: Callable[[bytes], int] | None = field(default=None)
-    partitions: int = 1
     moods: Mapping[str, ReadMood] = field(default_factory=dict)
+    partitions: int = 1
 
     def read_mood(self, policy: Policy) -> ReadMood | None:
         """What reads messages in the policy's language; None: nobody does."""

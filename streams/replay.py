@@ -3,12 +3,12 @@
 It is the fold that the lead agent runs, so the same log leads to the same outputs and the same state, to the byte.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from streams.env import Env
 from streams.lead import Message, Out, Partition, fold
+from streams.poison import condemn
 
 
 @dataclass
@@ -19,13 +19,24 @@ class Replayed:
     state: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
 
 
-def replay(log: Mapping[int, Iterable[Message]], env: Env, round_size: int = 1000) -> Replayed:
-    """Fold a whole log, partition by partition, in rounds of `round_size` messages."""
+def replay(
+    log: Mapping[int, Iterable[Message]],
+    env: Env,
+    round_size: int = 1000,
+    condemned: Mapping[int, Collection[int]] | None = None,
+) -> Replayed:
+    """Fold a whole log, partition by partition, in rounds of `round_size` messages.
+
+    `condemned[partition]`: offsets that were dead-lettered because folding them ended processes, which is nothing that a
+    log alone can tell; the dead letters with the reason `crash` name them.
+    """
     result = Replayed()
     for number, messages in log.items():
         partition, state = Partition(number), result.state.setdefault(number, {})
-        for chunk in _chunks(messages, round_size):
-            result.outputs.extend(fold(partition, chunk, env).outputs)
+        bad = (condemned or {}).get(number, ())
+        for chunk in _chunks(messages, round_size, bad):
+            poison = chunk[0].offset in bad
+            result.outputs.extend((condemn(partition, chunk[0]) if poison else fold(partition, chunk, env)).outputs)
             leads, last = partition.changes()
             for key, value in (*leads, *last):
                 if value is None:
@@ -35,7 +46,12 @@ def replay(log: Mapping[int, Iterable[Message]], env: Env, round_size: int = 100
     return result
 
 
-def _chunks(messages: Iterable[Message], size: int) -> Iterator[Sequence[Message]]:
-    iterator = iter(messages)
-    while chunk := list(islice(iterator, size)):
+def _chunks(messages: Iterable[Message], size: int, alone: Collection[int]) -> Iterator[Sequence[Message]]:
+    chunk: list[Message] = []
+    for message in messages:
+        if chunk and (len(chunk) == size or message.offset in alone or chunk[-1].offset in alone):
+            yield chunk
+            chunk = []
+        chunk.append(message)
+    if chunk:
         yield chunk

@@ -66,7 +66,7 @@ def test_the_table_is_wide_enough() -> None:
     """At least 40 kinds, under different names, and each reason that the inbox can give."""
     assert len({b.name for b in ALL}) == len(ALL) >= 40
     told = {b.reason for b in ALL} | {RejectReason.UNKNOWN_KIND, RejectReason.BROKEN_ROW}  # those are for files
-    assert told == set(RejectReason)
+    assert told == set(RejectReason) - {RejectReason.CRASH}  # which nothing in a record tells (test_poison.py)
 
 
 @pytest.mark.parametrize("name", ODD_BUT_VALID)

@@ -12,7 +12,7 @@ from schemas.errors import LeadkeeperError
 
 
 def agree(
-    files: Annotated[list[Path], typer.Argument(metavar="LOG...", exists=True, dir_okay=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="LOG...", help="files of a log", exists=True, dir_okay=False)],
     mapping: Annotated[str, typer.Option(help="a .toml file, or the name of one in deploy/mappings")],
     model: Annotated[str, typer.Option(help="version; left out: the rule scorer")] = "",
     models: Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_MODELS)")] = None,

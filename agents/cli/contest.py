@@ -116,7 +116,7 @@ def _read(
 
 
 async def _from_inbox(settings: LeadSettings, policy: "Policy") -> "ActivityLog":
-    from agents.grading import usable
+    from agents.inbox_log import usable
     from agents.logged import LoggedEvent
     from agents.reading import read_topics
     from agents.sentiment import reader_of

@@ -23,24 +23,19 @@ def grade(
     Exit codes: 0 keep, or too early to say; 1 a version should not stay: go back to the one before it.
     """
     from agents.grading import Version, grades
+    from agents.inbox_log import received
     from agents.library import load_policy
-    from agents.logged import LoggedEvent
     from agents.model import load as load_model
-    from agents.reading import read_topics
     from schemas import topics
 
     settings = load(LeadSettings, models=models)
-
-    async def read(name: str) -> list[LoggedEvent]:
-        found = read_topics(settings.bootstrap, [settings.topic_prefix + name])
-        return [LoggedEvent(r.timestamp, r.key or b"", r.value) async for r in found if r.value]
 
     try:
         manifests = [load_model(p.parent).manifest for p in sorted(settings.models.glob("*/manifest.json"))]
         policy = load_policy(settings.policy)
         with out.status("reading the topics ..."):
-            events = wait(read(topics.EVENTS.name))
-            told = wait(read(topics.ASSESSMENTS.name))
+            events = wait(received(settings, topics.EVENTS))
+            told = wait(received(settings, topics.ASSESSMENTS))
     except LeadkeeperError as error:
         fail_for(error)
     versions = {m.version: Version(m.label.at_any_age, m.base_rate) for m in manifests}

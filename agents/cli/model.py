@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli import contest, promotion
-from agents.cli.common import CONFIG, NOT_FOUND, err, fail, fail_for, load, out
+from agents.cli.common import CONFIG, NOT_FOUND, USAGE, err, fail, fail_for, load, out, wait
 from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
@@ -32,14 +32,14 @@ Models = Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_
 
 def train_command(
     files: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
-            metavar="LOG...", help="CSV, text, JSON lines or Parquet; .gz as well", exists=True, dir_okay=False
+            metavar="[LOG...]", help="CSV, text, JSON lines or Parquet; .gz as well", exists=True, dir_okay=False
         ),
-    ],
+    ] = None,
     mapping: Annotated[
         str, typer.Option(help="a .toml file, or the name of one in deploy/mappings: cdnow, bank_leads, retail")
-    ],
+    ] = "",
     models: Models = None,
     until: Annotated[
         datetime | None,
@@ -47,6 +47,9 @@ def train_command(
     ] = None,
     snapshot: Annotated[
         bool, typer.Option("--snapshot", help="a table with one row for each customer; see agents/table_mapping.py")
+    ] = False,
+    from_kafka: Annotated[
+        bool, typer.Option("--from-kafka", help="from lead.events; of a mapping only [label] and [vocabulary] count")
     ] = False,
 ) -> None:
     """Train a risk model from an event log, by the same fold that judges live, and print its card.
@@ -58,36 +61,51 @@ def train_command(
     from agents.cli.rejected import tell_rejects
     from agents.cli.tables import train_from_table
     from agents.eventlog import ReadReport
+    from agents.inbox_log import received, usable
     from agents.library import load_policy
     from agents.mapping import load_mapping
     from agents.model_card import card
     from agents.rejects import Rejects
+    from agents.sentiment import reader_of
+    from agents.snapshots import ActivityLog
     from agents.train import read_log, train
     from agents.tryout.runs import RunFolder
+    from schemas import topics
+    from streams.labels import Label
 
     settings = load(LeadSettings, models=models)
+    if from_kafka == bool(files) or (files and not mapping):
+        fail(USAGE, "give files and --mapping, or --from-kafka")
     if snapshot:
-        train_from_table(files, mapping, settings.models)
+        train_from_table(files or [], mapping, settings.models)
         return
     began, report = time.monotonic(), ReadReport()
     try:
-        layout, policy = load_mapping(mapping), load_policy(settings.policy)
-        with Rejects(RunFolder(f"train-{layout.name}").make) as rejects:
-            try:
-                with out.status("reading ..."):
-                    log = read_log(files, layout, policy, report, rejects)
-            finally:
-                tell_rejects(err, rejects, dead_lettered=False)
+        policy = load_policy(settings.policy)
+        layout = load_mapping(mapping) if mapping else None
+        if from_kafka:
+            with out.status("reading lead.events ..."):
+                found = usable(wait(received(settings, topics.EVENTS)))
+                log = ActivityLog.read(found, policy, layout.meanings if layout else None, reader_of(policy.language))
+        else:
+            assert layout is not None
+            with Rejects(RunFolder(f"train-{layout.name}").make) as rejects:
+                try:
+                    with out.status("reading ..."):
+                        log = read_log(files or [], layout, policy, report, rejects)
+                finally:
+                    tell_rejects(err, rejects, dead_lettered=False)
+        label, name = (layout.label, layout.name) if layout else (Label(), topics.EVENTS.name)
         cut = until.replace(tzinfo=UTC).timestamp() if until else None
         with progress_bar(err) as told:
-            model = train(log, layout.label, cut, layout.name, told)
+            model = train(log, label, cut, name, told)
         folder = model.save(settings.models)
     except LeadkeeperError as error:
         fail_for(error)
     out.print(card(model.manifest), markup=False)
-    if "horizon_days" not in layout.label.model_fields_set:
+    if "horizon_days" not in label.model_fields_set:
         out.print(
-            f"The mapping gives no horizon: {model.manifest.label.horizon_days:g} days, which 95 % of the gaps between signs "
+            f"No horizon was given: {model.manifest.label.horizon_days:g} days, which 95 % of the gaps between signs "
             "of life stay under.",
             soft_wrap=True,
         )

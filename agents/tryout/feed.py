@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from agents.activate import records
-from agents.lead import SENT_HEADER, tick_record
+from agents.arrival import SENT_HEADER
+from agents.ticks import tick_record
 from agents.writer import Out, Writer, partition_for
 from schemas import topics
 

@@ -85,6 +85,7 @@ class Stack:
             "LEADKEEPER_SMTP_PORT": str(self.smtp_port),
             "LEADKEEPER_SMTP_FINAL": "true",
             "LEADKEEPER_COMMIT_INTERVAL_S": "0.5",
+            "LEADKEEPER_NOTES": str(self._folder / "notes"),
             "LEADKEEPER_LOG_LEVEL": "warning",
         }
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from agents.lead import tick_record
+from agents.ticks import tick_record
 from agents.writer import Out, partition_for
 from schemas.topics import EVENTS
 from tests.acceptance.product import Product

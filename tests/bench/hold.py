@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import psutil
 
 from agents.activate import records
-from agents.lead import tick_record
+from agents.ticks import tick_record
 from agents.writer import Out, Writer
 from schemas import topics
 from tests.bench import model

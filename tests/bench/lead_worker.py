@@ -66,6 +66,7 @@ class LeadWorkers:
             "LEADKEEPER_EPOCH": str(EPOCH),
             "LEADKEEPER_TICK_S": tick_s,
             "LEADKEEPER_LOG_LEVEL": "warning",
+            "LEADKEEPER_NOTES": str(folder / "notes"),
         }
         self._folder, self._prefix, self._count = folder, prefix, processes
         self._exit = ExitStack()

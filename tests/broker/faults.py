@@ -206,7 +206,7 @@ async def nemesis(workers: Workers, seed: int, *, kills: int, pauses: int, pause
     workers.replace_dead()
 
 
-async def applied(log: Log, total: int, workers: Workers) -> None:
+async def applied(log: Log, total: int, workers: Workers, timeout: float = 120) -> None:
     """Wait until the changelog says that every event was applied."""
 
     async def all_applied() -> bool:
@@ -214,4 +214,4 @@ async def applied(log: Log, total: int, workers: Workers) -> None:
         await log.read()
         return sum(partition.applied for partition in log.states().values()) >= total
 
-    await eventually_async(all_applied, timeout=120, what=f"{total} events applied")
+    await eventually_async(all_applied, timeout=timeout, what=f"{total} events applied")

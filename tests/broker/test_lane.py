@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from agents.rounds import LaneSettings
 from agents.writer import Writer
+from tests.broker.count_job import event
 from tests.broker.faults import Log, Verdict, Workers, applied, compare, nemesis, plain, traffic
+from tests.broker.forgetful_worker import SAID
 from tests.brokers import Broker, Topics
 from tests.polling import eventually_async
 
@@ -111,9 +114,73 @@ def test_what_the_fetcher_skips_is_fetched_again(broker: Broker, topics: Topics,
     with Workers(["-m", "tests.broker.skipping_worker", *where, *slow], 1, log) as workers:
         asyncio.run(check(workers))
     assert workers.exits == {0: 1}, log.read_text()[-5000:]
-    figures = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-    assert figures[-1]["rewinds"] > 0
-    assert figures[-1]["holes"] == figures[-1]["data_loss"] == 0
+    figures = _figures(log)[-1]
+    assert figures["rewinds"] > 0
+    assert figures["holes"] == figures["data_loss"] == 0
+
+
+def test_the_very_last_fetch_is_not_lost(broker: Broker, topics: Topics, tmp_path: Path) -> None:
+    """Nothing comes after it that could show the gap: the lane sees where its fetcher stands, long before its watchdog."""
+    inbox, outputs, changelog = _topics(topics)
+    log = tmp_path / "workers.log"
+    _, _, *where = _command(broker, inbox, outputs, changelog)
+    total = 40
+
+    async def check(workers: Workers) -> None:
+        writer = Writer(broker.bootstrap, idempotent=broker.idempotence)
+        await writer.start()
+        async with Log(broker.bootstrap, changelog, PARTITIONS) as states:
+            await traffic(writer, inbox, PARTITIONS, number=total, seconds=0.1)
+            await applied(states, total, workers, timeout=LaneSettings("", "").stuck_s / 3)
+        await writer.stop()
+        await eventually_async(counted, timeout=30, what="the gaps in the figures")
+
+    async def counted() -> bool:
+        return any(each["rewinds"] >= PARTITIONS for each in _figures(log))
+
+    with Workers(["-m", "tests.broker.forgetful_worker", *where, "--figures"], 1, log) as workers:
+        asyncio.run(check(workers))
+    assert workers.exits == {0: 1}, log.read_text()[-5000:]
+    assert log.read_text().count(SAID) == PARTITIONS
+    assert _figures(log)[-1]["holes"] == _figures(log)[-1]["data_loss"] == 0
+
+
+def test_a_log_that_ends_with_control_records_is_not_read_forever(
+    broker: Broker, topics: Topics, tmp_path: Path
+) -> None:
+    """A sender that writes in transactions leaves offsets without records: looked for once, then passed over."""
+    if not broker.idempotence:
+        pytest.skip("this broker has no transactions")
+    inbox, outputs, changelog = _topics(topics)
+    log = tmp_path / "workers.log"
+    _, _, *where = _command(broker, inbox, outputs, changelog)
+
+    async def send() -> None:
+        async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=inbox) as producer:
+            for commits in (True, False, True):
+                await producer.begin_transaction()
+                for number in range(PARTITIONS):
+                    await producer.send_and_wait(inbox, event("lead", number), b"lead", partition=number)
+                await (producer.commit_transaction if commits else producer.abort_transaction)()
+
+    async def check() -> None:
+        async with Log(broker.bootstrap, changelog, PARTITIONS) as states:
+            await applied(states, 5 * PARTITIONS, workers)  # record, marker, two aborted, record
+        await eventually_async(quiet, timeout=60, what="every hole passed over, and peace")
+
+    async def quiet() -> bool:
+        last = [(each["rewinds"], each["holes"]) for each in _figures(log)[-4:]]  # a second from one to the next
+        return len(last) == 4 and len(set(last)) == 1 and last[0][1] == 4 * PARTITIONS
+
+    asyncio.run(send())
+    with Workers(["-m", "tests.broker.count_worker", *where, "--figures"], 1, log) as workers:
+        asyncio.run(check())
+    assert workers.exits == {0: 1}, log.read_text()[-5000:]
+
+
+def _figures(log: Path) -> list[dict[str, float]]:
+    """What a worker has printed."""
+    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
 
 
 def test_graceful_restarts_under_load_repeat_nothing(broker: Broker, topics: Topics, tmp_path: Path) -> None:

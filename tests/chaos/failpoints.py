@@ -3,9 +3,12 @@
 A trouble `fail-at:<moment>:<n>` ends the process without any clean-up when the moment comes for the n-th time;
 `stop-at:…` stops it as SIGSTOP does, until somebody wakes it; `hang-at:…` lets it and all after it wait for an answer
 that does not come, and 3 seconds later the process ends; `amnesia-at:…` empties Redis and ends the process.
+
+A trouble `poison:<marker>` ends each process that folds a record with these bytes in its value, as a fault in native code does.
 """
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -13,12 +16,15 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import redis
+from aiokafka import AIOKafkaProducer
 
 from agents import writer as writing
 from agents.couriers.delivery import Desk
 from agents.couriers.fence import Fence
 from agents.lane_thread import LaneThread
 from agents.settings import Settings
+from streams import lead as fold
+from streams.partition import Message, Partition
 
 MOMENTS = (
     "before_output",
@@ -27,13 +33,18 @@ MOMENTS = (
     "after_state",
     "before_ledger",
     "after_ledger",
+    "before_transaction_end",
+    "after_transaction_end",
     "before_commit",
     "after_commit",
     "after_claim",
     "after_fence",
     "after_provider_call",
 )
-"""`output`: what the lead agent publishes. `state`: its changelog. `ledger`: the couriers'. `commit`: of offsets."""
+"""`output`: what the lead agent publishes. `state`: its changelog. `ledger`: the couriers'. `commit`: of offsets.
+
+Where outputs and state go together (exactly once), both are `output`, and `transaction_end` is what makes them count.
+"""
 HANG_S = 3.0
 EXIT = 99
 
@@ -98,7 +109,22 @@ def amnesia_at(text: str) -> None:
     _install(Failpoint(text, _amnesia))
 
 
+def poison(marker: str) -> None:
+    """Read from address 0 in the middle of the fold."""
+    accept, wanted = fold._accept, marker.encode()
+
+    def fatal(partition: Partition, message: Message, env: Any) -> Any:
+        if wanted in (message.value or b""):
+            sys.stderr.write(f"failpoint poison at {partition.number}/{message.offset}\n")
+            sys.stderr.flush()
+            ctypes.string_at(0)
+        return accept(partition, message, env)
+
+    fold._accept = fatal
+
+
 FAILPOINTS: dict[str, Callable[[str], None]] = {
+    "poison": poison,
     "fail-at": fail_at,
     "stop-at": stop_at,
     "hang-at": hang_at,
@@ -109,7 +135,7 @@ FAILPOINTS: dict[str, Callable[[str], None]] = {
 
 def _install(point: Failpoint) -> None:
     produce, commit = writing.Writer.produce, LaneThread.commit_offsets
-    fence, ask = Fence.pass_, Desk._ask
+    fence, ask, end = Fence.pass_, Desk._ask, AIOKafkaProducer.commit_transaction
 
     async def produced(self: Any, records: Iterable[Any], last: Iterable[Any] = ()) -> Any:
         records, last = list(records), list(last)
@@ -118,6 +144,11 @@ def _install(point: Failpoint) -> None:
         acked = await produce(self, records, last)
         await point.passed(f"after_{kind}")
         return acked
+
+    async def ended(self: Any) -> None:
+        await point.passed("before_transaction_end")
+        await end(self)
+        await point.passed("after_transaction_end")
 
     async def committed(self: Any, offsets: Any) -> None:
         await point.passed("before_commit")
@@ -136,6 +167,7 @@ def _install(point: Failpoint) -> None:
         return answer
 
     writing.Writer.produce = produced  # type: ignore[method-assign]
+    AIOKafkaProducer.commit_transaction = ended
     LaneThread.commit_offsets = committed  # type: ignore[method-assign]
     Fence.pass_ = fenced  # type: ignore[method-assign, assignment]
     Desk._ask = asked  # type: ignore[method-assign, assignment]

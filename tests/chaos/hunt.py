@@ -22,7 +22,9 @@ from rich.table import Table
 from tests.brokers import FORCE, Broker, BrokerChoice
 from tests.chaos.mutants import MUTANTS
 from tests.chaos.told import what_is_wrong
+from tests.faults import nemesis
 from tests.faults.run import SEED, Outcome, Run, play
+from tests.faults.verdict import DEADLY
 
 SMALL = Run(events=6_000, seconds=12.0, couriers=(), patience_s=60.0)
 AMNESIA = replace(
@@ -59,6 +61,9 @@ ZOMBIE = Scenario(
     "paused between outputs and state, wakes up later",
     replace(SMALL, seconds=25.0, lives={"lead-1": ("stop-at:after_output:20",)}, wake_at_end=True),
 )
+POISON = Scenario(
+    "a record ends the process", replace(SMALL, lead_agents=1, faults=(nemesis.poison,), troubles={"lead-": (DEADLY,)})
+)
 WORST_MOMENT = Scenario("crash after a provider call, Redis empty", AMNESIA)
 
 CATCHES: dict[str, Scenario] = {
@@ -70,6 +75,7 @@ CATCHES: dict[str, Scenario] = {
     "lease-off": ZOMBIE,
     "no-claimed": WORST_MOMENT,
     "redis-only-ledger": WORST_MOMENT,
+    "no-crash-notes": POISON,
 }
 """The smallest fault that should catch each mutant."""
 

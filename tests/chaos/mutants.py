@@ -12,6 +12,7 @@ from agents.contiguity import Contiguity
 from agents.couriers.journal import Journal
 from agents.couriers.ledger import Ledger
 from agents.lead import LeadJob
+from agents.notes import Note
 from agents.rounds import Fetched
 from agents.safety import Lease
 from agents.table import Changelog
@@ -86,7 +87,11 @@ def no_gap_guard(_: str) -> None:
     async def anything(self: Contiguity, tp: TopicPartition, batch: list[Fetched]) -> list[Fetched]:
         return [record for record in batch if record.offset >= self.expect.get(tp, 0)]
 
+    async def nothing(*_: Any) -> None:
+        """Where the fetcher stands is not looked at either."""
+
     Contiguity._sift = anything  # type: ignore[method-assign]
+    Contiguity.pass_over = nothing  # type: ignore[method-assign, assignment]
 
 
 def no_claimed(_: str) -> None:
@@ -116,6 +121,11 @@ def lease_off(_: str) -> None:
     Lease.permit = granted  # type: ignore[method-assign, assignment]
 
 
+def no_crash_notes(_: str) -> None:
+    """Nobody writes down what is being folded."""
+    Note.write = lambda *_: None  # type: ignore[method-assign]
+
+
 MUTANTS: dict[str, Callable[[str], None]] = {
     "stock-consumer": stock_consumer,
     "no-changelog-barrier": no_changelog_barrier,
@@ -125,5 +135,6 @@ MUTANTS: dict[str, Callable[[str], None]] = {
     "no-claimed": no_claimed,
     "redis-only-ledger": redis_only_ledger,
     "lease-off": lease_off,
+    "no-crash-notes": no_crash_notes,
 }
 """By the name under which `tests.faults.troubled` puts them in."""

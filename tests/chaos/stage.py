@@ -3,30 +3,26 @@
 It keeps its data over a crash, which the embedded broker does not; so these tests need Java and Maven (`make kafka`).
 """
 
-import asyncio
 import json
 import random
 import resource
 import sys
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from agents.child import LOOPBACK, ChildProcess, free_port
 from agents.topics import configs_of
-from agents.writer import Out, Writer, partition_for
+from agents.writer import Out, partition_for
 from deploy.kafka.run import ApacheKafka
 from schemas import topics
 from tests.brokers import Broker
 from tests.chaos.proxy import order
-from tests.faults.nemesis import Fault, Undo
+from tests.faults.nemesis import Fault, Undo, run_apart, write
 from tests.faults.traffic import PARTITIONS
 from tests.faults.world import ROOT, World
 from tests.polling import eventually
@@ -83,10 +79,10 @@ class Stage:
 
         def fault(world: World, _: random.Random) -> Undo:
             written = [world.prefix + t.name for t in (*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ, topics.STATE)]
-            before = _run(configs_of(self.broker.bootstrap, written))
-            _run(self._set({name: {**config, "max.message.bytes": "1"} for name, config in before.items()}))
+            before = run_apart(configs_of(self.broker.bootstrap, written))
+            run_apart(self._set({name: {**config, "max.message.bytes": "1"} for name, config in before.items()}))
             world.done.append(f"writes refused for {seconds:g} s")
-            return seconds, lambda: _run(self._set(before))
+            return seconds, lambda: run_apart(self._set(before))
 
         return fault
 
@@ -96,7 +92,7 @@ class Stage:
         def fault(world: World, _: random.Random) -> Undo:
             key = b"acme:lead-0"
             bad = Out(world.prefix + topics.EVENTS.name, partition_for(key, PARTITIONS), key, b"{")
-            _run(self._write([bad] * count))
+            run_apart(write(world, [bad] * count))
             world.done.append(f"{count} bad records in a row")
 
             def restart() -> None:
@@ -106,12 +102,6 @@ class Stage:
             return 2 * world.session_s, restart
 
         return fault
-
-    async def _write(self, records: list[Out]) -> None:
-        writer = Writer(self.broker.bootstrap, idempotent=self.broker.idempotence)
-        await writer.start()
-        await writer.produce(records)
-        await writer.stop()
 
     async def _set(self, configs: dict[str, dict[str, str]]) -> None:
         """Set all settings of topics: what is not named in such an order goes back to its default."""
@@ -143,12 +133,3 @@ def open_stage(cleanup: ExitStack, folder: Path) -> Stage:
     ports: dict[str, int] = json.loads(log.read_text().splitlines()[0])
     kafka = cleanup.enter_context(ApacheKafka(data=folder / "kafka", behind=(behind, ports["port"])))
     return Stage(Broker("jars", kafka.bootstrap), f"{LOOPBACK}:{ports['port']}", kafka, ports["control"])
-
-
-T = TypeVar("T")
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """In a loop of its own: faults strike inside the test's."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()

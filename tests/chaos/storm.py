@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -24,11 +25,13 @@ from tests.chaos.told import what_is_wrong
 from tests.faults import nemesis
 from tests.faults.nemesis import Fault
 from tests.faults.run import SEED, Outcome, Run, play
+from tests.faults.verdict import DEADLY
 
 BIG = Run(events=300_000, leads=20_000, seconds=300.0, patience_s=600.0)
 MIDDLE = Run(events=60_000, leads=4_000, seconds=100.0, patience_s=400.0)
 SOON = {"LEADKEEPER_DOUBT_PAUSE_S": "1", "LEADKEEPER_SMTP_TIMEOUT_S": "2"}
 LEAD_MOMENTS = ("before_output", "after_output", "before_state", "after_state", "before_commit", "after_commit")
+AT_ONCE_MOMENTS = ("before_output", "after_output", "before_transaction_end", "after_transaction_end") * 2
 COURIER_MOMENTS = ("before_ledger", "after_claim", "after_fence", "after_provider_call", "after_ledger")
 
 
@@ -56,6 +59,7 @@ STORMS: dict[str, Storm] = {
     "lost fetches": Storm(
         replace(MIDDLE, troubles={"lead-": (f"drop-fetches:{SEED}",)}), lambda _: {nemesis.kill_lead: 4}
     ),
+    "poison records": Storm(replace(MIDDLE, troubles={"lead-": (DEADLY,)}), lambda _: {nemesis.poison: 4}),
     "pauses": Storm(replace(MIDDLE, seconds=200.0), lambda _: {nemesis.pause: 6}),
     "rebalances 1-3-1": Storm(replace(MIDDLE, lead_agents=1, seconds=150.0), lambda _: {nemesis.scale_up: 4}),
     "broker restart": Storm(MIDDLE, lambda stage: {stage.restart: 3}),
@@ -85,6 +89,12 @@ STORMS: dict[str, Storm] = {
 """One row of the table each. All traffic has 1 % garbage, 2 % duplicates, 5 % late by up to a day."""
 
 
+def at_once(run: Run) -> Run:
+    """The same run with workers that write in transactions; where they have failpoints, those of transactions."""
+    lives = {**run.lives, "lead-": tuple(f"fail-at:{moment}:20" for moment in AT_ONCE_MOMENTS)} if run.lives else {}
+    return replace(run, lives=lives, settings={**run.settings, "LEADKEEPER_EXACTLY_ONCE": "true"})
+
+
 def scaled(run: Run, scale: float) -> Run:
     """The same run, smaller."""
     seconds = max(20.0, run.seconds * scale)
@@ -105,7 +115,6 @@ def row(name: str, outcome: Outcome) -> tuple[str, ...]:
         f"{verdict.wrong_states:,}",
         f"{verdict.repeats.total():,}",
         f"{outcome.pause_s:.1f} s",
-        what_is_wrong(outcome) or "clean",
     )
 
 
@@ -119,9 +128,11 @@ def main() -> int:
     given = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients, when their broker is killed
     console = Console()
-    columns = ("faults", "records", "lost", "doubled", "wrong states", "repeats (same id)", "longest pause", "verdict")
-    table = Table("fault", *columns)
-    bad = 0
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("fault", no_wrap=True)
+    for column in ("number", "records", "lost", "doubled", "wrong\nstates", "repeats", "longest\npause"):
+        table.add_column(column, justify="right", no_wrap=True)
+    bad: list[str] = []
     with ExitStack() as cleanup:
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="leadkeeper-chaos-")))
         stage = open_stage(cleanup, folder)
@@ -129,22 +140,21 @@ def main() -> int:
         for name in given.only or STORMS:
             storm = STORMS[name]
             faults = [f for f, n in storm.faults(stage).items() for _ in range(max(1, round(n * given.scale)))]
-            settings = {**storm.run.settings, "LEADKEEPER_EXACTLY_ONCE": str(given.exactly_once).lower()}
-            run = replace(
-                scaled(storm.run, given.scale),
-                seed=given.seed,
-                workers_at=stage.proxied,
-                faults=tuple(faults),
-                settings=settings,
-            )
+            run = scaled(at_once(storm.run) if given.exactly_once else storm.run, given.scale)
+            run = replace(run, seed=given.seed, workers_at=stage.proxied, faults=tuple(faults))
             place = folder / name.replace(" ", "-")
             place.mkdir()
             outcome = asyncio.run(play(stage.broker, place, run))
-            console.print(name, ", ".join(outcome.done), dict(outcome.exits), what_is_wrong(outcome) or "clean")
+            again = given.exactly_once and outcome.verdict.repeats.total() > 0
+            told = what_is_wrong(outcome) or ("repeats" if again else "clean")
+            exits = ", ".join(f"{who} {status} x {n}" for (who, status), n in sorted(outcome.exits.items()))
+            console.print(f"{name}: {told}; {', '.join(outcome.done)}; exits {exits}", highlight=False)
             table.add_row(*row(name, outcome))
-            bad += not outcome.clean or (given.exactly_once and outcome.verdict.repeats.total() > 0)
+            if told != "clean":
+                bad.append(f"{name}: {told}")
     console.print(table)
-    return int(bad > 0)
+    console.print("\n".join(bad) or "clean: nothing lost, doubled or wrong")
+    return int(bool(bad))
 
 
 if __name__ == "__main__":

@@ -34,11 +34,8 @@ def drop_fetches(seed: str) -> None:
         for tp, batch in fetched.items():
             count = seen[id(assignment), tp] = seen.get((id(assignment), tp), 0) + 1
             if chance.random() < (FRESH_SHARE if count <= FRESH_FETCHES else SHARE):
-                # What comes last is kept: a loss shows by what follows it, and after the end of a log nothing does.
-                state = assignment.state_value(tp)
-                batch = batch[-1:] if state is None or state.highwater == batch[-1].offset + 1 else []  # noqa: PLW2901
-                sys.stderr.write(f"{tp.topic}[{tp.partition}]: {SAID}: {len(fetched[tp]) - len(batch)}\n")
-            if batch:
+                sys.stderr.write(f"{tp.topic}[{tp.partition}]: {SAID}: {len(batch)}\n")
+            else:
                 kept[tp] = batch
         return kept
 

@@ -1,11 +1,19 @@
 """The faults: what each does to the world, and what undoes it after how long."""
 
+import asyncio
+import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
+from typing import Any, TypeVar
 
 from agents.child import LOOPBACK
+from agents.writer import Out, Writer, partition_for
+from schemas import topics
 from tests.chaos.proxy import order
+from tests.faults.traffic import PARTITIONS, START
 from tests.faults.world import World
 
 Undo = tuple[float, Callable[[], None]]
@@ -62,3 +70,35 @@ def slow_redis(world: World, _: random.Random) -> Undo:
     order(world.redis_control, "slow 2")
     world.done.append("slow redis")
     return 8.0, partial(order, world.redis_control, "open")
+
+
+def poison(world: World, chance: random.Random) -> None:
+    """Two records among those of a partition that end the process which folds them, where it is troubled so (`DEADLY`)."""
+    records = [_deadly(world.prefix, f"poison-{chance.randrange(1 << 32)}") for _ in range(2)]
+    run_apart(write(world, records))
+    world.done.append("2 poison records")
+
+
+def _deadly(prefix: str, name: str) -> Out:
+    key = b"acme:lead-1"
+    at = START + timedelta(minutes=1)
+    body = {"v": 1, "type": "item_viewed", "id": name, "tenant": "acme", "lead": "lead-1", "at": at.isoformat()}
+    where = partition_for(key, PARTITIONS)
+    return Out(prefix + topics.EVENTS.name, where, key, json.dumps(body).encode(), int(at.timestamp() * 1000))
+
+
+async def write(world: World, records: list[Out]) -> None:
+    """Send records to the broker, as any producer."""
+    writer = Writer(world.bootstrap, idempotent=world.idempotent)
+    await writer.start()
+    await writer.produce(records)
+    await writer.stop()
+
+
+T = TypeVar("T")
+
+
+def run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """In a loop of its own: faults strike inside the test's."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agents.lead import tick_record
+from agents.ticks import tick_record
 from agents.writer import Out, partition_for
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 ONE_BY_ONE = 30_000
 BARRIER = b"\x00barrier"
+POISON = b'"poison-'
+"""Stands in records that end the process which folds them, where it has this trouble:"""
+DEADLY = f"poison:{POISON.decode()}"
 
 
 @dataclass
@@ -93,7 +96,7 @@ def judge_calls(logs: "Logs", seen: Mapping[str, Counter[str]], channels: Iterab
 def oracle(
     log: Iterable[ConsumerRecord], partitions: int, policy: Policy, scorers: Mapping[str, Scorer] | None = None
 ) -> Replayed:
-    """The fold over the log, one record after another.
+    """The fold over the log, one record after another; but for those that nobody can fold: they are dead-lettered.
 
     A long log is folded in rounds of 500: one by one it costs a millisecond a record, and tests/laws proves that it is
     the same.
@@ -104,7 +107,8 @@ def oracle(
     for r in sorted(log, key=lambda r: (r.partition, r.offset)):
         by_partition[r.partition].append(Message(r.offset, r.timestamp, r.key, r.value))
     short = sum(map(len, by_partition.values())) <= ONE_BY_ONE
-    return replay(by_partition, env, round_size=1 if short else 500)
+    poison = {n: {m.offset for m in some if POISON in (m.value or b"")} for n, some in by_partition.items()}
+    return replay(by_partition, env, round_size=1 if short else 500, condemned=poison)
 
 
 def judge(

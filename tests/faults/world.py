@@ -36,6 +36,8 @@ class World:
     Attributes:
         prefix: Before the topics of this run.
         session_s: Session timeout of the group members, seconds.
+        bootstrap: The broker as the test reaches it.
+        idempotent: Whether it knows producer ids.
         exits: How often each (worker, exit status) was seen; negative = ended by that signal.
         done: What was done to whom.
     """
@@ -44,6 +46,7 @@ class World:
         """Nothing starts yet."""
         self._folder, self._broker, self.prefix, self._run = folder, broker, prefix, run
         self.session_s = broker.session_timeout
+        self.bootstrap, self.idempotent = broker.bootstrap, broker.idempotence
         lead = ["worker", "lead", "--processes", "0"]
         self._commands = {f"lead-{n + 1}": lead for n in range(run.lead_agents)}
         for channel in run.couriers:
@@ -158,6 +161,7 @@ class World:
             "LEADKEEPER_POLICY": str(self.policy),
             "LEADKEEPER_CLOCK": "event",
             "LEADKEEPER_LOG_LEVEL": "warning",
+            "LEADKEEPER_NOTES": str(self._folder / "notes"),
             "OMP_NUM_THREADS": "1",
             **self._settings,
             **self._run.settings,

@@ -224,7 +224,7 @@ def test_leads_of_a_tenant_share_a_days_budget(partitions: int) -> None:
         }
     )
     world, partition, told = env(rules), Partition(0), []
-    world = type(world)(world.policies, world.scorers, None, partitions)
+    world = type(world)(world.policies, world.scorers, partitions=partitions)
     started = datetime(2026, 1, 7, 15, tzinfo=UTC)
     for i, lead in enumerate(("A", "B", "C")):
         about = {"tenant": "acme", "lead": lead, "at": started.isoformat()}

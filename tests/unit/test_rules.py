@@ -71,23 +71,25 @@ def test_stages_jumped_over_are_named_and_grace_keeps_a_fresh_lead_calm() -> Non
 
 
 def test_a_look_is_never_late() -> None:
-    """A crossing is found to within half an hour, whoever else is asked about; else the step doubles, up to 30 days."""
+    """Looks come closer to a crossing and meet it within half an hour; else the step doubles, up to 30 days."""
     crossings = np.array([7 * HOUR, 3 * DAY, 50 * DAY, 1 * HOUR])
     silent = np.array([10 * DAY, 5 * DAY, 100 * DAY, 1 * DAY])
-    now = 0.0
 
-    def stage_at(positions: Any, times: Any) -> Any:
-        return (times >= crossings[positions]).astype(int)
+    def stage_at(crossing: Any, positions: Any, times: Any) -> Any:
+        return (times >= crossing[positions]).astype(int)
 
-    def stage_of_one(crossing: float, _: Any, times: Any) -> Any:
-        return (times >= crossing).astype(int)
-
-    looks = next_looks(-silent, now, np.zeros(4, int), stage_at)
-    assert all(c <= look <= c + PRECISION for c, look in zip(crossings[[0, 1, 3]], looks[[0, 1, 3]], strict=True))
-    assert looks[2] == LONGEST_STEP
-    for i in range(4):
-        assert next_looks(-silent[[i]], now, np.zeros(1, int), partial(stage_of_one, crossings[i]))[0] == looks[i]
-    assert next_looks(np.array([0.0]), now, np.zeros(1, int), lambda p, _: np.zeros(len(p), int))[0] == FIRST_LOOK
+    together = next_looks(-silent, 0.0, np.zeros(4, int), partial(stage_at, crossings))
+    assert together[2] == LONGEST_STEP
+    for i, crossing in enumerate(crossings.tolist()):
+        at = partial(stage_at, crossings[[i]])
+        now, looks = 0.0, 0
+        while now < crossing:
+            look = float(next_looks(-silent[[i]], now, np.zeros(1, int), at)[0])
+            assert looks or look == together[i]  # whoever else is asked about
+            assert now < look <= max(crossing + PRECISION, now + PRECISION)
+            now, looks = look, looks + 1
+        assert looks <= 25
+    assert next_looks(np.array([0.0]), 0.0, np.zeros(1, int), lambda p, _: np.zeros(len(p), int))[0] == FIRST_LOOK
 
 
 @pytest.mark.parametrize(
