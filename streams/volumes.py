@@ -112,6 +112,15 @@ def differing(old: Volumes, new: Volumes) -> list[Difference]:
     return sorted((d for d in found if _short(d.old) != _short(d.new)), key=_when)
 
 
+def by_kind(differences: Iterable[Difference]) -> list[tuple[str, list[Difference]]]:
+    """The same, gathered by what became of what (`held (cap_total) -> sent (playbook)`), the most frequent first."""
+    kinds: dict[str, list[Difference]] = {}
+    for difference in differences:
+        before, now = (f"{v.verdict} ({v.rule})" if v else "never came up" for v in (difference.old, difference.new))
+        kinds.setdefault(f"{before} at another time" if before == now else f"{before} -> {now}", []).append(difference)
+    return sorted(kinds.items(), key=lambda kind: -len(kind[1]))
+
+
 def _short(verdict: Verdict | None) -> tuple[str, str, str] | None:
     return verdict and (verdict.verdict, verdict.rule, verdict.at)
 

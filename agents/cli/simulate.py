@@ -47,7 +47,7 @@ def simulate(
     contacts: Annotated[
         bool, typer.Option("--contacts/--no-contacts", help="give leads without an address one at example.com")
     ] = True,
-    examples: Annotated[int, typer.Option(min=0, help="decisions that differ, told one by one")] = 5,
+    examples: Annotated[int, typer.Option(min=0, help="ways in which decisions differ, each with an example")] = 5,
 ) -> None:
     """Replay recorded leads through two policies without sending anything, and show both side by side."""
     from agents.library import load_policy
@@ -55,7 +55,7 @@ def simulate(
     from agents.simulate import read_log, span_of
     from agents.simulate import simulate as run
     from streams.risk import RuleScorer, Scorer
-    from streams.volumes import differing
+    from streams.volumes import by_kind, differing
 
     try:
         files = [against or load(LeadSettings).policy, policy]
@@ -77,8 +77,9 @@ def simulate(
     _tell(span, old, new, len(log.lines), log.left_out, scorer.version)
     found = differing(old, new)
     out.print(f"\n{len(found):,} of {len(set(old.choices) | set(new.choices)):,} steps end differently")
-    for difference in found[:: max(1, len(found) // examples)][:examples] if examples else ():
-        _example(difference)
+    for ways, alike in by_kind(found)[:examples]:
+        out.print(f"{len(alike):,} times {ways}, like", markup=False)
+        _example(alike[0])
 
 
 def _tell(span: "Span", old: "Volumes", new: "Volumes", events: int, left_out: int, model: str) -> None:

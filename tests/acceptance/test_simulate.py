@@ -16,7 +16,7 @@ from schemas.errors import MappingInvalid
 from schemas.units import Channel
 from streams.replay import replay
 from streams.risk import RuleScorer
-from streams.volumes import Volumes, differing
+from streams.volumes import Volumes, by_kind, differing
 from tests.worlds import ROOT, env, policy
 
 SHOP = ROOT / "deploy" / "policies" / "online_shop.toml"
@@ -57,6 +57,9 @@ def test_two_policies_side_by_side(tmp_path: Path) -> None:
     found = differing(old, new)
     assert f"{len(found):,} of" in told
     assert differing(old, old) == []
+    kinds = by_kind(found)
+    assert sum(len(alike) for _, alike in kinds) == len(found)
+    assert f"{len(kinds[0][1]):,} times {kinds[0][0]}, like" in told
     with_caps = [d for d in found if d.old and d.old.rule.startswith("cap")]
     assert with_caps
     assert all(d.new is None or d.new != d.old for d in with_caps)
