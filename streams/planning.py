@@ -13,8 +13,8 @@ from streams import outbox
 from streams.decide import Judgement
 from streams.escalate import escalate_by_itself
 from streams.features import DAY, HOUR
-from streams.playbook import MOST_ORDERED, UNANSWERED, plan
-from streams.record import Planned
+from streams.playbook import MOST_ORDERED, plan
+from streams.record import UNANSWERED, Planned
 from streams.stage import ORDER
 from streams.track import RANK
 

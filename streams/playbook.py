@@ -7,15 +7,11 @@ from schemas.units import Channel
 from streams.features import HOUR
 from streams.plays import Step
 from streams.policy import Policy
-from streams.record import Planned
+from streams.record import UNANSWERED, Planned
 from streams.stage import ORDER
 
 MOST_ORDERED = 50
 """Steps that wait for their time by operators' orders; more are not taken on."""
-
-
-UNANSWERED = "unanswered_escalation"
-"""The step that makes a task of an escalation that nobody acknowledged."""
 
 
 def plan(policy: Policy, stage: int, entered: float, by: str = "") -> list[Planned]:

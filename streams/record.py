@@ -10,6 +10,8 @@ from schemas.units import Channel, DeliveryStatus
 
 WATCHED = 1
 """Bit of a row's `flags`: the lead's record has something that any activity, or time, may change."""
+UNANSWERED = "unanswered_escalation"
+"""The step that makes a task of an escalation that nobody acknowledged. It names the escalation, but no operator ordered it."""
 
 
 class Profile(Struct, array_like=True, gc=False):
@@ -171,8 +173,9 @@ class LeadRecord(Struct, array_like=True):
 
     def ordered(self) -> bool:
         """Whether something that an operator ordered is still to be done, or may still be answered."""
-        planned = self.episode.planned if self.episode else ()
-        return any(p.by for p in planned) or any(i.by for i in self.open_interventions())
+        planned = [(p.step, p.by) for p in self.episode.planned] if self.episode else []
+        sent = [(i.step, i.by) for i in self.open_interventions()]
+        return any(by and step != UNANSWERED for step, by in planned + sent)
 
     def watched(self) -> bool:
         """Whether an activity event has to go through the rules even when the risk does not move."""

@@ -106,6 +106,15 @@ def test_what_a_rule_opened_ends_with_its_episode_and_all_ends_when_the_lead_is_
     assert [t["outcome"] for t in closed.told if t["type"] == "lead_escalated"][-1] == "the lead was closed as won"
 
 
+def test_a_task_that_nobody_ordered_does_not_hold_the_episode_open() -> None:
+    life = Life({"escalation": CHAIN}, **STAFF)
+    life.grow_silent(30)
+    assert [i.step for i in life.record.open_interventions()][-1] == "unanswered_escalation"
+    life.tell(30.2, "message_received")
+    life.ticks(31, 32)
+    assert life.record.episode is None, "the lead is back"
+
+
 def test_a_forgotten_lead_leaves_no_escalation_open() -> None:
     life = asked(task_template=None)
     life.ticks(2, 4)
