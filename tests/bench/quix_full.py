@@ -31,12 +31,13 @@ from streams.vector import vectors
 from streams.vocabulary import Meaning, meaning
 
 ROW_KEY = b"row"
-_FORMAT = Struct("<q7d12Q27f9I3f3If3BQ")
+_FORMAT = Struct("<q7d12Q27f9I3f3If3BQB")
 assert _FORMAT.size == ROW.itemsize, "streams/features.py has another row: follow it here"
 _RATES = [log(2.0) / (half * DAY) for half in HALF_LIVES_DAYS]
 _MOOD_RATE = log(2.0) / (MOOD_HALF_LIFE_DAYS * DAY)
 _LAST, _FIRST, _LAST_KEY, _FIRST_KEY, _CENTS, _RING_FROM, _COUNTS, _FAMILY_LAST = 1, 2, 3, 4, 7, 8, 20, 47
 _MONEY, _MOOD, _MOOD_WEIGHT, _EVENTS, _KEY_EVENTS, _SEQ, _RING_AT = 56, 57, 58, 59, 60, 61, 63
+_BORN = 66
 _EMPTY = bytes(ROW.itemsize)
 _ENTER = (0.3, 0.6, 0.8)
 
@@ -93,8 +94,8 @@ def fold(row: bytes, at: float, told: Meaning, mark: int) -> tuple[bytes, int, i
     v[_SEQ] += 1
     v[_RING_FROM + v[_RING_AT]] = mark
     v[_RING_AT] = (v[_RING_AT] + 1) % RING
-    v[-1] = v[-1] or mark
-    return _FORMAT.pack(*v), v[_SEQ], v[-1]
+    v[_BORN] = v[_BORN] or mark
+    return _FORMAT.pack(*v), v[_SEQ], v[_BORN]
 
 
 def on_event(value: bytes, key: bytes, timestamp: int, _: Any, state: State) -> Folded | None:
