@@ -11,7 +11,6 @@ import contextlib
 import gc
 import logging
 import signal
-import sys
 import threading
 from collections.abc import Iterable
 from typing import Any, NoReturn, cast
@@ -30,9 +29,6 @@ logger = logging.getLogger(__name__)
 
 _GC_EVERY = 100_000
 """Objects until Python looks for cycles: a round holds thousands for some ms, and at its 700 the looking cost a fifth of the fold."""
-_SWITCH_S = 0.0005
-"""Seconds after which a thread that computes lets another one go on. At Python's 5 ms each acknowledgement waited that long for
-the fold: at 5,000 events/s a command came within 149 ms (p99), and with this within 71 ms (`make bench ARGS=latency`)."""
 _NEVER_S = 315_360_000.0  # ten years; reliability: an idle or blocked worker must not leave its group by itself
 
 
@@ -145,7 +141,6 @@ async def serve(
     app = build_app(name, settings, inbox_topics, handler)
     lane = app.lane
     memory.keep_one_arena()
-    sys.setswitchinterval(_SWITCH_S)
     gc.freeze()
     gc.set_threshold(_GC_EVERY, 20, 20)
     await handler.setup(lane)
