@@ -14,15 +14,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 import psutil
 
 from agents.activate import records
 from agents.ticks import tick_record
-from agents.writer import Out, Writer
+from agents.writer import Out, Writer, partition_for
 from schemas import topics
 from tests.bench import model
 from tests.bench.figures import Bench, Figure
 from tests.bench.lead_log import LeadLog, now
+from tests.bench.lead_traffic import records as events
 from tests.bench.lead_worker import LeadWorkers
 from tests.bench.progress import EngineFailedError, cpu_seconds, settled, watch
 
@@ -36,7 +38,6 @@ def run(bench: Bench) -> Iterator[Figure]:
     """Give memory, restart and sweep for each number of leads."""
     models = bench.folder / "models-hold"
     model.prepare(models, every_event=False)
-    # A first assessment is always published, so the inbox's few leads answer under this policy as well.
     logs = [LeadLog(leads, _WAKE, 4, 320, models, now()) for leads in (FEW, *bench.leads)]
     for _ in range(bench.repeat):
         few = 0
@@ -59,6 +60,7 @@ def run(bench: Bench) -> Iterator[Figure]:
 def _held(bench: Bench, log: LeadLog, about: Figure) -> tuple[int, list[Figure]]:
     """Resident bytes, and the figures of restart and sweep."""
     prefix = asyncio.run(log.lay(bench.broker))
+    asyncio.run(_send(bench, _newcomers(log, prefix)))
     began = time.monotonic()
     with LeadWorkers(bench.broker, prefix, log.models, bench.folder) as workers:
         samples = asyncio.run(
@@ -105,9 +107,21 @@ def _ticked(
 
 async def _sent(bench: Bench, log: LeadLog, prefix: str, orders: list[Out]) -> bool:
     """Send them, and wait until they are committed."""
-    writer = Writer(bench.broker.bootstrap, idempotent=bench.broker.idempotence)
-    await writer.start()
-    await writer.produce(orders)
-    await writer.stop()
+    await _send(bench, orders)
     inbox = prefix + topics.EVENTS.name
     return await settled(bench.broker, f"{prefix}lead-agent", inbox, log.partitions, deadline_s=_SWEEP_S)
+
+
+async def _send(bench: Bench, records: list[Out]) -> None:
+    writer = Writer(bench.broker.bootstrap, idempotent=bench.broker.idempotence)
+    await writer.start()
+    await writer.produce(records)
+    await writer.stop()
+
+
+def _newcomers(log: LeadLog, prefix: str) -> list[Out]:
+    """Events of leads that are not held: a first assessment is published whatever it says, and shows that all is read."""
+    who = np.arange(log.leads, log.leads + _WAKE)
+    made = events(who, log.now - 1.0, log.now, size=log.size, serial=1 << 40)
+    topic = prefix + topics.EVENTS.name
+    return [Out(topic, partition_for(event.key, log.partitions), event.key, event.value) for event in made]
