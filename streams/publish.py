@@ -41,6 +41,8 @@ def publish(table: FeatureTable, looked: Looked, tally: Counter[tuple[str, ...]]
     """Assessments worth publishing, with the position in `looked` each belongs to. A lead may be there several times."""
     news = _news(table, looked)
     told = news.positions
+    if not len(told):
+        return []
     rows, p = looked.rows[told], looked.p[told]
     stages = table.rows["stage"][rows].tolist()
     columns = zip(
