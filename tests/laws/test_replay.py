@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from streams.lead import Message, Out, Partition, fold, fold_together
 from streams.replay import replay
 from tests.laws.histories import ENV, MODEST, histories
+from tests.worlds import START, message
 
 Changelog = dict[bytes, bytes]
 Seen = set[tuple[str, bytes | None, bytes | None]]
@@ -23,6 +24,15 @@ def test_where_a_round_was_cut_does_not_matter(log: list[Message], size: int) ->
     whole, single, some = replay({0: log}, ENV, len(log)), replay({0: log}, ENV, 1), replay({0: log}, ENV, size)
     assert _by_topic(whole.outputs) == _by_topic(single.outputs) == _by_topic(some.outputs)
     assert whole.state == single.state == some.state
+
+
+def test_a_lead_is_born_by_its_first_message_also_in_one_round() -> None:
+    """Its life, and so all its ids, is named by the first of several messages that come together."""
+    about = {"type": "item_viewed", "tenant": "acme", "lead": "new", "item": "x", "at": START.isoformat()}
+    log = [message(i, {**about, "id": f"first-{i}"}, START) for i in range(3)]
+    whole, single = replay({0: log}, ENV, 3), replay({0: log}, ENV, 1)
+    assert whole.outputs
+    assert (whole.outputs, whole.state) == (single.outputs, single.state)
 
 
 @MODEST
