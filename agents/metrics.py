@@ -69,6 +69,9 @@ WAITING = _gauge("leadkeeper_waiting_deliveries", "Deliveries that wait for thei
 PROVIDER_SECONDS = _gauge("leadkeeper_provider_seconds", "Time spent in provider calls, since start.", "channel")
 
 # Report agent
+UNREADABLE = _counter(
+    "leadkeeper_unreadable_records_total", "Records of our own topics that somebody else wrote.", "topic", "reason"
+)
 STAGE_LEADS = _gauge("leadkeeper_stage_leads", "Leads now in each stage.", "stage")
 OUTCOMES = _counter("leadkeeper_outcomes_total", "Final outcomes of interventions.", "channel", "outcome", "arm")
 EPISODE_ENDS = _counter("leadkeeper_episode_ends_total", "Closed churn episodes.", "outcome", "arm")
