@@ -27,6 +27,11 @@ DECISIONS = _counter(
     "leadkeeper_decisions_total", "Decisions, by verdict, rule and channel.", "verdict", "rule", "channel"
 )
 ESCALATIONS = _counter("leadkeeper_escalations_total", "Escalations, by status.", "status")
+JOURNEYS = _counter(
+    "leadkeeper_journey_changes_total",
+    "Leads that moved on or back, met a milestone or blocker, got stuck.",
+    "change",
+)
 EPISODES = _counter("leadkeeper_episodes_total", "Churn episodes opened, and closed by how they ended.", "event")
 RECEIPTS = _counter("leadkeeper_receipts_total", "Receipts folded, by status.", "status")
 LOOKS = _counter("leadkeeper_silent_looks_total", "Times a silent lead was looked at by a tick.")
