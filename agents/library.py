@@ -14,7 +14,6 @@ import tomllib
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -27,19 +26,13 @@ from schemas.policies import PUBLISHED, ModelPublished, PolicyPublished
 from streams.env import EVERYONE, Env
 from streams.policy import Policy, parse_policy
 from streams.risk import RuleScorer, Scorer
+from streams.rollout import Versions
 from streams.vocabulary import ReadMood
 
 logger = logging.getLogger(__name__)
 RULE_VERSION = RuleScorer.version
 SPARE_MODELS = 3
 """Loaded models kept besides those in force, the newest; each takes 3 MB."""
-
-
-class Versions(NamedTuple):
-    """What an order, or a partition's state, asks for; empty: nothing in particular."""
-
-    policy: str
-    model: str
 
 
 def load_policy(path: Path) -> Policy:

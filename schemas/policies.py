@@ -8,9 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from schemas.units import MessageId, Outgoing, UtcTime
-
-Whose = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9_.-]{1,64})$", description="`*`: of all tenants")]
+from schemas.units import MessageId, Outgoing, Probability, UtcTime, Whose
 
 
 class PolicyPublished(Outgoing):
@@ -42,7 +40,7 @@ class ModelPublished(Outgoing):
 
 
 class ModelPromoted(Outgoing):
-    """A model was put in force, in every partition of the inbox."""
+    """A model was put in force, in every partition of the inbox: of all leads, or of a share of them."""
 
     v: Literal[1] = 1
     type: Literal["model_promoted"] = "model_promoted"
@@ -51,6 +49,9 @@ class ModelPromoted(Outgoing):
     at: UtcTime
     version: str
     why: Annotated[str, Field(description="promoted, rolled back, or what a comparison said")]
+    share: Annotated[
+        Probability | None, Field(description="of the tenant's leads; 0: taken back from them; null: of everybody's")
+    ] = None
 
 
 Published = PolicyPublished | ModelPublished | ModelPromoted

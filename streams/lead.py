@@ -15,6 +15,7 @@ from streams.env import Env
 from streams.ids import derive
 from streams.partition import EPOCH_BITS, Folded, Message, Out, Partition
 from streams.policy import Policy
+from streams.rollout import activate, versions_of
 from streams.state import NO_TICK
 from streams.stretch import Stretch, fold_stretches
 from streams.strokes import Columns
@@ -67,11 +68,12 @@ class Reader:
     def _begin(self) -> None:
         self._columns = Columns.empty()
         self._policies: list[Policy] = []
-        self._known: dict[str, tuple[int, Mapping[str, Kind], ReadMood | None]] = {}
+        self._models: list[str] = []
+        self._known: dict[str | tuple[str, ...], tuple[int, Mapping[str, Kind], ReadMood | None]] = {}
 
     def stretch(self) -> Stretch:
         """What was gathered and is still to be folded."""
-        return Stretch(self._partition, self._columns, self._policies, self.done)
+        return Stretch(self._partition, self._columns, self._policies, self._models, self.done)
 
     def read(self, messages: Sequence[Message]) -> None:
         """Take messages in; stretches that something ends are folded at once."""
@@ -110,11 +112,19 @@ class Reader:
         """One more, which came at the partition's stream time and happened `at`."""
         offset, _, key, value = message
         partition, columns = self._partition, self._columns
-        known = self._known.get(body.tenant)
+        state = partition.state
+        whose = (
+            (body.tenant, *versions_of(state, body.tenant, body.lead))
+            if state.policies or state.models
+            else body.tenant
+        )
+        known = self._known.get(whose)
         if known is None:
-            policy = self._env.policy(partition.state.policy, body.tenant)
-            known = self._known[body.tenant] = len(self._policies), policy.kinds, self._env.read_mood(policy)
+            versions = versions_of(state, body.tenant, body.lead)
+            policy = self._env.policy(versions.policy, body.tenant)
+            known = self._known[whose] = len(self._policies), policy.kinds, self._env.read_mood(policy)
             self._policies.append(policy)
+            self._models.append(versions.model)
         which, kinds, read_mood = known
         told = meaning(body, kinds, read_mood) if e.is_activity(body) else None
         columns.offsets.append(offset)
@@ -136,11 +146,7 @@ class Reader:
 def _activate(partition: Partition, order: e.Activate) -> None:
     """Judge by other versions from here on; under new ones every lead is looked at again, by and by (`sweep`)."""
     state = partition.state
-    before = (state.policy, state.model)
-    state.policy = order.policy if order.policy is not None else state.policy
-    state.model = order.model if order.model is not None else state.model
-    state.acting = order.acting if order.acting is not None else state.acting
-    if (state.policy, state.model) != before:
+    if activate(state, order):
         state.activated, state.spread, state.ticked = state.now, order.within_minutes * 60, NO_TICK
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.units import Channel
 from streams.env import EVERYONE, Env
+from streams.features import Floats
 from streams.ids import derive, life_of
 from streams.lead import Message
 from streams.policy import Policy
@@ -57,7 +58,19 @@ POLICIES: dict[str, dict[str, Policy]] = {
     "": {EVERYONE: policy(), "busy": policy(BUSY)},
     "2": {EVERYONE: policy(EAGER), "busy": policy(BUSY | EAGER)},
 }
-ENV = Env(POLICIES, {"": RuleScorer(), "rule-1": RuleScorer()})
+
+
+class Stern(RuleScorer):
+    """Another model, which tells risks a bit higher."""
+
+    version = "stern"
+
+    def score(self, x: Floats) -> Floats:
+        """Between the rule's word and certainty."""
+        return 0.9 * super().score(x) + 0.1
+
+
+ENV = Env(POLICIES, {"": RuleScorer(), "rule-1": RuleScorer(), "stern": Stern()})
 LEADS: tuple[tuple[str, str], ...] = (
     ("acme", lead_named("L", tenant="acme", out=False)),
     ("busy", lead_named("L", tenant="acme", out=False)),  # the same lead id in two tenants
@@ -115,6 +128,11 @@ ACTIVATIONS: tuple[dict[str, Any], ...] = (
     {"acting": False},
     {"acting": True},
     {"model": "rule-1"},
+    {"policy": "2", "share": 0.5},
+    {"model": "stern", "share": 0.5, "within_minutes": 600},
+    {"model": "stern", "share": 1.0, "tenant": "busy"},
+    {"policy": "2", "share": 0.0},
+    {"model": "stern", "share": 0.0, "tenant": "busy"},
 )
 OWN: tuple[dict[str, Any], ...] = (
     {"action": "special_offer", "channel": "email", "template": "critical_risk.email", "within_hours": 96},
@@ -128,7 +146,7 @@ KINDS = (
     *["activity"] * 8, *["wait"] * 8, *["receipts"] * 3, *["trigger"] * 2, *["consent"] * 2, *["again"] * 2,
     "approve", "own_actions", "long_wait", "jump", "late", "profile", "escalate", "acknowledge", "snooze", "resolve",
     "cancel", "close", "erase",
-    "activate", "garbage",
+    "activate", "activate", "garbage",
 )  # fmt: skip
 WHO = (0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5)
 """Most of it happens to the two leads that share an id, so that one thing leads to another."""
