@@ -27,6 +27,7 @@ async def activate(
     announce: Sequence[Published] = (),
     policy: str | None = None,
     model: str | None = None,
+    weights: str | None = None,
     acting: bool | None = None,
     share: float | None = None,
     tenant: str = "*",
@@ -41,6 +42,7 @@ async def activate(
         announce: What to put on `policies` first.
         policy: Version to judge by from here on; None: as before.
         model: Likewise.
+        weights: What was learned and counts from here on; None: as before.
         acting: False: watch only; True: act again; None: as before.
         share: Of the tenant's leads that the version judges, 0 to 1; None: it judges everybody's.
         tenant: Whose; `*`: of every tenant that has no share of its own.
@@ -50,7 +52,7 @@ async def activate(
     Raises:
         Unavailable: The topics are not as they must be.
     """
-    ordering = not (policy is None and model is None and acting is None)
+    ordering = not (policy is None and model is None and weights is None and acting is None)
     flavour = await probe(bootstrap)
     partitions, wrong = await check(bootstrap, prefix)
     if wrong:
@@ -62,7 +64,15 @@ async def activate(
         if ordering:
             await asyncio.sleep(head_start_s)
             orders = records(
-                prefix, partitions, at, policy=policy, model=model, acting=acting, share=share, tenant=tenant
+                prefix,
+                partitions,
+                at,
+                policy=policy,
+                model=model,
+                weights=weights,
+                acting=acting,
+                share=share,
+                tenant=tenant,
             )
             await writer.produce(orders)
     finally:
@@ -86,6 +96,7 @@ def records(
     *,
     policy: str | None = None,
     model: str | None = None,
+    weights: str | None = None,
     acting: bool | None = None,
     share: float | None = None,
     tenant: str = "*",
@@ -95,7 +106,8 @@ def records(
     made = []
     for partition in range(partitions):
         of_some = () if share is None else (str(share), tenant)
-        name = derive("act", partition, policy or "", model or "", str(acting), at.isoformat(), *of_some)
+        learned = () if weights is None else (weights,)
+        name = derive("act", partition, policy or "", model or "", str(acting), at.isoformat(), *of_some, *learned)
         order = Activate(
             type="activate",
             id=name,
@@ -103,6 +115,7 @@ def records(
             at=at,
             policy=policy,
             model=model,
+            weights=weights,
             acting=acting,
             share=share,
             tenant=tenant,

@@ -213,6 +213,8 @@ class Activate(Incoming):
     at: UtcTime
     policy: Version | None = None
     model: Version | None = None
+    weights: Version | None = None
+    """What was learned, for experiments that learn."""
     acting: bool | None = None
     """False: watch only. Leads are assessed, but no episode opens and nothing is sent: for history and first days."""
     within_minutes: Annotated[

@@ -1,4 +1,4 @@
-"""What we judge by, on `policies`: texts of policies, whole models, and which model was put in force when.
+"""What we judge by, on `policies`: texts of policies, whole models, what was learned, and which model was put in force when.
 
 A worker needs nothing else: what an `activate` record of the inbox names was announced here before, content and all. Each
 version has a key of its own (`key_of`), so that compaction keeps every one of them.
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from schemas.units import MessageId, Outgoing, Probability, UtcTime, Whose
+from schemas.weights import WeightsPublished
 
 
 class PolicyPublished(Outgoing):
@@ -54,7 +55,7 @@ class ModelPromoted(Outgoing):
     ] = None
 
 
-Published = PolicyPublished | ModelPublished | ModelPromoted
+Published = PolicyPublished | ModelPublished | ModelPromoted | WeightsPublished
 PUBLISHED: TypeAdapter[Published] = TypeAdapter(Annotated[Published, Field(discriminator="type")])
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from schemas.weights import Weights
 from streams.env import Env
 from streams.features import FeatureTable
 from streams.partition import Folded, Out, Partition
@@ -26,6 +27,8 @@ class Desk:
     partition: Partition
     offset: int
     """Of the message at hand."""
+    weights: Weights
+    """What was learned for the tenant."""
     partitions: int
     """How many share a tenant's budget."""
 
@@ -36,5 +39,5 @@ def desk_of(partition: Partition, tenant: str, lead: str, env: Env, done: Folded
     policy, scorer = env.policy(versions.policy, tenant), env.scorers[versions.model]
     return Desk(
         policy, scorer, partition.table, partition.records, partition.state.acting, now, done.outputs, done.tally,
-        partition, offset, env.partitions,
+        partition, offset, env.learned(versions.weights, tenant), env.partitions,
     )  # fmt: skip

@@ -154,7 +154,7 @@ def _accept(partition: Partition, message: Message, env: Env) -> tuple[e.LeadEve
     """The event and its time; Rejected when it cannot be used here."""
     body, at = parse(message.key, message.value, message.timestamp_ms)
     if e.is_control(body):
-        check_control(body, partition.number, env.policies, env.scorers)
+        check_control(body, partition.number, env)
     elif env.home and message.key not in partition.table.index:
         check_home(message.key or b"", partition.number, env.home)
     return body, at

@@ -58,6 +58,14 @@ class Planned(Struct, array_like=True, gc=False):
     """Who agreed."""
 
 
+class Draw(Struct, array_like=True, gc=False, frozen=True):
+    """What the lead was drawn for in an experiment, and the chance of it then."""
+
+    experiment: str
+    variant: str
+    propensity: float
+
+
 class Intervention(Struct, array_like=True, gc=False):
     """One command, or for a held-out lead the command it would have got, and what became of it."""
 
@@ -78,6 +86,8 @@ class Intervention(Struct, array_like=True, gc=False):
     by: str = ""
     withdrawn: bool = False
     """Taken back before anybody confirmed it as out."""
+    draws: list[Draw] = field(default_factory=list)
+    """Of the experiments that it was part of."""
 
 
 class Episode(Struct, array_like=True):
@@ -166,6 +176,8 @@ class LeadRecord(Struct, array_like=True):
 
     told: Told | None = None
     """Of the open episode."""
+    drawn: dict[str, Draw] = field(default_factory=dict)
+    """By experiment, from the first message on that was part of it."""
 
     def open_interventions(self) -> list[Intervention]:
         """Those whose outcome is still open."""

@@ -20,16 +20,19 @@ from streams.state import PartitionState, Rollout
 
 
 class Versions(NamedTuple):
-    """Of policy and model. Empty: the one in force before the log activates another."""
+    """Of policy, model and learned weights. Empty: those in force before the log activates others; no weights."""
 
     policy: str
     model: str
+    weights: str = ""
 
 
 def versions_of(state: PartitionState, tenant: str, lead: str) -> Versions:
     """Which versions judge this lead."""
     return Versions(
-        _version_of(state.policy, state.policies, tenant, lead), _version_of(state.model, state.models, tenant, lead)
+        _version_of(state.policy, state.policies, tenant, lead),
+        _version_of(state.model, state.models, tenant, lead),
+        state.weights,
     )
 
 
@@ -40,7 +43,7 @@ def is_rolling(state: PartitionState) -> bool:
 
 def in_use(state: PartitionState) -> Iterator[Versions]:
     """Everything that has to be at hand."""
-    yield Versions(state.policy, state.model)
+    yield Versions(state.policy, state.model, state.weights)
     yield from (Versions(rollout.version, state.model) for rollout in state.policies.values())
     yield from (Versions(state.policy, rollout.version) for rollout in state.models.values())
 
@@ -50,6 +53,7 @@ def activate(state: PartitionState, order: Activate) -> bool:
     before = state.policy, state.model, state.policies, state.models
     state.policy, state.policies = _taken_up(state.policy, state.policies, order.policy, order)
     state.model, state.models = _taken_up(state.model, state.models, order.model, order)
+    state.weights = order.weights if order.weights is not None else state.weights
     state.acting = order.acting if order.acting is not None else state.acting
     return (state.policy, state.model, state.policies, state.models) != before
 

@@ -53,6 +53,8 @@ class PartitionState(msgspec.Struct, array_like=True):
     """Policies that judge only some leads yet, by tenant; `*`: of every tenant without one of its own."""
     models: dict[str, Rollout] = {}
     """The same of models."""
+    weights: str = ""
+    """What was learned and is in force."""
 
 
 _PARTITION_DECODER = msgspec.msgpack.Decoder(PartitionState)

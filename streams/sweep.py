@@ -96,7 +96,7 @@ def _judges(partition: Partition, rows: Ints, env: Env) -> tuple[list[Policy], l
     if len(env.policies[state.policy]) == 1 and not is_rolling(state):
         return [env.policies[state.policy][EVERYONE]], [state.model], np.zeros(len(rows), np.int64)
     leads = [lead_of(partition.table.keys[row]) for row in rows.tolist()]
-    names = [(tenant, *versions_of(state, tenant, lead)) for tenant, lead in leads]
+    names = [(tenant, *versions_of(state, tenant, lead)[:2]) for tenant, lead in leads]
     number = {name: i for i, name in enumerate(dict.fromkeys(names))}
     policies = [env.policy(policy, tenant) for tenant, policy, _ in number]
     return policies, [model for *_, model in number], np.array([number[name] for name in names], np.int64)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from schemas.units import Channel
 from streams.contradictions import Finding
+from streams.playbook import template_of
 from streams.plays import Playbook, Step
 from streams.policy import Policy
 from streams.stage import ORDER
@@ -12,6 +13,7 @@ from streams.vocabulary import BUILT_IN
 
 def unreachable(policy: Policy) -> Iterator[Finding]:
     """What no lead will ever meet, with the key that keeps it from happening."""
+    yield from _unused_experiments(policy)
     for stage in ORDER[1:]:
         playbook = policy.playbooks.of(stage)
         for i, step in enumerate(playbook.steps):
@@ -23,6 +25,15 @@ def unreachable(policy: Policy) -> Iterator[Finding]:
                 yield Finding(
                     (*place, "after", "on"), what, 'take "recovery" out of stop_on, or wait for something else'
                 )
+
+
+def _unused_experiments(policy: Policy) -> Iterator[Finding]:
+    steps = [step for stage in ORDER[1:] for step in policy.playbooks.of(stage).steps]
+    said = {template_of(step, channel) for step in steps for channel in (step.channel, *step.fallback)}
+    for name, experiment in policy.experiments.items():
+        if experiment.template not in said:
+            what = f"no step says {experiment.template}, so nobody is ever part of {name}"
+            yield Finding(("experiments", name, "template"), what, "name the template of a step, or of its fallback")
 
 
 def _step(policy: Policy, step: Step, place: tuple[str | int, ...]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from schemas.units import Channel
+from schemas.weights import Weights
 from streams.env import EVERYONE, Env
 from streams.features import Floats
 from streams.ids import derive, life_of
@@ -35,6 +36,21 @@ BUSY: dict[str, Any] = {
         "working_hours": {"start": "08:00", "end": "12:00"},
     },
     "approvals": {"actions": ["special_offer"], "expires_after_hours": 30},
+    "experiments": {
+        "first_words": {
+            "template": "early_warning.email",
+            "variants": {
+                "plain": {"template": "early_warning.email"},
+                "bold": {"template": "active_risk.email", "weight": 2.0},
+                "old": {"template": "critical_risk.email", "weight": 0.0},
+            },
+        },
+        "in_the_app": {
+            "template": "early_warning.in_app",
+            "learn": False,
+            "variants": {"a": {"template": "early_warning.in_app"}, "b": {"template": "active_risk.in_app"}},
+        },
+    },
     "playbooks": {
         "early_warning": {
             "hand_on_after_hours": 60,
@@ -70,7 +86,11 @@ class Stern(RuleScorer):
         return 0.9 * super().score(x) + 0.1
 
 
-ENV = Env(POLICIES, {"": RuleScorer(), "rule-1": RuleScorer(), "stern": Stern()})
+WEIGHTS = {
+    "w1": {"busy": Weights(experiments={"first_words": {"plain": 0.9, "bold": 0.1, "old": 0.0}})},
+    "w2": {EVERYONE: Weights(experiments={"first_words": {"plain": 0.0, "bold": 1.0}, "in_the_app": {"a": 1, "b": 0}})},
+}
+ENV = Env(POLICIES, {"": RuleScorer(), "rule-1": RuleScorer(), "stern": Stern()}, weights=WEIGHTS)
 LEADS: tuple[tuple[str, str], ...] = (
     ("acme", lead_named("L", tenant="acme", out=False)),
     ("busy", lead_named("L", tenant="acme", out=False)),  # the same lead id in two tenants
@@ -132,6 +152,8 @@ ACTIVATIONS: tuple[dict[str, Any], ...] = (
     {"model": "stern", "share": 0.5, "within_minutes": 600},
     {"model": "stern", "share": 1.0, "tenant": "busy"},
     {"policy": "2", "share": 0.0},
+    {"weights": "w1"},
+    {"weights": "w2"},
     {"model": "stern", "share": 0.0, "tenant": "busy"},
 )
 OWN: tuple[dict[str, Any], ...] = (

@@ -124,7 +124,7 @@ def test_each_assessment_and_decision_names_the_versions_that_made_it_and_a_roll
     expected = {lead: versions_of(partition.state, "acme", lead) for lead in LEADS[:40]}
     assert {"decided", "lead_assessed", "deliver_intervention"} <= {one["type"] for one in told}
     for lead, seen in trial.items():
-        p, m = expected[lead]
+        p, m, _ = expected[lead]
         assert seen == {(p or policy().version, m or "rule-1")}
     assert len({frozenset(seen) for seen in trial.values()}) == 4, "both trials go on, neither knows of the other"
     say({"type": "activate", "partition": 0, "model": "stern", "share": 0})
