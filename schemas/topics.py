@@ -74,7 +74,7 @@ LEDGER = Topic(
 )  # fmt: skip
 POLICIES = Topic(
     "policies", "tenant:type:version", "operators, trainer; marks of lead agents", "compact", None,
-    "policy versions, whole models, and which was put in force when", PUBLISHED,
+    "policy versions, whole models, what was learned, and which model was put in force when", PUBLISHED,
 )  # fmt: skip
 INTERVENTIONS = {
     channel: Topic(

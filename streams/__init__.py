@@ -41,6 +41,7 @@ How they are put together:
     assess, insight    what an assessment says, and what it says more when a lead rises
     partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
+    rollout       a version that judges a share of the leads; which versions hold for a lead
     env           what the fold is handed besides the log
     policy        everything a tenant may set; its parts in thresholds, plays, lifecycle (journey) and triggers (campaigns)
     contradictions, unreachable, journey_check    what a policy cannot mean, and what no lead will ever meet; findings
