@@ -26,6 +26,7 @@ from tests.bench.figures import Bench, Figure
 from tests.bench.latency import SECONDS, WARM_S
 from tests.bench.lead_log import LeadLog, now
 from tests.bench.lead_worker import LeadWorkers
+from tests.bench.machine import Stolen
 from tests.bench.progress import EngineFailedError
 from tests.bench.sender import ORDER_EVERY
 from tests.bench.stream import Streamed, stream
@@ -80,6 +81,7 @@ def _swapped(bench: Bench, log: LeadLog, other: TrainedModel, rate: int) -> Iter
     with LeadWorkers(bench.broker, prefix, log.models, bench.folder) as workers:
         try:
             workers.ready()
+            stolen = Stolen()
             seen = stream(
                 bench.broker, log, prefix, bench.folder, rate=rate, seconds=SECONDS + WARM_S, meanwhile=promote
             )
@@ -89,12 +91,12 @@ def _swapped(bench: Bench, log: LeadLog, other: TrainedModel, rate: int) -> Iter
     if void := _wrong(seen, other.manifest.version, int(rate * (SECONDS + WARM_S))):
         yield replace(about, void=void)
         return
-    yield from _spans(about, seen, rate, ordered[0])
+    yield from _spans(about, seen, rate, ordered[0], stolen.percent())
 
 
 def _wrong(seen: Streamed, version: str, sent: int) -> str:
     """Why nothing can be said; empty: every event was assessed, and the new model took over."""
-    if not seen.drained:
+    if not seen.drained or not len(seen.assessed):
         return "not everything that was sent was folded"
     wanted = {number for number in range(sent) if number % ORDER_EVERY}
     if lost := len(wanted.difference(seen.assessed[:, 0].astype(int).tolist())):
@@ -104,7 +106,7 @@ def _wrong(seen: Streamed, version: str, sent: int) -> str:
     return ""
 
 
-def _spans(about: Figure, seen: Streamed, rate: int, swap: float) -> Iterator[Figure]:
+def _spans(about: Figure, seen: Streamed, rate: int, swap: float, taken: float) -> Iterator[Figure]:
     number, arrived = seen.assessed[:, 0], seen.assessed[:, 1]
     due = seen.sent.t0 + number / rate
     late, warm = (arrived - due) * 1000, seen.sent.t0 + WARM_S
@@ -114,11 +116,18 @@ def _spans(about: Figure, seen: Streamed, rate: int, swap: float) -> Iterator[Fi
         f"the {AFTER_S:g} s after the order": (due >= swap - 0.2) & (due < swap + AFTER_S),
         "later": due >= swap + AFTER_S,
     }
-    load = round(os.getloadavg()[0], 2)
+    about = replace(about, load=round(os.getloadavg()[0], 2))
+    sender = f"the sender was late by {seen.sent.late_ms:.0f} ms at most; other machines took {taken:.1f} % of the processors"
+    tails: dict[str, float] = {}
     for subject, here in spans.items():
         n = int(here.sum())
         void = "" if n >= LEAST else f"{n:,} events are too few for a p99"
         for name, percent in (("p50", 50), ("p99", 99), ("max", 100)):
             value = float(np.percentile(late[here], percent)) if n else 0.0
-            note = f"n = {n:,}; the sender was late by {seen.sent.late_ms:.0f} ms at most"
-            yield replace(about, subject=subject, metric=name, value=value, void=void, note=note, load=load)
+            yield replace(about, subject=subject, metric=name, value=value, void=void, note=f"n = {n:,}; {sender}")
+            if name == "p99":
+                tails[subject] = value
+    usual = max(tails["before"], tails["later"])
+    added = max(0.0, max(tails.values()) - usual)
+    note = "by how much the p99 of the swap is above that of before and of later, whichever is higher"
+    yield replace(about, subject="what the swap adds", value=added, note=note)
