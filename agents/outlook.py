@@ -59,4 +59,7 @@ def outlook(
 
 
 def _told(shots: Sequence[Snapshot], told: Scored) -> Told:
-    return Told(told(np.concatenate([s.x for s in shots])), np.concatenate([s.y for s in shots]))
+    some = [shot for shot in shots if len(shot.y)]
+    if not some:
+        return Told(np.zeros(0), np.zeros(0))
+    return Told(told(np.concatenate([s.x for s in some])), np.concatenate([s.y for s in some]))
