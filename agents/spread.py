@@ -12,8 +12,6 @@ from streams.vector import NAMES
 
 RISK = "risk"
 """The probability itself, beside the features."""
-ROWS = 20_000
-"""Rows that are enough to know tenths by."""
 
 
 class Spread(Outgoing):
@@ -31,9 +29,8 @@ class Spread(Outgoing):
             risk: calibrated probabilities.
             leads: whose rows they are.
         """
-        some = slice(None, None, max(1, len(x) // ROWS))
-        columns = {name: reference(x[some, i]) for i, name in enumerate(NAMES)}
-        return cls(leads=len(np.unique(leads[some])), features={**columns, RISK: reference(risk[some])})
+        columns = {name: reference(x[:, i]) for i, name in enumerate(NAMES)}
+        return cls(leads=len(np.unique(leads)), features={**columns, RISK: reference(risk)})
 
     def known(self, feature: str) -> float:
         """Share of the rows of which a feature was known."""

@@ -148,7 +148,9 @@ def train(
         single=Single(name=best, alone=alone[best]),
         flags=leaks(alone),
         spread=Spread.of(
-            learn.x, calibration.apply(_raw(text, learn.x)), np.concatenate([s.leads for s in learn.shots])
+            learn.x[some],
+            calibration.apply(_raw(text, learn.x[some])),
+            np.concatenate([s.leads for s in learn.shots])[some],
         ),
         golden=Golden.of(held.x, calibration.apply(_raw(text, held.x))),
         season=ahead.season,
