@@ -65,6 +65,7 @@ class Library:
     def __init__(self, settings: LeadSettings, home: Callable[[bytes], int] | None = None, partitions: int = 1) -> None:
         """Load the versions in force at first. Raises PolicyInvalid or ModelInvalid."""
         self._home, self._partitions = home, partitions
+        self._address_key = settings.secrets()[0]
         self._first = policy = load_policy(settings.policy)
         self._told: dict[str, dict[str, tuple[datetime, Policy]]] = {}
         self._tenants = {path.stem: load_policy(path) for path in _files(settings.tenant_policies)}
@@ -206,7 +207,14 @@ class Library:
         moods: dict[str, ReadMood] = {
             language: reader for language in languages if language and (reader := reader_of(language))
         }
-        return Env(dict(self._policies), dict(self._scorers), self._home, moods=moods, partitions=self._partitions)
+        return Env(
+            dict(self._policies),
+            dict(self._scorers),
+            self._home,
+            moods=moods,
+            partitions=self._partitions,
+            address_key=self._address_key,
+        )
 
 
 def _from_folder(settings: LeadSettings) -> Scorer:

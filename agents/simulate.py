@@ -34,7 +34,7 @@ from streams.vocabulary import ReadMood
 from streams.volumes import Volumes
 
 ROUND = 4000
-CONTROL = ("tick", "activate")
+CONTROL = ("tick", "activate", "suppress_address", "release_address")
 
 
 class Span(NamedTuple):

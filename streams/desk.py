@@ -27,6 +27,7 @@ class Desk:
     """Of the message at hand."""
     partitions: int
     """How many share a tenant's budget."""
+    address_key: bytes
 
 
 def desk_of(partition: Partition, tenant: str, env: Env, done: Folded, now: float, offset: int) -> Desk:
@@ -34,5 +35,5 @@ def desk_of(partition: Partition, tenant: str, env: Env, done: Folded, now: floa
     policy, scorer = env.policy(partition.state.policy, tenant), env.scorers[partition.state.model]
     return Desk(
         policy, scorer, partition.table, partition.records, partition.state.acting, now, done.outputs, done.tally,
-        partition, offset, env.partitions,
+        partition, offset, env.partitions, env.address_key,
     )  # fmt: skip

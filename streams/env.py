@@ -21,6 +21,7 @@ class Env:
         home: key -> partition where it belongs; None skips that check (one partition, replay of a list).
         partitions: of the inbox; a tenant's budget is divided by it.
         moods: language -> what reads the mood of texts in it; a policy names its language.
+        address_key: secret with which suppressed addresses are hashed; no decision rests on it.
     """
 
     policies: Mapping[str, Mapping[str, Policy]]
@@ -28,6 +29,7 @@ class Env:
     home: Callable[[bytes], int] | None = field(default=None)
     moods: Mapping[str, ReadMood] = field(default_factory=dict)
     partitions: int = 1
+    address_key: bytes = field(default=b"", repr=False)
 
     def read_mood(self, policy: Policy) -> ReadMood | None:
         """What reads messages in the policy's language; None: nobody does."""
