@@ -181,13 +181,17 @@ class Receipt(LeadMessage):
 
 
 class Tick(Incoming):
-    """Time passes on one partition. Sent by the clock, or by a replay in event time."""
+    """Time passes on one partition. Sent by the clock, or by a replay in event time.
+
+    Leads whose turn came after `until` wait for the next tick. Without it everybody's turn has come, however many they are.
+    """
 
     v: Literal[1] = 1
     type: Literal["tick"]
     id: MessageId
     partition: Annotated[int, Field(ge=0)]
     at: UtcTime
+    until: UtcTime | None = None
 
 
 class Activate(Incoming):

@@ -255,7 +255,8 @@ class Builder:
     def wait(self, hours: int, every: int) -> None:
         for _ in range(0, hours, every):
             self.now += timedelta(hours=every)
-            self.add({"type": "tick", "partition": 0})
+            behind = {"until": (self.now - timedelta(hours=2 * every)).isoformat()} if hours % 5 == 3 else {}
+            self.add({"type": "tick", "partition": 0, **behind})
 
     def step(self, kind: str, who: int, n: int) -> None:  # noqa: C901, PLR0912, PLR0915 - a table of what may happen
         match kind:
