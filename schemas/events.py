@@ -41,6 +41,7 @@ from schemas.activity import (
 from schemas.orders import (
     AcknowledgeEscalation,
     ApproveIntervention,
+    BeginCampaign,
     CancelInterventions,
     EraseLead,
     EscalateLead,
@@ -62,6 +63,7 @@ __all__ = [
     "AppointmentMissed",
     "AppointmentScheduled",
     "ApproveIntervention",
+    "BeginCampaign",
     "CallCompleted",
     "CancelInterventions",
     "ConsentChanged",
@@ -212,6 +214,7 @@ class Activate(Incoming):
 Fact = Activity | ProfileUpdated | ConsentChanged | LeadClosed | Receipt
 Order = (
     TriggerIntervention
+    | BeginCampaign
     | ApproveIntervention
     | EscalateLead
     | AcknowledgeEscalation

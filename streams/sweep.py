@@ -7,12 +7,12 @@ or a move of stage go through the rules one by one.
 import numpy as np
 
 from streams.assess import Finding, Judge
-from streams.campaign import begin_by_time
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
 from streams.escalate import settle_all
 from streams.features import Floats, Ints, lead_of
 from streams.limits import limits_of
+from streams.on_the_way import begin_by_time
 from streams.partition import Folded, Partition
 from streams.policy import Policy
 from streams.publish import Looked, publish

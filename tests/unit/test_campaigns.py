@@ -222,6 +222,29 @@ def test_it_runs_again_when_its_gap_is_over_with_ids_of_its_own() -> None:
     assert len(set(life.commands("email"))) == 2
 
 
+def test_an_operator_begins_one_whomever_it_is_meant_for_but_not_twice_at_a_time() -> None:
+    life = living(
+        {"type": "event", "kinds": ["viewing_missed"]},
+        where={"journey": ["advocate"]},
+        steps=[{**SAY, "delay_hours": 24}],
+    )
+    for at in (1, 1.5):
+        life.tell(at, "begin_campaign", campaign="it", by="kim")
+    life.tell(1.6, "begin_campaign", campaign="that", by="kim")
+    assert [s[1:] for s in said(life)] == [("begun", "operator"), ("held", "operator")]
+    assert life.told[-1]["detail"] == "ordered by kim; the policy has it"
+    life.ticks(2, 3)
+    assert len(life.commands("email")) == 1
+
+
+@pytest.mark.parametrize(("starts", "said_of_it"), [(8, [("begun", "operator"), SENT]), (None, [("held", "operator")])])
+def test_an_order_to_speak_of_a_day_needs_that_day(starts: float | None, said_of_it: Any) -> None:
+    life = living({"type": "appointment_due", "hours_before": 24})
+    life.tell(1, "appointment_scheduled", starts_at=day(starts) if starts else None)
+    life.tell(3, "begin_campaign", campaign="it", by="kim")
+    assert [s[1:] for s in said(life)] == said_of_it
+
+
 def test_a_second_run_does_not_begin_while_the_first_is_under_way() -> None:
     life = living({"type": "event", "kinds": ["viewing_missed"]}, steps=[{**SAY, "delay_hours": 24}])
     for at in (1, 1.5):
