@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.units import Channel, LeadId, MessageId, Outgoing, Probability, Stage, TenantId, UtcTime
+from schemas.weights import Drawn
 
 
 class Verdict(StrEnum):
@@ -94,3 +95,7 @@ class Decided(Outgoing):
     probability: Probability
     policy_version: str
     model_version: str
+    weights_version: Annotated[str | None, Field(description="of what was learned; null: nothing was put in force")] = (
+        None
+    )
+    drawn: Annotated[tuple[Drawn, ...], Field(description="in experiments that this step is part of")] = ()

@@ -18,6 +18,7 @@ from schemas.units import (
     TenantId,
     UtcTime,
 )
+from schemas.weights import Drawn
 
 
 class Outcome(StrEnum):
@@ -60,6 +61,7 @@ class InterventionTracked(Outgoing):
     cost_cents: Annotated[float, Field(ge=0)]
     hours: Annotated[float, Field(ge=0, description="from command to this change")]
     policy_version: str
+    drawn: Annotated[tuple[Drawn, ...], Field(description="in experiments that it was part of")] = ()
 
 
 class EpisodeClosed(Outgoing):

@@ -42,6 +42,7 @@ How they are put together:
     assess, insight    what an assessment says, and what it says more when a lead rises
     partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
+    rollout       a version that judges a share of the leads; which versions hold for a lead
     env           what the fold is handed besides the log
     policy        everything a tenant may set; its parts in thresholds, plays, lifecycle (journey) and triggers (campaigns)
     contradictions, unreachable, journey_check    what a policy cannot mean, and what no lead will ever meet; findings
@@ -57,7 +58,9 @@ And besides the fold:
     promotion                  when a new model may take the place of the one that judges
     baselines, leaks, warning  what a model has to beat; signs that it saw the answer; how early it knew
     progress, journey_words    how journeys go, measured; and one of them in words
-    grade                      how told risks turned out, and whether a version may stay
-    season                     what the same weeks a year ago say of the weeks to come
+    grade, segments            how told risks turned out, and whether a version may stay; by stage and by segment
+    drift, adwin, outcomes     whether leads, or what becomes of them, are others than those that were learned from
+    fallback                   which version judges in place of one that may not
+    season, lately             what the same weeks a year ago say of the weeks to come, or else the last weeks
     hazard                     time to churn: a chance for each week ahead, told as a band and an interval
 """

@@ -22,6 +22,7 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     yield from _waits(policy)
     yield from journey_contradictions(policy)
     yield from campaign_contradictions(policy)
+    yield from _experiments(policy)
     if policy.escalation.task_template is not None and Channel.CRM_TASK not in policy.channels:
         what = "makes a CRM task, but [channels] does not describe crm_task"
         yield Finding(("escalation", "task_template"), what, "add a section [channels.crm_task], or take it out")
@@ -48,6 +49,13 @@ def _waits(policy: Policy) -> Iterator[Finding]:
                         what = f"{word!r} is nothing that can be heard"
                         remedy = f"write one of {', '.join((*DECIDED, *RECEIPTS))}, or a kind of event"
                         yield Finding((*place, key), what, remedy)
+
+
+def _experiments(policy: Policy) -> Iterator[Finding]:
+    for name, experiment in policy.experiments.items():
+        if policy.experiment_on[experiment.template] != name:
+            what = f"two experiments take the place of {experiment.template}"
+            yield Finding(("experiments", name, "template"), what, "put their variants into one")
 
 
 def _chain(name: str, before: Mapping[str, str]) -> list[str]:

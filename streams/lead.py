@@ -16,6 +16,7 @@ from streams.env import Env
 from streams.ids import derive
 from streams.partition import EPOCH_BITS, Folded, Message, Out, Partition
 from streams.policy import Policy
+from streams.rollout import activate, versions_of
 from streams.state import NO_TICK
 from streams.stretch import Stretch, fold_stretches
 from streams.strokes import Columns
@@ -69,11 +70,12 @@ class Reader:
     def _begin(self) -> None:
         self._columns = Columns.empty()
         self._policies: list[Policy] = []
-        self._known: dict[str, tuple[int, Mapping[str, Kind], ReadMood | None, AbstractSet[str]]] = {}
+        self._models: list[str] = []
+        self._known: dict[str | tuple[str, ...], tuple[int, Mapping[str, Kind], ReadMood | None, AbstractSet[str]]] = {}
 
     def stretch(self) -> Stretch:
         """What was gathered and is still to be folded."""
-        return Stretch(self._partition, self._columns, self._policies, self.done)
+        return Stretch(self._partition, self._columns, self._policies, self._models, self.done)
 
     def read(self, messages: Sequence[Message]) -> None:
         """Take messages in; stretches that something ends are folded at once."""
@@ -112,12 +114,20 @@ class Reader:
         """One more, which came at the partition's stream time and happened `at`."""
         offset, _, key, value = message
         partition, columns = self._partition, self._columns
-        known = self._known.get(body.tenant)
+        state = partition.state
+        whose = (
+            (body.tenant, *versions_of(state, body.tenant, body.lead))
+            if state.policies or state.models
+            else body.tenant
+        )
+        known = self._known.get(whose)
         if known is None:
-            policy = self._env.policy(partition.state.policy, body.tenant)
+            versions = versions_of(state, body.tenant, body.lead)
+            policy = self._env.policy(versions.policy, body.tenant)
             known = len(self._policies), policy.kinds, self._env.read_mood(policy), policy.asks
-            self._known[body.tenant] = known
+            self._known[whose] = known
             self._policies.append(policy)
+            self._models.append(versions.model)
         which, kinds, read_mood, wanted = known
         told, asks = None, True
         if e.is_activity(body):
@@ -144,11 +154,7 @@ class Reader:
 def _activate(partition: Partition, order: e.Activate) -> None:
     """Judge by other versions from here on; under new ones every lead is looked at again, by and by (`sweep`)."""
     state = partition.state
-    before = (state.policy, state.model)
-    state.policy = order.policy if order.policy is not None else state.policy
-    state.model = order.model if order.model is not None else state.model
-    state.acting = order.acting if order.acting is not None else state.acting
-    if (state.policy, state.model) != before:
+    if activate(state, order):
         state.activated, state.spread, state.ticked = state.now, order.within_minutes * 60, NO_TICK
 
 
@@ -156,7 +162,7 @@ def _accept(partition: Partition, message: Message, env: Env) -> tuple[e.LeadEve
     """The event and its time; Rejected when it cannot be used here."""
     body, at = parse(message.key, message.value, message.timestamp_ms)
     if e.is_control(body):
-        check_control(body, partition.number, env.policies, env.scorers)
+        check_control(body, partition.number, env)
     elif env.home and message.key not in partition.table.index:
         check_home(message.key or b"", partition.number, env.home)
     return body, at

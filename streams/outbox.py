@@ -14,11 +14,12 @@ from streams.assess import NOTHING, Judge, assessment, change, measures
 from streams.holdout import held_out
 from streams.ids import derive
 from streams.insight import notes_of_rise
-from streams.playbook import step_of, template_of
+from streams.playbook import step_of
 from streams.record import Planned
 from streams.risk import level_of
 from streams.stage import ORDER
 from streams.track import may_take_credit, outcome_without_life, success_score
+from streams.variants import told, worded
 
 if TYPE_CHECKING:
     from streams.decide import Judgement
@@ -100,6 +101,7 @@ def _decided(
     case: Case, planned: Planned, judgement: Judgement, intervention: str, episode: int, *, held_out: bool
 ) -> str:
     step = step_of(case.policy, planned)
+    wording = worded(case, step, planned.channel) if step else None
     # The assessment is part of the id, since a step that was held may be planned again when the stage is entered again.
     decision = derive("dec", intervention, judgement.verdict, planned.deferrals, case.assessment_id)
     case.emit(
@@ -121,7 +123,7 @@ def _decided(
             step=planned.step,
             campaign=planned.campaign or None,
             channel=planned.channel,
-            template=template_of(step, planned.channel) if step else None,
+            template=wording.template if wording else None,
             winner=judgement.winner,
             rank=judgement.rank,
             arm="holdout" if held_out else "treated",
@@ -129,6 +131,8 @@ def _decided(
             probability=case.probability,
             policy_version=case.policy.version,
             model_version=case.desk.scorer.version,
+            weights_version=case.desk.partition.state.weights or None,
+            drawn=(told(wording.draw),) if wording and wording.draw else (),
         ),
     )
     case.desk.tally["decided", judgement.verdict, judgement.rule, planned.channel] += 1
@@ -211,6 +215,7 @@ def tracked(case: Case, i: Intervention) -> None:
             cost_cents=i.cost_cents,
             hours=round((case.now - i.at) / 3600, 4),
             policy_version=case.policy.version,
+            drawn=tuple(map(told, i.draws)),
         ),
     )
     case.desk.tally["tracked", i.outcome, state] += 1
@@ -227,9 +232,9 @@ def close_episode(case: Case, episode: Episode, end: End, value_cents: int | Non
     """
     for i in case.record.open_interventions():
         if i.episode == episode.number and not i.campaign:
-            told = END_OUTCOME.get(end) if end not in SAVED or may_take_credit(i) else None
-            if i.outcome is not Outcome.RE_ENGAGED or (told and end == "converted"):
-                i.outcome = told or outcome_without_life(i)
+            ends_as = END_OUTCOME.get(end) if end not in SAVED or may_take_credit(i) else None
+            if i.outcome is not Outcome.RE_ENGAGED or (ends_as and end == "converted"):
+                i.outcome = ends_as or outcome_without_life(i)
             i.final = True
             tracked(case, i)
     saved = end in SAVED

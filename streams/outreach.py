@@ -20,10 +20,11 @@ from streams.decide import CROWDED, Judgement, Subject, judge, quiet_window
 from streams.explain import in_words
 from streams.features import HOUR
 from streams.planning import add_steps
-from streams.playbook import fallback_of, step_of, template_of
+from streams.playbook import fallback_of, step_of
 from streams.rank import cost_of, rank, worth
-from streams.record import Contact, Intervention, Planned
+from streams.record import Contact, Draw, Intervention, Planned
 from streams.stage import ORDER
+from streams.variants import worded
 from streams.vector import COLUMN
 from streams.waiting import follow, times_out
 from streams.zone import zone_of
@@ -118,14 +119,15 @@ def _run(case: Case, planned: Planned, before: Sequence[Contact], winners: list[
             planned.due, planned.deferrals = judgement.until or case.now, planned.deferrals + 1
             case.record.home_of(planned).append(planned)
         case _ if judgement.rule is Rule.HOLDOUT:
-            _note(case, planned, 0.0, held_out=True)
+            _note(case, planned, 0.0, worded(case, step, planned.channel).draw, held_out=True)
             follow(case, planned, "sent")  # as it would have been: the arms are compared
         case _ if not (judgement.rule in UNREACHABLE and _plan_fallback(case, planned, step)):
             follow(case, planned, "held")
 
 
 def _send(case: Case, planned: Planned, step: Step, decision: str) -> Intervention:
-    intervention = _note(case, planned, cost_of(step, planned, case.policy), held_out=False)
+    wording = worded(case, step, planned.channel)
+    intervention = _note(case, planned, cost_of(step, planned, case.policy), wording.draw, held_out=False)
     profile, rule = case.record.profile, case.policy.channels[planned.channel]
     deadline = max(planned.expires, case.now + HOUR)
     agent = address_of(Channel.AGENT_ALERT, profile, case.lead, case.policy.escalation.target)
@@ -143,7 +145,7 @@ def _send(case: Case, planned: Planned, step: Step, decision: str) -> Interventi
             campaign=planned.campaign or None,
             action=step.action,
             priority=step.priority,
-            template=template_of(step, planned.channel),
+            template=wording.template,
             variables=_variables(case, planned, step),
             recipient=Recipient(
                 name=profile.name,
@@ -175,7 +177,7 @@ def _send(case: Case, planned: Planned, step: Step, decision: str) -> Interventi
     return intervention
 
 
-def _note(case: Case, planned: Planned, cost_cents: float, *, held_out: bool) -> Intervention:
+def _note(case: Case, planned: Planned, cost_cents: float, draw: Draw | None, *, held_out: bool) -> Intervention:
     intervention = Intervention(
         id=outbox.intervention_id(case, planned),
         at=case.now,
@@ -188,7 +190,10 @@ def _note(case: Case, planned: Planned, cost_cents: float, *, held_out: bool) ->
         by=planned.by,
         campaign=planned.campaign,
         run=planned.run,
+        draws=[draw] if draw else [],
     )
+    if draw:
+        case.record.drawn[draw.experiment] = draw
     case.record.interventions.append(intervention)
     return intervention
 

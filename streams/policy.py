@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from schemas.errors import PolicyInvalid
 from schemas.units import Cents, Channel
 from streams.contradictions import contradictions
+from streams.experiments import Experiment, Name
 from streams.findings import ContradictionError
 from streams.lifecycle import Journey, StageName
 from streams.plays import Playbook, Playbooks
@@ -63,12 +64,18 @@ class Policy(Section):
     escalation: Escalation = Escalation()
     episodes: Episodes = Episodes()
     publish: Publish = Publish()
+    experiments: dict[Name, Experiment] = Field(default={})
 
     @model_validator(mode="after")
     def _means_something(self) -> Self:
         if found := list(contradictions(self)):
             raise ContradictionError(found)
         return self
+
+    @cached_property
+    def experiment_on(self) -> Mapping[str, str]:
+        """Template -> the experiment that takes its place."""
+        return {experiment.template: name for name, experiment in self.experiments.items()}
 
     @cached_property
     def longest_rest_hours(self) -> float:

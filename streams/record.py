@@ -64,6 +64,14 @@ class Planned(Struct, array_like=True, gc=False):
     """Which run of a campaign (`LeadRecord.runs`)."""
 
 
+class Draw(Struct, array_like=True, gc=False, frozen=True):
+    """What the lead was drawn for in an experiment, and the chance of it then."""
+
+    experiment: str
+    variant: str
+    propensity: float
+
+
 class Intervention(Struct, array_like=True, gc=False):
     """One command, or for a held-out lead the command it would have got, and what became of it."""
 
@@ -86,6 +94,8 @@ class Intervention(Struct, array_like=True, gc=False):
     """Taken back before anybody confirmed it as out."""
     campaign: str = ""
     run: int = 0
+    draws: list[Draw] = field(default_factory=list)
+    """Of the experiments that it was part of."""
 
 
 class Episode(Struct, array_like=True):
@@ -212,6 +222,8 @@ class LeadRecord(Struct, array_like=True):
     """Runs of campaigns so far."""
     wake: float = 0.0
     """When a campaign or the journey wants a look at the lead; 0: not by itself."""
+    drawn: dict[str, Draw] = field(default_factory=dict)
+    """By experiment, from the first message on that was part of it."""
 
     def open_interventions(self) -> list[Intervention]:
         """Those whose outcome is still open."""

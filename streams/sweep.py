@@ -16,6 +16,7 @@ from streams.on_the_way import begin_by_time
 from streams.partition import Folded, Partition
 from streams.policy import Policy
 from streams.publish import Looked, publish
+from streams.rollout import is_rolling, score_each, versions_of
 from streams.rules import Case
 from streams.silence import next_looks
 from streams.vector import vectors
@@ -29,18 +30,17 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
     due = due[table.rows["guard"][due] < offset]
     if not len(due):
         return
-    scorer = env.scorers[partition.state.model]
     done.tally["looks",] += len(due)
     held = table.at(due)
     x = vectors(held, np.maximum(now, held["last"]))
-    p = scorer.score(x)
-    policies, which = _policies(partition, due, env)
+    policies, models, which = _judges(partition, due, env)
+    p = score_each(env.scorers, models, which, x)
     limits = limits_of(policies, which)
 
     def stage_at(positions: Ints, times: Floats) -> Ints:
         then = vectors(held[positions], times)
         there = limits.at(positions)
-        return there.level(there.felt(scorer.score(then), then))
+        return there.level(there.felt(score_each(env.scorers, models, which[positions], then), then))
 
     felt = limits.felt(p, x)
     looks = next_looks(held["last"], now, limits.level(felt), stage_at)
@@ -51,7 +51,8 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
     table.rows["guard"][due] = offset
     table.due[due[calm]] = np.minimum(looks[calm], forget_at[calm])
     partition.touch_all(due)
-    judges = [Judge(scorer.method, scorer.version, policy.version) for policy in policies]
+    told_by = zip(policies, (env.scorers[model] for model in models), strict=True)
+    judges = [Judge(scorer.method, scorer.version, policy.version) for policy, scorer in told_by]
     whose = [judges[i] for i in which[calm].tolist()]
     looked = Looked(due[calm], [cause] * len(calm), np.full(len(calm), now), x[calm], p[calm], limits.at(calm), whose)
     done.outputs.extend(out for _, out in publish(table, looked, done.tally))
@@ -59,7 +60,7 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
     for i in sorted(np.flatnonzero(loud).tolist(), key=lambda i: table.keys[int(due[i])] or b""):
         row = int(due[i])
         tenant, lead = lead_of(table.keys[row])
-        case = Case(desk_of(partition, tenant, env, done, now, offset), row, tenant, lead, cause, held[i])
+        case = Case(desk_of(partition, tenant, lead, env, done, now, offset), row, tenant, lead, cause, held[i])
         if case.is_over():
             settle_all(case, "the lead was forgotten")
             partition.forget(row, faded=True)
@@ -90,13 +91,13 @@ def _united(some: Ints, others: Ints) -> Ints:
     return np.union1d(some, others) if len(others) else some
 
 
-def _policies(partition: Partition, rows: Ints, env: Env) -> tuple[list[Policy], Ints]:
-    """The policies of these leads' tenants, and which is whose."""
-    policies = env.policies[partition.state.policy]
-    if len(policies) == 1:
-        return [policies[EVERYONE]], np.zeros(len(rows), np.int64)
-    number = {tenant: i for i, tenant in enumerate(policies)}
-    keys = [partition.table.keys[row] or b"" for row in rows.tolist()]
-    tenants = (key.split(b":", 1)[0].decode() for key in keys)
-    which = [number.get(tenant, number[EVERYONE]) for tenant in tenants]
-    return list(policies.values()), np.array(which, np.int64)
+def _judges(partition: Partition, rows: Ints, env: Env) -> tuple[list[Policy], list[str], Ints]:
+    """Policies and versions of models, side by side, that hold for these leads, and which of them for each."""
+    state = partition.state
+    if len(env.policies[state.policy]) == 1 and not is_rolling(state):
+        return [env.policies[state.policy][EVERYONE]], [state.model], np.zeros(len(rows), np.int64)
+    leads = [lead_of(partition.table.keys[row]) for row in rows.tolist()]
+    names = [(tenant, *versions_of(state, tenant, lead)[:2]) for tenant, lead in leads]
+    number = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    policies = [env.policy(policy, tenant) for tenant, policy, _ in number]
+    return policies, [model for *_, model in number], np.array([number[name] for name in names], np.int64)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from schemas.units import Channel
 from streams.findings import Finding
 from streams.journey_check import never_met
+from streams.playbook import template_of
 from streams.plays import Playbook, Step
 from streams.policy import Policy
 from streams.triggers import Campaign
@@ -14,6 +15,7 @@ from streams.vocabulary import BUILT_IN
 def unreachable(policy: Policy) -> Iterator[Finding]:
     """What no lead will ever meet, with the key that keeps it from happening."""
     yield from never_met(policy)
+    yield from _unused_experiments(policy)
     for where, programme in policy.programmes():
         for i, step in enumerate(programme.steps):
             place = (*where, "steps", i)
@@ -24,6 +26,15 @@ def unreachable(policy: Policy) -> Iterator[Finding]:
                 yield Finding(
                     (*place, "after", "on"), what, 'take "recovery" out of stop_on, or wait for something else'
                 )
+
+
+def _unused_experiments(policy: Policy) -> Iterator[Finding]:
+    steps = [step for _, programme in policy.programmes() for step in programme.steps]
+    said = {template_of(step, channel) for step in steps for channel in (step.channel, *step.fallback)}
+    for name, experiment in policy.experiments.items():
+        if experiment.template not in said:
+            what = f"no step says {experiment.template}, so nobody is ever part of {name}"
+            yield Finding(("experiments", name, "template"), what, "name the template of a step, or of its fallback")
 
 
 def _step(policy: Policy, step: Step, place: tuple[str | int, ...]) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from streams.bandit import WORDS
 from streams.plays import Step
 from streams.policy import Policy
 from streams.stage import ORDER
@@ -19,6 +20,7 @@ from streams.triggers import (
     Trigger,
     Where,
 )
+from streams.variants import probabilities
 
 
 class Difference(NamedTuple):
@@ -44,6 +46,10 @@ def in_short(policy: Policy) -> Iterator[str]:
     caps, quiet = policy.caps, policy.quiet_hours
     yield f"at most {caps.max_per_day} a day and {caps.max_per_week} a week, {caps.cooldown_hours:g} h between two"
     yield f"quiet {quiet.start} to {quiet.end} in the lead's zone, else in {quiet.timezone}"
+    for name, experiment in policy.experiments.items():
+        shares = ", ".join(f"{variant} {share:.0%}" for variant, share in probabilities(experiment, {}).items())
+        how = f"learns from who {WORDS[experiment.goal]}" if experiment.learn else "does not learn"
+        yield f"experiment {name} on {experiment.template}: {shares}; {how}"
     yield f"holdout {policy.holdout.share:.0%} ({policy.holdout.salt}); escalations to {policy.escalation.target}"
 
 

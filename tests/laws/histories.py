@@ -10,7 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from schemas.units import Channel
+from schemas.weights import Weights
 from streams.env import EVERYONE, Env
+from streams.features import Floats
 from streams.ids import derive, life_of
 from streams.lead import Message
 from streams.policy import Policy
@@ -86,6 +88,21 @@ BUSY: dict[str, Any] = ON_THE_WAY | {
         "working_hours": {"start": "08:00", "end": "12:00"},
     },
     "approvals": {"actions": ["special_offer"], "expires_after_hours": 30},
+    "experiments": {
+        "first_words": {
+            "template": "early_warning.email",
+            "variants": {
+                "plain": {"template": "early_warning.email"},
+                "bold": {"template": "active_risk.email", "weight": 2.0},
+                "old": {"template": "critical_risk.email", "weight": 0.0},
+            },
+        },
+        "in_the_app": {
+            "template": "early_warning.in_app",
+            "learn": False,
+            "variants": {"a": {"template": "early_warning.in_app"}, "b": {"template": "active_risk.in_app"}},
+        },
+    },
     "playbooks": {
         "early_warning": {
             "hand_on_after_hours": 60,
@@ -109,7 +126,23 @@ POLICIES: dict[str, dict[str, Policy]] = {
     "": {EVERYONE: policy(), "busy": policy(BUSY)},
     "2": {EVERYONE: policy(EAGER), "busy": policy(BUSY | EAGER)},
 }
-ENV = Env(POLICIES, {"": RuleScorer(), "rule-1": RuleScorer()})
+
+
+class Stern(RuleScorer):
+    """Another model, which tells risks a bit higher."""
+
+    version = "stern"
+
+    def score(self, x: Floats) -> Floats:
+        """Between the rule's word and certainty."""
+        return 0.9 * super().score(x) + 0.1
+
+
+WEIGHTS = {
+    "w1": {"busy": Weights(experiments={"first_words": {"plain": 0.9, "bold": 0.1, "old": 0.0}})},
+    "w2": {EVERYONE: Weights(experiments={"first_words": {"plain": 0.0, "bold": 1.0}, "in_the_app": {"a": 1, "b": 0}})},
+}
+ENV = Env(POLICIES, {"": RuleScorer(), "rule-1": RuleScorer(), "stern": Stern()}, weights=WEIGHTS)
 LEADS: tuple[tuple[str, str], ...] = (
     ("acme", lead_named("L", tenant="acme", out=False)),
     ("busy", lead_named("L", tenant="acme", out=False)),  # the same lead id in two tenants
@@ -167,6 +200,13 @@ ACTIVATIONS: tuple[dict[str, Any], ...] = (
     {"acting": False},
     {"acting": True},
     {"model": "rule-1"},
+    {"policy": "2", "share": 0.5},
+    {"model": "stern", "share": 0.5, "within_minutes": 600},
+    {"model": "stern", "share": 1.0, "tenant": "busy"},
+    {"policy": "2", "share": 0.0},
+    {"weights": "w1"},
+    {"weights": "w2"},
+    {"model": "stern", "share": 0.0, "tenant": "busy"},
 )
 OWN: tuple[dict[str, Any], ...] = (
     {"action": "special_offer", "channel": "email", "template": "critical_risk.email", "within_hours": 96},
@@ -180,7 +220,7 @@ KINDS = (
     *["activity"] * 8, *["wait"] * 8, *["receipts"] * 3, *["trigger"] * 2, *["consent"] * 2, *["again"] * 2,
     "approve", "own_actions", "long_wait", "jump", "late", "profile", "escalate", "acknowledge", "snooze", "resolve",
     "cancel", "close", "erase", "campaign",
-    "activate", "garbage",
+    "activate", "activate", "garbage",
 )  # fmt: skip
 WHO = (0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5)
 """Most of it happens to the two leads that share an id, so that one thing leads to another."""
