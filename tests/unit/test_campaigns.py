@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -10,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.occasions import season
+from streams.replay import replay
 from streams.track import KEEP_PAST
 from streams.triggers import Season
-from tests.unit.lives import Life
-from tests.worlds import START
+from tests.unit.lives import CALM, Life
+from tests.worlds import START, env, lead_named, message, policy
 
 STAGES = [
     {"name": "deciding", "done_on": ["viewing_done"], "milestones": ["price_alert_set"]},
@@ -335,3 +337,27 @@ def test_a_season_comes_every_year_to_those_it_is_for() -> None:
     life.tell(1, "custom", kind="viewing_done")
     life.ticks(2, 500)
     assert [s[:2] for s in said(life)] == [("02-02", "begun"), ("02-02", "sent"), ("02-02", "begun"), ("02-02", "sent")]
+
+
+def test_a_day_between_two_ticks_waits_for_the_tick_whatever_else_is_in_the_round() -> None:
+    """A view that comes beside an event that the campaign listens to goes through the rules with it, and else does not."""
+    trigger = {"type": "appointment_due", "hours_before": 24}
+    world = env(
+        policy({**CALM, "campaigns": {"it": {"trigger": trigger, "steps": [SAY], "stop_on": ["payment_failed"]}}})
+    )
+    told = [
+        (0, {"type": "profile_updated", "email": "ann@harbour-homes.com"}),
+        (0.1, {"type": "appointment_scheduled", "starts_at": day(3)}),
+        (2.1, {"type": "page_viewed"}),
+        (2.2, {"type": "payment_failed"}),
+        (2.3, {"type": "tick", "partition": 0}),
+    ]
+    log = []
+    for i, (at, body) in enumerate(told):
+        whose = {} if body["type"] == "tick" else {"tenant": "acme", "lead": lead_named("L", tenant="acme", out=False)}
+        log.append(message(i, {"id": f"e{i}", "at": day(at), **whose, **body}, START + timedelta(days=at)))
+    whole, single = replay({0: log}, world, len(log)), replay({0: log}, world, 1)
+    assert whole.outputs == single.outputs
+    assert whole.state == single.state
+    begun = [json.loads(o.value or b"") for o in whole.outputs if b'"verdict":"begun"' in (o.value or b"")]
+    assert [b["at"] for b in begun] == ["2026-01-07T22:12:00Z"]
