@@ -107,6 +107,23 @@ def _stuck(journey: Journey, record: LeadRecord, stage: str) -> tuple[float, flo
     return None if days is None else (travelled.entered + days * DAY, travelled.entered)
 
 
+def in_words(trigger: Trigger, about: str) -> str:
+    """What time has brought, about that instant."""
+    match trigger:
+        case AppointmentDue():
+            return f"an appointment on {about}"
+        case RenewalDue():
+            return f"the contract renews on {about}"
+        case Anniversary():
+            return f"{trigger.after_days:g} days since {trigger.kind}"
+        case Season():
+            return f"the season from {trigger.start}"
+        case LifecycleStage():
+            return f"stuck in {trigger.stage} since {about}"
+        case _:
+            return about
+
+
 def is_over(policy: Policy, name: str, dated: Dated, now: float) -> bool:
     """Whether a day that was noted is of no use any more. A day is kept for a while: an older word about it may come late."""
     if name in {APPOINTMENT, RENEWAL}:

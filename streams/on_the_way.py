@@ -14,7 +14,7 @@ from streams.campaign import begin, moment
 from streams.features import HOUR
 from streams.journey import Move, stalls_at, tell_stall, travel
 from streams.noted_days import note_days
-from streams.occasions import Occasion, is_over, occasions
+from streams.occasions import Occasion, in_words, is_over, occasions
 from streams.planning import stop_campaigns
 from streams.triggers import LifecycleStage, OnEvent, SatisfactionDrop, Satisfied, kind_of, wants
 from streams.vector import COLUMN
@@ -57,8 +57,8 @@ def begin_by_time(case: Case) -> None:
             tell_stall(case)
         for occasion in list(_occasions(case)):
             if case.desk.acting and occasion.due <= case.now:
-                kind = policy.campaigns[occasion.campaign].trigger.type
-                begin(case, occasion.campaign, occasion.about, f"{kind}: {moment(occasion.about)}")
+                why = in_words(policy.campaigns[occasion.campaign].trigger, moment(occasion.about))
+                begin(case, occasion.campaign, occasion.about, why)
     record.dates = {name: day for name, day in record.dates.items() if not is_over(policy, name, day, case.now)}
     _wake(case)
 
