@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.occasions import season
+from streams.partition import Out
 from streams.replay import replay
 from streams.track import KEEP_PAST
 from streams.triggers import Season
+from streams.volumes import Volumes
 from tests.unit.lives import CALM, Life
 from tests.worlds import START, env, lead_named, message, policy
 
@@ -361,3 +363,13 @@ def test_a_day_between_two_ticks_waits_for_the_tick_whatever_else_is_in_the_roun
     assert whole.state == single.state
     begun = [json.loads(o.value or b"") for o in whole.outputs if b'"verdict":"begun"' in (o.value or b"")]
     assert [b["at"] for b in begun] == ["2026-01-07T22:12:00Z"]
+
+
+def test_a_simulation_counts_campaigns_and_tells_their_steps_apart_from_those_of_playbooks() -> None:
+    life = living({"type": "event", "kinds": ["viewing_missed"]})
+    life.tell(1, "custom", kind="viewing_missed")
+    volumes = Volumes(policy())
+    volumes.take(Out(t["topic"], b"acme:L", json.dumps(t).encode()) for t in life.told)
+    assert volumes.begun == {"it": 1}
+    assert volumes.sent == {"email": 1}
+    assert {(c.stage, c.step, c.episode) for c in volumes.choices} == {("campaign", "it", 0), ("campaign", "it.say", 0)}
