@@ -38,7 +38,10 @@ def occasions(policy: Policy, record: LeadRecord, born: int, heard: float, now: 
         heard: newest event of the lead, epoch seconds.
         now: stream time.
     """
+    here = record.journey.stage if record.journey else ""
     for name, campaign in policy.campaigns.items():
+        if isinstance(campaign.trigger, Season) and here not in campaign.where.journey:
+            continue
         ran = record.campaigns.get(name)
         taken = ran.about if ran else None
         found = _of(campaign.trigger, policy, record, born, now, taken)
@@ -48,10 +51,8 @@ def occasions(policy: Policy, record: LeadRecord, born: int, heard: float, now: 
         ends = ends_at(campaign.trigger, about)
         if now >= ends or about == taken:
             continue
-        if isinstance(campaign.trigger, Season):
-            here = record.journey.stage if record.journey else ""
-            if here not in campaign.where.journey or due > heard + campaign.trigger.heard_within_days * DAY:
-                continue
+        if isinstance(campaign.trigger, Season) and due > heard + campaign.trigger.heard_within_days * DAY:
+            continue
         yield Occasion(name, due, ends, about)
 
 

@@ -29,14 +29,15 @@ def hear_on_the_way(case: Case, event: e.Activity, known: Meaning, at: float) ->
     policy, record = case.policy, case.record
     if not wants(policy.asks, event, known):
         return
-    name = kind_of(event)
+    name, nothing_known = kind_of(event), record.journey is None
     stop_campaigns(case, name, Rule.OVERTAKEN, f"{name} was heard", at)
-    note_days(case, event, name, at)
+    moves_a_day = note_days(case, event, name, at)
     move = travel(case, event, name, at)
     if not record.closed:
         for campaign, why in _caused(case, name, known, move):
             begin(case, campaign, at, why)
-    _wake(case)
+    if moves_a_day or move or (nothing_known and record.journey):
+        _wake(case)
 
 
 def hear_closing(case: Case, outcome: str, at: float) -> None:
