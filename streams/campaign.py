@@ -65,15 +65,16 @@ def begin_by_order(case: Case, name: str, by: str) -> None:
 def begin(case: Case, name: str, about: float, why: str) -> None:
     """Begin a run, unless one is under way or was begun lately; either way it is written down.
 
-    For whom the campaign is not meant nothing is said. An occasion that time brings is taken once, whatever comes of it.
+    For whom the campaign is not meant nothing is said. An occasion that time brings is taken once, whatever comes of it;
+    also while we only watch.
     """
     record, campaign = case.record, case.policy.campaigns[name]
-    if not case.desk.acting:
-        return
     ran = record.campaigns.get(name) or Ran(0.0, 0.0)
     timed = waits_for_time(campaign.trigger)
     if timed:
         record.campaigns[name] = Ran(ran.at, about)
+    if not case.desk.acting:
+        return
     if not _is_meant(case, campaign):
         case.desk.tally["campaign", "not_meant"] += 1
         return

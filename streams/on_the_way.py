@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from schemas import events as e
 from schemas.decisions import Rule
 from streams.campaign import begin, moment
-from streams.features import HOUR
 from streams.journey import Move, stalls_at, tell_stall, travel
 from streams.noted_days import note_days
 from streams.occasions import Occasion, in_words, is_over, occasions
@@ -57,7 +56,7 @@ def begin_by_time(case: Case) -> None:
         if stalls is not None and case.now >= stalls:
             tell_stall(case)
         for occasion in list(_occasions(case)):
-            if case.desk.acting and occasion.due <= case.now:
+            if occasion.due <= case.now:
                 why = in_words(policy.campaigns[occasion.campaign].trigger, moment(occasion.about))
                 begin(case, occasion.campaign, occasion.about, why)
     record.dates = {name: day for name, day in record.dates.items() if not is_over(policy, name, day, case.now)}
@@ -98,5 +97,4 @@ def _wake(case: Case) -> None:
     stalls = stalls_at(policy.journey, record.journey)
     if stalls is not None:
         times.append(stalls)
-    soonest = min(times, default=0.0)
-    record.wake = soonest if soonest > case.now or not times else case.now + HOUR  # due, but we only watch
+    record.wake = min(times, default=0.0)

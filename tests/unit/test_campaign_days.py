@@ -97,7 +97,7 @@ def test_a_day_between_two_ticks_waits_for_the_tick_whatever_else_is_in_the_roun
     world = env(
         policy({**CALM, "campaigns": {"it": {"trigger": trigger, "steps": [SAY], "stop_on": ["payment_failed"]}}})
     )
-    told = [
+    told: list[tuple[float, dict[str, Any]]] = [
         (0, {"type": "profile_updated", "email": "ann@harbour-homes.com"}),
         (0.1, {"type": "appointment_scheduled", "starts_at": day(3)}),
         (2.1, {"type": "page_viewed"}),
@@ -135,3 +135,15 @@ def test_a_policy_put_in_force_later_finds_the_leads_that_its_season_is_for() ->
     ]
     outs = [json.loads(o.value or b"") for o in replay({0: log}, world).outputs]
     assert [o["at"][:10] for o in outs if o["type"] == "deliver_intervention"] == ["2026-02-02"]
+
+
+def test_a_day_that_passes_while_we_only_watch_is_over() -> None:
+    """Nobody is looked at again and again for it, and nobody hears of it when acting begins."""
+    life = living({"type": "lifecycle_stage", "stage": "client", "when": "stalled"})
+    life.tell(1, "custom", kind="viewing_done")
+    life.act(2, acting=False)
+    life.ticks(3, 20)
+    assert life.record.wake == 0.0
+    life.act(21, acting=True)
+    life.ticks(22, 30)
+    assert said(life) == []
