@@ -42,6 +42,7 @@ from schemas.activity import (
 from schemas.orders import (
     AcknowledgeEscalation,
     ApproveIntervention,
+    BeginCampaign,
     CancelInterventions,
     EraseLead,
     EscalateLead,
@@ -77,6 +78,7 @@ __all__ = [
     "AppointmentMissed",
     "AppointmentScheduled",
     "ApproveIntervention",
+    "BeginCampaign",
     "CallCompleted",
     "CancelInterventions",
     "ConsentChanged",
@@ -231,6 +233,7 @@ class Activate(Incoming):
 Fact = Activity | ProfileUpdated | ConsentChanged | LeadClosed | Receipt
 Order = (
     TriggerIntervention
+    | BeginCampaign
     | ApproveIntervention
     | EscalateLead
     | AcknowledgeEscalation

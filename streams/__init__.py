@@ -23,7 +23,8 @@ In the order of the data (each file holds one rule of the business and is named 
     budget, approve      what a tenant may spend in a day; what waits for a person's yes
     rank          which of several steps goes first
     decide        one arbiter over all of these; every send and non-send is a decision
-    journey, occasions, campaign    where a lead is on its way; what else than risk begins steps, and when
+    journey, campaign    where a lead is on its way; steps that something else than risk begins
+    on_the_way    what events and time mean for those two; noted_days, occasions    the days they wait for
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
     escalate      to whom, with what context, and who is next; working_hours    when people have time to answer
     track         receipts and later behaviour -> outcomes

@@ -11,7 +11,7 @@ from schemas.units import Channel, DeliveryStatus
 WATCHED = 1
 """Bit of a row's `flags`: the lead's record has something that any activity, or time, may change."""
 TIMED = 2
-"""Bit of a row's `flags`: the lead's record has something of its own that only time changes (`LeadRecord.wake`)."""
+"""Bit of a row's `flags`: the lead's record has something of its own that only time changes (`LeadRecord.timed`)."""
 UNANSWERED = "unanswered_escalation"
 """The step that makes a task of an escalation that nobody acknowledged. It names the escalation, but no operator ordered it."""
 
@@ -245,6 +245,10 @@ class LeadRecord(Struct, array_like=True):
             or any(o.due for o in self.escalations)
             or bool(self.planned)
         )
+
+    def timed(self) -> bool:
+        """Whether each look by time goes through the rules: a campaign, also of a later policy, may wait for one."""
+        return self.journey is not None or bool(self.dates) or bool(self.wake)
 
     def all_planned(self) -> list[Planned]:
         """Of the open episode, and of campaigns."""

@@ -254,7 +254,7 @@ class Case:
         times.extend(o.due for o in record.escalations if o.due)
         times.extend(window_ends(i, self.policy.episodes.attribution_days) for i in record.open_interventions())
         table.due[self.row] = min(float(table.due[self.row]), *times)
-        table.rows["flags"][self.row] = WATCHED * record.watched() | TIMED * bool(record.wake)
+        table.rows["flags"][self.row] = WATCHED * record.watched() | TIMED * record.timed()
         if record == EMPTY:
             self.desk.records.pop(self.row, None)
         else:

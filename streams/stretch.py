@@ -14,7 +14,6 @@ import numpy as np
 
 from schemas import events as e
 from streams.assess import Finding, Judge
-from streams.campaign import hear_on_the_way
 from streams.desk import desk_of
 from streams.env import Env
 from streams.features import Bools, FeatureTable, Floats, Ints, lead_of
@@ -22,6 +21,7 @@ from streams.hear import erase, hear
 from streams.ids import life_of
 from streams.life import on_activity
 from streams.limits import limits_of
+from streams.on_the_way import hear_on_the_way
 from streams.partition import Folded, Out, Partition
 from streams.policy import Policy
 from streams.publish import Looked, publish

@@ -10,12 +10,12 @@ import numpy as np
 
 from schemas.events import Tick
 from streams.assess import Finding, Judge
-from streams.campaign import begin_by_time
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
 from streams.escalate import settle_all
 from streams.features import Floats, Ints, lead_of
 from streams.limits import limits_of
+from streams.on_the_way import begin_by_time
 from streams.outbox import instant
 from streams.partition import Folded, Partition
 from streams.policy import Policy

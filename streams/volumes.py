@@ -20,7 +20,7 @@ _RANK = {str(stage): i for i, stage in enumerate(ORDER)}
 
 
 class Choice(NamedTuple):
-    """One step for one lead in one episode."""
+    """One step for one lead in one episode, or (episode 0) of a campaign."""
 
     lead: str
     episode: int
@@ -52,6 +52,8 @@ class Volumes:
 
     policy: Policy
     entered: Counter[Stage] = field(default_factory=Counter)
+    begun: Counter[str] = field(default_factory=Counter)
+    """Campaign -> how often."""
     sent: Counter[Channel] = field(default_factory=Counter)
     cost_cents: float = 0.0
     kept: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -94,8 +96,11 @@ class Volumes:
         elif verdict in {"held", "deferred"}:
             self.kept[verdict, told["rule"]] += 1
             self.outpaced += told["winner"] is not None
-        step = f"{told['campaign']}.{told['step']}" if told["campaign"] and channel else told["step"]
-        choice = Choice(told["lead"], told["episode"], told["stage"], step, channel)
+        elif verdict == "begun":
+            self.begun[told["campaign"]] += 1
+        campaign = told["campaign"]
+        step = f"{campaign}.{told['step']}" if campaign and channel else told["step"]
+        choice = Choice(told["lead"], told["episode"], "campaign" if campaign else told["stage"], step, channel)
         self.choices[choice] = Verdict(verdict, told["rule"], told["at"], told["detail"])
 
     def limited(self) -> int:

@@ -219,7 +219,7 @@ GARBAGE: tuple[bytes, ...] = (b"{", b"[]", b"\xff", b'{"type":"nope"}', b'{"v":1
 KINDS = (
     *["activity"] * 8, *["wait"] * 8, *["receipts"] * 3, *["trigger"] * 2, *["consent"] * 2, *["again"] * 2,
     "approve", "own_actions", "long_wait", "jump", "late", "profile", "escalate", "acknowledge", "snooze", "resolve",
-    "cancel", "close", "erase",
+    "cancel", "close", "erase", "campaign",
     "activate", "activate", "garbage",
 )  # fmt: skip
 WHO = (0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5)
@@ -297,6 +297,9 @@ class Builder:
                     self.tell(
                         who, {"type": "approve_intervention", "intervention": asked, "approved": n % 3 > 0, "by": "lee"}
                     )
+            case "campaign":
+                known = [*ON_THE_WAY["campaigns"], "nothing_of_the_kind"]
+                self.tell(who, {"type": "begin_campaign", "campaign": known[n % len(known)], "by": "kim"})
             case "escalate":
                 self.tell(who, {"type": "escalate_lead", "reason": "asked for a manager", "by": "kim"})
             case "acknowledge":
