@@ -24,7 +24,8 @@ In the order of the data (each file holds one rule of the business and is named 
     rank          which of several steps goes first
     decide        one arbiter over all of these; every send and non-send is a decision
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
-    escalate      to whom, with what context, and who is next; working_hours    when people have time to answer
+    escalate      a person is asked to step in, with what context; merged, passed on, snoozed, resolved
+    chain, workload, working_hours    whom: who is at work and has room, and until when they have time to answer
     track         receipts and later behaviour -> outcomes
 
 How they are put together:

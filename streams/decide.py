@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.commands import QuietWindow
 from schemas.decisions import Rank, Rule, Verdict
-from schemas.units import Channel
+from schemas.units import Channel, Stage
 from streams.approve import awaits, needs_approval, nobody_agreed
 from streams.budget import exhausted
 from streams.caps import over_cap
@@ -41,6 +41,8 @@ class Subject(NamedTuple):
     suppressed: Mapping[Channel, str]
     contacts: Sequence[Contact]
     held_out: bool
+    programme: str = ""
+    """The playbook that the lead is held out of; empty: none."""
     acted: Mapping[str, float] = {}
     spent: int = 0
     """By the tenant today, of its share: thousandths of a cent."""
@@ -103,6 +105,9 @@ def _forbidden(planned: Planned, subject: Subject, policy: Policy) -> Refusal | 
         return Refusal(Rule.NO_ADDRESS, f"no address for {channel} is known")
     if subject.held_out:
         return Refusal(Rule.HOLDOUT, f"in the holdout of {policy.holdout.share:.0%} ({policy.holdout.salt})")
+    if subject.programme:
+        share = policy.playbooks.of(Stage(subject.programme)).holdout
+        return Refusal(Rule.HOLDOUT, f"in the holdout of {share:.0%} of the programme {subject.programme}")
     return None
 
 

@@ -13,9 +13,9 @@ from schemas import topics
 from schemas.decisions import Decided, Rule, Verdict
 from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
 from schemas.suppressions import AddressSuppressed, Cause, key_of
-from schemas.units import Channel
+from schemas.units import Channel, Stage
 from streams.assess import NOTHING, Judge, assessment, change, measures
-from streams.holdout import held_out
+from streams.holdout import chance, held_out, out_of_programme
 from streams.ids import derive
 from streams.insight import notes_of_rise
 from streams.partition import Out
@@ -81,8 +81,13 @@ def decided(case: Case, planned: Planned, judgement: Judgement) -> str:
         judgement,
         intervention_id(case, episode.number, planned),
         episode.number,
-        held_out=episode.held_out,
+        held_out=episode.held_out or only_written_down(case, planned),
     )
+
+
+def only_written_down(case: Case, planned: Planned) -> bool:
+    """Whether the lead is held out of the step's programme. An operator's own action, and a task, belong to none."""
+    return not planned.action and out_of_programme(case.policy, case.tenant, case.lead, ORDER[planned.stage])
 
 
 def withdrawn(case: Case, i: Intervention, judgement: Judgement) -> str:
@@ -119,7 +124,7 @@ def _decided(
             winner=judgement.winner,
             rank=judgement.rank,
             arm="holdout" if held_out else "treated",
-            propensity=case.policy.holdout.share if held_out else 1 - case.policy.holdout.share,
+            propensity=_chance(case, planned, out=held_out),
             probability=case.probability,
             policy_version=case.policy.version,
             model_version=case.desk.scorer.version,
@@ -129,14 +134,24 @@ def _decided(
     return decision
 
 
+def _chance(case: Case, planned: Planned, *, out: bool) -> float:
+    return chance(case.policy, Stage.NONE if planned.action else ORDER[planned.stage], out=out)
+
+
 def decided_of_lead(
-    case: Case, step: str, verdict: Verdict, rule: Rule, detail: str, escalation: str | None = None
+    case: Case,
+    step: str,
+    verdict: Verdict,
+    rule: Rule,
+    detail: str,
+    escalation: str | None = None,
+    programme: Stage | None = None,
 ) -> None:
-    """Publish a decision about the lead as a whole: to escalate it or not, to begin another playbook."""
-    episode = case.record.episode
-    out = held_out(case.policy.holdout, case.tenant, case.lead)
+    """Publish a decision about the lead as a whole: to escalate it or not, to begin another playbook (or as part of one)."""
+    episode, of = case.record.episode, programme or ORDER[case.stage]
+    everything = held_out(case.policy.holdout, case.tenant, case.lead)
+    out = everything or out_of_programme(case.policy, case.tenant, case.lead, of)
     number = episode.number if episode else 0
-    share = case.policy.holdout.share
     case.emit(
         topics.DECISIONS,
         Decided(
@@ -153,7 +168,7 @@ def decided_of_lead(
             stage=ORDER[case.stage],
             step=step,
             arm="holdout" if out else "treated",
-            propensity=share if out else 1 - share,
+            propensity=chance(case.policy, of, out=out),
             probability=case.probability,
             policy_version=case.policy.version,
             model_version=case.desk.scorer.version,

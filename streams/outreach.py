@@ -48,7 +48,7 @@ def run_due_steps(case: Case) -> None:
         due = [p for p in episode.planned if p.due <= case.now]
         if not due:
             return
-        planned = max(due, key=partial(_first, case))
+        planned = max(due, key=partial(_first, case)) if len(due) > 1 else due[0]
         if planned.waits:
             times_out(case, planned)
             continue
@@ -83,8 +83,8 @@ def _judge(
         day = day_of(case.now, policy.quiet_hours.timezone)
         spent = case.desk.partition.spending.until(case.key, day, case.desk.offset)
     subject = Subject(
-        case.lead, record.profile, record.consent, record.suppressed, record.contacts, episode.held_out, record.acted,
-        spent, share,
+        case.lead, record.profile, record.consent, record.suppressed, record.contacts, episode.held_out,
+        str(ORDER[planned.stage]) if outbox.only_written_down(case, planned) else "", record.acted, spent, share,
     )  # fmt: skip
     ranked = _rank(case, planned, step)
     told = judge(planned, step, subject, policy, ranked, case.now)
