@@ -26,7 +26,8 @@ In the order of the data (each file holds one rule of the business and is named 
     journey, campaign    where a lead is on its way; steps that something else than risk begins
     on_the_way    what events and time mean for those two; noted_days, occasions    the days they wait for
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
-    escalate      to whom, with what context, and who is next; working_hours    when people have time to answer
+    escalate      a person is asked to step in, with what context; merged, passed on, snoozed, resolved
+    chain, workload, working_hours    whom: who is at work and has room, and until when they have time to answer
     track         receipts and later behaviour -> outcomes
 
 How they are put together:
