@@ -27,6 +27,11 @@ DECISIONS = _counter(
     "leadkeeper_decisions_total", "Decisions, by verdict, rule and channel.", "verdict", "rule", "channel"
 )
 ESCALATIONS = _counter("leadkeeper_escalations_total", "Escalations, by status.", "status")
+JOURNEYS = _counter(
+    "leadkeeper_journey_changes_total",
+    "Leads that moved on or back, met a milestone or blocker, got stuck.",
+    "change",
+)
 EPISODES = _counter("leadkeeper_episodes_total", "Churn episodes opened, and closed by how they ended.", "event")
 RECEIPTS = _counter("leadkeeper_receipts_total", "Receipts folded, by status.", "status")
 LOOKS = _counter("leadkeeper_silent_looks_total", "Times a silent lead was looked at by a tick.")
@@ -69,6 +74,9 @@ WAITING = _gauge("leadkeeper_waiting_deliveries", "Deliveries that wait for thei
 PROVIDER_SECONDS = _gauge("leadkeeper_provider_seconds", "Time spent in provider calls, since start.", "channel")
 
 # Report agent
+UNREADABLE = _counter(
+    "leadkeeper_unreadable_records_total", "Records of our own topics that somebody else wrote.", "topic", "reason"
+)
 STAGE_LEADS = _gauge("leadkeeper_stage_leads", "Leads now in each stage.", "stage")
 OUTCOMES = _counter("leadkeeper_outcomes_total", "Final outcomes of interventions.", "channel", "outcome", "arm")
 EPISODE_ENDS = _counter("leadkeeper_episode_ends_total", "Closed churn episodes.", "outcome", "arm")

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from agents.reading import read_topics
 from schemas import topics
 from schemas.policies import PUBLISHED, ModelPromoted, ModelPublished
+from streams.env import EVERYONE
 
 
 class Registry(NamedTuple):
@@ -35,8 +36,21 @@ class Registry(NamedTuple):
 
     @property
     def in_force(self) -> str | None:
-        """The version that was put in force last; None where none was."""
-        return self.promotions[-1].version if self.promotions else None
+        """The version that was put in force for everybody last; None where none was."""
+        return next((p.version for p in reversed(self.promotions) if p.share is None), None)
+
+    @property
+    def rolling(self) -> dict[str, ModelPromoted]:
+        """By tenant (`*`: of everybody else), what judges only a share of the leads."""
+        found: dict[str, ModelPromoted] = {}
+        for p in self.promotions:
+            if p.share:
+                found[p.tenant] = p
+            elif p.share is None:
+                found.clear()
+            else:
+                found = {t: r for t, r in found.items() if r.version != p.version or p.tenant not in {EVERYONE, t}}
+        return found
 
     @property
     def challenger(self) -> str | None:
@@ -57,7 +71,7 @@ class Registry(NamedTuple):
     def trail(self) -> list[str]:
         """The versions that led to the one in force, which is the last, oldest first; those gone back from are left out."""
         trail: list[str] = []
-        for version in (p.version for p in self.promotions):
+        for version in (p.version for p in self.promotions if p.share is None):
             if version in trail:
                 del trail[trail.index(version) + 1 :]
             else:

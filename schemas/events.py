@@ -1,13 +1,14 @@
 """What may enter `lead.events`: activity, receipts, orders of operators, ticks. One union, discriminated on `type`.
 
 Facts are in the past tense, orders in the imperative. Every message carries `v` (1), `type`, `id`, `tenant`, `lead`
-and `at` (when it happened); the key is `tenant:lead`. `tick` and `activate` belong to a partition instead of a lead.
+and `at` (when it happened); the key is `tenant:lead`. `tick` and `activate` belong to a partition instead of a lead,
+`suppress_address` and `release_address` to an address.
 An event sent twice with the same `id` counts once.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, EmailStr, Field, TypeAdapter, field_validator
+from pydantic import BaseModel, EmailStr, Field, TypeAdapter, field_validator, model_validator
 from typing_extensions import TypeIs
 
 from schemas.activity import (
@@ -41,15 +42,30 @@ from schemas.activity import (
 from schemas.orders import (
     AcknowledgeEscalation,
     ApproveIntervention,
+    BeginCampaign,
     CancelInterventions,
     EraseLead,
     EscalateLead,
     OrderedAction,
+    ReleaseAddress,
     ResolveEscalation,
     SnoozeEscalation,
+    SuppressAddress,
     TriggerIntervention,
 )
-from schemas.units import Cents, Channel, DeliveryStatus, Incoming, MessageId, ShortText, UtcTime, Version
+from schemas.units import (
+    Cents,
+    Channel,
+    DeliveryStatus,
+    Incoming,
+    MessageId,
+    Phone,
+    Probability,
+    ShortText,
+    UtcTime,
+    Version,
+    Whose,
+)
 
 __all__ = [
     "EVENT",
@@ -62,6 +78,7 @@ __all__ = [
     "AppointmentMissed",
     "AppointmentScheduled",
     "ApproveIntervention",
+    "BeginCampaign",
     "CallCompleted",
     "CancelInterventions",
     "ConsentChanged",
@@ -86,6 +103,7 @@ __all__ = [
     "PurchaseCompleted",
     "Receipt",
     "RefundIssued",
+    "ReleaseAddress",
     "ResolveEscalation",
     "ReviewPosted",
     "SearchPerformed",
@@ -94,6 +112,7 @@ __all__ = [
     "SubscriptionCancelled",
     "SubscriptionRenewed",
     "SubscriptionStarted",
+    "SuppressAddress",
     "SurveyAnswered",
     "Tick",
     "TicketClosed",
@@ -111,7 +130,7 @@ class ProfileUpdated(LeadMessage):
     type: Literal["profile_updated"]
     name: ShortText | None = None
     email: EmailStr | None = None
-    phone: Annotated[str, Field(max_length=32)] | None = None
+    phone: Phone | None = None
     timezone: Annotated[str, Field(max_length=64)] | None = None
     language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] | None = None
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] | None = None
@@ -119,22 +138,6 @@ class ProfileUpdated(LeadMessage):
     manager: ShortText | None = None
     value_cents: Cents | None = None
     preferred_channel: Channel | None = None
-
-    @field_validator("phone")
-    @classmethod
-    def _phone_is_e164(cls, value: str | None) -> str | None:
-        """Refuse numbers that could not be dialled from anywhere."""
-        import phonenumbers  # noqa: PLC0415 - 60 ms to import, and needed by this one rare event
-
-        if value is None:
-            return None
-        try:
-            number = phonenumbers.parse(value, None)
-        except phonenumbers.NumberParseException as error:
-            raise ValueError("must be E.164, like +14155550132") from error
-        if not phonenumbers.is_possible_number(number):
-            raise ValueError("is not a possible phone number; send E.164, like +14155550132")
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
     @field_validator("timezone")
     @classmethod
@@ -180,13 +183,17 @@ class Receipt(LeadMessage):
 
 
 class Tick(Incoming):
-    """Time passes on one partition. Sent by the clock, or by a replay in event time."""
+    """Time passes on one partition. Sent by the clock, or by a replay in event time.
+
+    Leads whose turn came after `until` wait for the next tick. Without it everybody's turn has come, however many they are.
+    """
 
     v: Literal[1] = 1
     type: Literal["tick"]
     id: MessageId
     partition: Annotated[int, Field(ge=0)]
     at: UtcTime
+    until: UtcTime | None = None
 
 
 class Activate(Incoming):
@@ -202,16 +209,31 @@ class Activate(Incoming):
     at: UtcTime
     policy: Version | None = None
     model: Version | None = None
+    weights: Version | None = None
+    """What was learned, for experiments that learn."""
     acting: bool | None = None
     """False: watch only. Leads are assessed, but no episode opens and nothing is sent: for history and first days."""
     within_minutes: Annotated[
         float, Field(ge=0, le=1440, description="new versions: every lead is looked at again within so long")
     ] = 30.0
+    share: Probability | None = None
+    """Gradual rollout: the version judges this share of the leads, and no others; 0: none any more. Left out: all."""
+    tenant: Whose = "*"
+    """Whose leads a share is of; `*`: of every tenant that has no share of its own."""
+
+    @model_validator(mode="after")
+    def _share_of_one_thing(self) -> Self:
+        if self.share is None and self.tenant != "*":
+            raise ValueError("a tenant needs a share; 1 is all of its leads")
+        if self.share is not None and (self.policy is None) == (self.model is None):
+            raise ValueError("a share is of one version: name either a policy or a model")
+        return self
 
 
 Fact = Activity | ProfileUpdated | ConsentChanged | LeadClosed | Receipt
 Order = (
     TriggerIntervention
+    | BeginCampaign
     | ApproveIntervention
     | EscalateLead
     | AcknowledgeEscalation
@@ -221,7 +243,7 @@ Order = (
     | EraseLead
 )
 AboutLead = Fact | Order
-Control = Tick | Activate
+Control = Tick | Activate | SuppressAddress | ReleaseAddress
 LeadEvent = AboutLead | Control
 EVENT: TypeAdapter[LeadEvent] = TypeAdapter(Annotated[LeadEvent, Field(discriminator="type")])
 """Built once: pydantic takes far longer to build an adapter than to parse an event."""
@@ -242,5 +264,5 @@ def is_activity(event: LeadEvent) -> TypeIs[Activity]:
 
 
 def is_control(event: LeadEvent) -> TypeIs[Control]:
-    """Whether the message is about a partition and not about a lead."""
+    """Whether the message is about a partition or an address, and not about a lead."""
     return type(event) in _CONTROL

@@ -18,10 +18,13 @@ In the order of the data (each file holds one rule of the business and is named 
     planning      playbooks begun, handed on and stopped; steps planned, dropped, taken back
     waiting       steps that wait for something to be heard, or not to be: how a playbook branches
     consent, holdout, quiet_hours, caps, cooldown    who may not be contacted now, and why
+    suppression   addresses that nobody may be written to, whichever lead has them: kept as hashes, asked about by couriers
     zone, closed_days    on which clock and calendar quiet hours are read
     budget, approve      what a tenant may spend in a day; what waits for a person's yes
     rank          which of several steps goes first
     decide        one arbiter over all of these; every send and non-send is a decision
+    journey, campaign    where a lead is on its way; steps that something else than risk begins
+    on_the_way    what events and time mean for those two; noted_days, occasions    the days they wait for
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
     escalate      to whom, with what context, and who is next; working_hours    when people have time to answer
     track         receipts and later behaviour -> outcomes
@@ -40,9 +43,10 @@ How they are put together:
     assess, insight    what an assessment says, and what it says more when a lead rises
     partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
+    rollout       a version that judges a share of the leads; which versions hold for a lead
     env           what the fold is handed besides the log
-    policy        everything a tenant may set; its parts in thresholds and plays
-    contradictions, unreachable    what a policy cannot mean, and steps that no lead will ever meet
+    policy        everything a tenant may set; its parts in thresholds, plays, lifecycle (journey) and triggers (campaigns)
+    contradictions, unreachable, journey_check    what a policy cannot mean, and what no lead will ever meet; findings
     replay        the fold over a list, without a broker
     volumes       what a policy would do, counted; where two policies differ
     story         the fold over a told story: events at times, and what is expected to follow
@@ -54,6 +58,7 @@ And besides the fold:
     labels, measure, curves    who really went quiet: truth to train on, and how well a score tells it
     promotion                  when a new model may take the place of the one that judges
     baselines, leaks, warning  what a model has to beat; signs that it saw the answer; how early it knew
+    progress, journey_words    how journeys go, measured; and one of them in words
     grade, segments            how told risks turned out, and whether a version may stay; by stage and by segment
     drift, adwin, outcomes     whether leads, or what becomes of them, are others than those that were learned from
     fallback                   which version judges in place of one that may not
