@@ -27,7 +27,10 @@ async def activate(
     announce: Sequence[Published] = (),
     policy: str | None = None,
     model: str | None = None,
+    weights: str | None = None,
     acting: bool | None = None,
+    share: float | None = None,
+    tenant: str = "*",
     head_start_s: float = 0.0,
 ) -> int:
     """Tell all partitions; returns how many.
@@ -39,14 +42,17 @@ async def activate(
         announce: What to put on `policies` first.
         policy: Version to judge by from here on; None: as before.
         model: Likewise.
+        weights: What was learned and counts from here on; None: as before.
         acting: False: watch only; True: act again; None: as before.
+        share: Of the tenant's leads that the version judges, 0 to 1; None: it judges everybody's.
+        tenant: Whose; `*`: of every tenant that has no share of its own.
         head_start_s: Seconds between announcement and order, in which workers load what was announced. Without it nothing
             goes wrong, but the record after the order waits until they have.
 
     Raises:
         Unavailable: The topics are not as they must be.
     """
-    ordering = not (policy is None and model is None and acting is None)
+    ordering = not (policy is None and model is None and weights is None and acting is None)
     flavour = await probe(bootstrap)
     partitions, wrong = await check(bootstrap, prefix)
     if wrong:
@@ -57,7 +63,18 @@ async def activate(
         await writer.produce(announcements(prefix, partitions, announce))
         if ordering:
             await asyncio.sleep(head_start_s)
-            await writer.produce(records(prefix, partitions, at, policy=policy, model=model, acting=acting))
+            orders = records(
+                prefix,
+                partitions,
+                at,
+                policy=policy,
+                model=model,
+                weights=weights,
+                acting=acting,
+                share=share,
+                tenant=tenant,
+            )
+            await writer.produce(orders)
     finally:
         await writer.stop()
     return partitions
@@ -79,13 +96,18 @@ def records(
     *,
     policy: str | None = None,
     model: str | None = None,
+    weights: str | None = None,
     acting: bool | None = None,
+    share: float | None = None,
+    tenant: str = "*",
     within_minutes: float = 30.0,
 ) -> list[Out]:
     """The orders, one for each partition; see `Activate`."""
     made = []
     for partition in range(partitions):
-        name = derive("act", partition, policy or "", model or "", str(acting), at.isoformat())
+        of_some = () if share is None else (str(share), tenant)
+        learned = () if weights is None else (weights,)
+        name = derive("act", partition, policy or "", model or "", str(acting), at.isoformat(), *of_some, *learned)
         order = Activate(
             type="activate",
             id=name,
@@ -93,7 +115,10 @@ def records(
             at=at,
             policy=policy,
             model=model,
+            weights=weights,
             acting=acting,
+            share=share,
+            tenant=tenant,
             within_minutes=within_minutes,
         )
         value = order.model_dump_json(exclude_none=True).encode()

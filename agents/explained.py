@@ -21,6 +21,7 @@ from streams.explain import in_words
 from streams.features import Floats
 from streams.health import health, health_in_words
 from streams.risk import FAMILIES, Scorer
+from streams.rollout import versions_of
 from streams.state import PARTITION_KEY, PartitionState, decode_lead, decode_partition
 from streams.value import future_value_cents
 from streams.vector import vectors
@@ -73,7 +74,7 @@ async def explain(
     if value is None:
         return None
     row, _ = decode_lead(value)
-    scorer = await scorer_of(state.model)
+    scorer = await scorer_of(versions_of(state, tenant, lead).model)
     now = max(state.now, float(row["last"]))
     x = vectors(np.array([row], row.dtype), np.array([now]))
     p = float(scorer.score(x)[0])

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -19,7 +19,7 @@ from agents.announced import Announced
 from agents.arrival import arrived
 from agents.atomic import Atomic, Piece
 from agents.lane import Lane, Round
-from agents.library import Library, Versions
+from agents.library import Library
 from agents.rounds import Fetched
 from agents.safety import ExitCode, die, retry
 from agents.serve import HealthServer
@@ -27,7 +27,7 @@ from agents.settings import LeadSettings
 from agents.suspects import Part, suspects_of
 from agents.table import Changelog
 from agents.tally import count_tally
-from agents.ticks import tick_record
+from agents.ticks import LOOKS, tick_record
 from agents.writer import Record, Writer, partition_for
 from schemas import topics
 from schemas.errors import Unavailable
@@ -35,7 +35,9 @@ from streams.breaker import DlqBreaker
 from streams.lead import fold_together
 from streams.partition import EPOCH_BITS, Folded, Message, Partition
 from streams.poison import condemn
+from streams.rollout import Versions, in_use
 from streams.suppression import TALLY
+from streams.sweep import turn_of
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +114,7 @@ class LeadJob:
         applied = {tp: self._leads[tp.partition].state.applied for tp in tps}
         self._check_log(applied, await self._ends(tps))
         self._suspects.own(applied)
-        await self._require({Versions(p.state.policy, p.state.model) for p in self._leads.values()})
+        await self._require({versions for p in self._leads.values() for versions in in_use(p.state)})
         self._library.at_once = True
 
     async def on_abandoned(self, tps: frozenset[TopicPartition]) -> None:
@@ -130,7 +132,7 @@ class LeadJob:
 
     async def process(self, round_: Round, lane: Lane) -> None:
         """One round, in the order of the module docstring."""
-        self._library.spare({partition.state.model for partition in self._leads.values()})
+        self._library.spare({used.model for partition in self._leads.values() for used in in_use(partition.state)})
         for part in self._suspects.parts(round_.batches):
             left = {tp: batch for tp, batch in part.batches.items() if tp not in lane.stats.paused}
             if left and not await self._do(Round(round_.generation, left), part._replace(batches=left), lane):
@@ -237,8 +239,12 @@ class LeadJob:
         """Send time into every owned partition, unless it is so far behind that events must come first."""
         now = datetime.now(UTC)
         beat = int(now.timestamp() // self._settings.tick_s)
+
+        def until(number: int) -> datetime | None:
+            return turn_of(self._leads[number], now.timestamp(), LOOKS)
+
         ticks = [
-            tick_record(self._prefix, tp.partition, now, f"tick-{tp.partition}-{beat}")
+            tick_record(self._prefix, tp.partition, now, f"tick-{tp.partition}-{beat}", until=until(tp.partition))
             for tp in lane.owned()
             if lane.stats.lag.get(tp, 0) <= self._settings.tick_lag and tp not in lane.stats.paused
         ]
@@ -246,7 +252,7 @@ class LeadJob:
 
     # -- helpers
 
-    async def _require(self, wanted: set[Versions]) -> None:
+    async def _require(self, wanted: Iterable[Versions]) -> None:
         async def load() -> None:
             for versions in wanted:
                 await self._library.require(versions, self._announced.catch_up)

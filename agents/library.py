@@ -14,7 +14,6 @@ import tomllib
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -24,22 +23,17 @@ from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError, ModelInvalid, PolicyInvalid, Unavailable
 from schemas.events import EVENT, Activate
 from schemas.policies import PUBLISHED, ModelPublished, PolicyPublished
+from schemas.weights import WeightsPublished
 from streams.env import EVERYONE, Env
 from streams.policy import Policy, parse_policy
 from streams.risk import RuleScorer, Scorer
+from streams.rollout import Versions
 from streams.vocabulary import ReadMood
 
 logger = logging.getLogger(__name__)
 RULE_VERSION = RuleScorer.version
 SPARE_MODELS = 3
 """Loaded models kept besides those in force, the newest; each takes 3 MB."""
-
-
-class Versions(NamedTuple):
-    """What an order, or a partition's state, asks for; empty: nothing in particular."""
-
-    policy: str
-    model: str
 
 
 def load_policy(path: Path) -> Policy:
@@ -51,6 +45,12 @@ def load_policy(path: Path) -> Policy:
         raise PolicyInvalid(f"{path}: {error.strerror}; set LEADKEEPER_POLICY to a policy file") from error
     except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
         raise PolicyInvalid(f"{path}: {error}") from error
+
+
+def policies_of(settings: LeadSettings) -> dict[str, Policy]:
+    """Those in force at first, by tenant. Raises PolicyInvalid."""
+    own = {path.stem: load_policy(path) for path in _files(settings.tenant_policies)}
+    return {EVERYONE: load_policy(settings.policy), **own}
 
 
 class Library:
@@ -66,14 +66,16 @@ class Library:
         """Load the versions in force at first. Raises PolicyInvalid or ModelInvalid."""
         self._home, self._partitions = home, partitions
         self._address_key = settings.secrets()[0]
-        self._first = policy = load_policy(settings.policy)
         self._told: dict[str, dict[str, tuple[datetime, Policy]]] = {}
-        self._tenants = {path.stem: load_policy(path) for path in _files(settings.tenant_policies)}
-        self._policies = {version: {EVERYONE: policy, **self._tenants} for version in ("", policy.version)}
+        first = policies_of(settings)
+        self._first = policy = first[EVERYONE]
+        self._tenants = {tenant: own for tenant, own in first.items() if tenant != EVERYONE}
+        self._policies = {version: dict(first) for version in ("", policy.version)}
         self._scorers: dict[str, Scorer] = {RULE_VERSION: RuleScorer()}
         self._scorers[""] = _from_folder(settings) if settings.model else self._scorers[RULE_VERSION]
         self._fixed = len(self._scorers)
         self._models: dict[str, ModelPublished] = {}
+        self._weights: dict[str, WeightsPublished] = {}
         self.at_once = False
         """Whether an announced model is loaded when it comes: not while a worker reads what was announced long ago."""
         self.env = self._make()
@@ -89,6 +91,8 @@ class Library:
             record = PUBLISHED.validate_json(value)
             if isinstance(record, PolicyPublished):
                 self._take_policy(record)
+            elif isinstance(record, WeightsPublished):
+                self._take_weights(record)
             elif isinstance(record, ModelPublished):
                 self._models[record.version] = record
                 if self.at_once and record.version not in self._scorers:
@@ -122,6 +126,12 @@ class Library:
             self._policies[record.version] = {**self._tenants, **ours}
             self.env = self._make()
 
+    def _take_weights(self, record: WeightsPublished) -> None:
+        """Raises PolicyInvalid where the version is known with other content."""
+        if self._weights.setdefault(record.version, record).weights != record.weights:
+            raise PolicyInvalid(f"weights {record.version} are known with other content; publish a new version")
+        self.env = self._make()
+
     def _clashes(self, record: PolicyPublished, policy: Policy) -> bool:
         """Whether this is the version of the file in force at first, and says something else."""
         return record.version == self._first.version and record.tenant == EVERYONE and policy != self._first
@@ -143,7 +153,7 @@ class Library:
             except ValidationError:
                 continue
             if isinstance(order, Activate) and order.partition == partition:
-                found.add(Versions(order.policy or "", order.model or ""))
+                found.add(Versions(order.policy or "", order.model or "", order.weights or ""))
         return {versions for versions in found if not self._has(versions)}
 
     async def prepare(self, wanted: Iterable[Versions], catch_up: Callable[[], Awaitable[None]]) -> None:
@@ -172,6 +182,8 @@ class Library:
             raise Unavailable(
                 f"no usable policy {versions.policy} was announced; `leadkeeper policy activate FILE` does it"
             )
+        if versions.weights and versions.weights not in self._weights:
+            raise Unavailable(f"weights {versions.weights} were never announced; `leadkeeper learn publish` does it")
         if versions.model not in self._scorers:
             if versions.model not in self._models:
                 raise Unavailable(f"model {versions.model} was never announced; `leadkeeper model promote` does it")
@@ -200,19 +212,22 @@ class Library:
         self.env = self._make()
 
     def _has(self, versions: Versions) -> bool:
-        return versions.policy in self._policies and versions.model in self._scorers
+        learned = not versions.weights or versions.weights in self._weights
+        return learned and versions.policy in self._policies and versions.model in self._scorers
 
     def _make(self) -> Env:
         languages = {policy.language for tenants in self._policies.values() for policy in tenants.values()}
         moods: dict[str, ReadMood] = {
             language: reader for language in languages if language and (reader := reader_of(language))
         }
+        weights = {version: record.weights for version, record in self._weights.items()}
         return Env(
             dict(self._policies),
             dict(self._scorers),
             self._home,
             moods=moods,
             partitions=self._partitions,
+            weights=weights,
             address_key=self._address_key,
         )
 

@@ -6,9 +6,9 @@ and `at` (when it happened); the key is `tenant:lead`. `tick` and `activate` bel
 An event sent twice with the same `id` counts once.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, EmailStr, Field, TypeAdapter, field_validator
+from pydantic import BaseModel, EmailStr, Field, TypeAdapter, field_validator, model_validator
 from typing_extensions import TypeIs
 
 from schemas.activity import (
@@ -42,6 +42,7 @@ from schemas.activity import (
 from schemas.orders import (
     AcknowledgeEscalation,
     ApproveIntervention,
+    BeginCampaign,
     CancelInterventions,
     EraseLead,
     EscalateLead,
@@ -52,7 +53,19 @@ from schemas.orders import (
     SuppressAddress,
     TriggerIntervention,
 )
-from schemas.units import Cents, Channel, DeliveryStatus, Incoming, MessageId, Phone, ShortText, UtcTime, Version
+from schemas.units import (
+    Cents,
+    Channel,
+    DeliveryStatus,
+    Incoming,
+    MessageId,
+    Phone,
+    Probability,
+    ShortText,
+    UtcTime,
+    Version,
+    Whose,
+)
 
 __all__ = [
     "EVENT",
@@ -65,6 +78,7 @@ __all__ = [
     "AppointmentMissed",
     "AppointmentScheduled",
     "ApproveIntervention",
+    "BeginCampaign",
     "CallCompleted",
     "CancelInterventions",
     "ConsentChanged",
@@ -169,13 +183,17 @@ class Receipt(LeadMessage):
 
 
 class Tick(Incoming):
-    """Time passes on one partition. Sent by the clock, or by a replay in event time."""
+    """Time passes on one partition. Sent by the clock, or by a replay in event time.
+
+    Leads whose turn came after `until` wait for the next tick. Without it everybody's turn has come, however many they are.
+    """
 
     v: Literal[1] = 1
     type: Literal["tick"]
     id: MessageId
     partition: Annotated[int, Field(ge=0)]
     at: UtcTime
+    until: UtcTime | None = None
 
 
 class Activate(Incoming):
@@ -191,16 +209,31 @@ class Activate(Incoming):
     at: UtcTime
     policy: Version | None = None
     model: Version | None = None
+    weights: Version | None = None
+    """What was learned, for experiments that learn."""
     acting: bool | None = None
     """False: watch only. Leads are assessed, but no episode opens and nothing is sent: for history and first days."""
     within_minutes: Annotated[
         float, Field(ge=0, le=1440, description="new versions: every lead is looked at again within so long")
     ] = 30.0
+    share: Probability | None = None
+    """Gradual rollout: the version judges this share of the leads, and no others; 0: none any more. Left out: all."""
+    tenant: Whose = "*"
+    """Whose leads a share is of; `*`: of every tenant that has no share of its own."""
+
+    @model_validator(mode="after")
+    def _share_of_one_thing(self) -> Self:
+        if self.share is None and self.tenant != "*":
+            raise ValueError("a tenant needs a share; 1 is all of its leads")
+        if self.share is not None and (self.policy is None) == (self.model is None):
+            raise ValueError("a share is of one version: name either a policy or a model")
+        return self
 
 
 Fact = Activity | ProfileUpdated | ConsentChanged | LeadClosed | Receipt
 Order = (
     TriggerIntervention
+    | BeginCampaign
     | ApproveIntervention
     | EscalateLead
     | AcknowledgeEscalation

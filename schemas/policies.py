@@ -1,4 +1,4 @@
-"""What we judge by, on `policies`: texts of policies, whole models, and which model was put in force when.
+"""What we judge by, on `policies`: texts of policies, whole models, what was learned, and which model was put in force when.
 
 A worker needs nothing else: what an `activate` record of the inbox names was announced here before, content and all. Each
 version has a key of its own (`key_of`), so that compaction keeps every one of them.
@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from schemas.units import MessageId, Outgoing, UtcTime
-
-Whose = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9_.-]{1,64})$", description="`*`: of all tenants")]
+from schemas.units import MessageId, Outgoing, Probability, UtcTime, Whose
+from schemas.weights import WeightsPublished
 
 
 class PolicyPublished(Outgoing):
@@ -42,7 +41,7 @@ class ModelPublished(Outgoing):
 
 
 class ModelPromoted(Outgoing):
-    """A model was put in force, in every partition of the inbox."""
+    """A model was put in force, in every partition of the inbox: of all leads, or of a share of them."""
 
     v: Literal[1] = 1
     type: Literal["model_promoted"] = "model_promoted"
@@ -51,9 +50,12 @@ class ModelPromoted(Outgoing):
     at: UtcTime
     version: str
     why: Annotated[str, Field(description="promoted, rolled back, or what a comparison said")]
+    share: Annotated[
+        Probability | None, Field(description="of the tenant's leads; 0: taken back from them; null: of everybody's")
+    ] = None
 
 
-Published = PolicyPublished | ModelPublished | ModelPromoted
+Published = PolicyPublished | ModelPublished | ModelPromoted | WeightsPublished
 PUBLISHED: TypeAdapter[Published] = TypeAdapter(Annotated[Published, Field(discriminator="type")])
 
 

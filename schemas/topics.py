@@ -19,6 +19,7 @@ from schemas.events import EVENT
 from schemas.ledger import LedgerEntry
 from schemas.outcomes import TRACKED
 from schemas.policies import PUBLISHED
+from schemas.shadow import ShadowScored
 from schemas.suppressions import AddressSuppressed
 from schemas.units import Channel
 
@@ -70,13 +71,17 @@ OUTCOMES = Topic(
     "analytics.outcomes", "tenant:lead", "lead agent", "delete", 180,
     "lifecycle and final outcome of interventions and churn episodes", TRACKED,
 )  # fmt: skip
+SHADOW = Topic(
+    "lead.shadow", "tenant:lead", "models worker", "delete", 180,
+    "what a published model that is not in force thinks of leads; nothing follows from it", TypeAdapter(ShadowScored),
+)  # fmt: skip
 LEDGER = Topic(
     "couriers.ledger", "intervention id", "couriers", "compact", None,
     "the truth about sends: claimed, sent, rejected, retried, in doubt", TypeAdapter(LedgerEntry),
 )  # fmt: skip
 POLICIES = Topic(
     "policies", "tenant:type:version", "operators, trainer; marks of lead agents", "compact", None,
-    "policy versions, whole models, and which was put in force when", PUBLISHED,
+    "policy versions, whole models, what was learned, and which model was put in force when", PUBLISHED,
 )  # fmt: skip
 SUPPRESSIONS = Topic(
     "suppressions", "tenant:channel:hash:cause", "lead agent", "compact", None,
@@ -108,6 +113,6 @@ EVENTS_DLQ = dead_letters_of(EVENTS)
 INTERVENTIONS_DLQ = {channel: dead_letters_of(topic) for channel, topic in INTERVENTIONS.items()}
 LEAD_AGENT_WRITES = (ASSESSMENTS, DECISIONS, ESCALATIONS, OUTCOMES, SUPPRESSIONS, *INTERVENTIONS.values())
 ALL: tuple[Topic, ...] = (
-    EVENTS, EVENTS_DLQ, STATE, ASSESSMENTS, DECISIONS, ESCALATIONS, OUTCOMES, LEDGER, POLICIES, SUPPRESSIONS,
+    EVENTS, EVENTS_DLQ, STATE, ASSESSMENTS, DECISIONS, ESCALATIONS, OUTCOMES, SHADOW, LEDGER, POLICIES, SUPPRESSIONS,
     *INTERVENTIONS.values(), *INTERVENTIONS_DLQ.values(),
 )  # fmt: skip

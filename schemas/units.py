@@ -19,6 +19,7 @@ Days = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Hours = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 TenantId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 """A tenant: letters, digits, `_ . -`, at most 64. No colon: the key is `tenant:lead`."""
+Whose = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9_.-]{1,64})$", description="`*`: of all tenants")]
 LeadId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:@+-]{1,128}$")]
 """A lead within its tenant: letters, digits, `_ . : @ + -`, at most 128."""
 MessageId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:@+/=-]{1,128}$")]

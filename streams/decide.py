@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo
 
 from schemas.commands import QuietWindow
 from schemas.decisions import Rank, Rule, Verdict
-from schemas.units import Channel, Stage
+from schemas.units import Channel
 from streams.approve import awaits, needs_approval, nobody_agreed
 from streams.budget import exhausted
 from streams.caps import over_cap
 from streams.closed_days import closed_days
 from streams.consent import Refusal, address_of, refuses
 from streams.cooldown import acted_lately, cooling
+from streams.holdout import share_of
 from streams.playbook import ordered
 from streams.plays import Step
 from streams.policy import Policy
@@ -87,7 +88,8 @@ def judge(planned: Planned, step: Step, subject: Subject, policy: Policy, rank: 
         if now > planned.expires:
             return Judgement(Verdict.HELD, Rule.EXPIRED, "its time had passed before it could go out", rank=rank)
         told = f"nothing objected; {planned.approved} agreed" if planned.approved else "nothing objected"
-        return Judgement(Verdict.SENT, Rule.OPERATOR if ordered(planned) else Rule.PLAYBOOK, told, rank=rank)
+        begun_by = Rule.CAMPAIGN if planned.campaign else Rule.PLAYBOOK
+        return Judgement(Verdict.SENT, Rule.OPERATOR if ordered(planned) else begun_by, told, rank=rank)
     if objection.until is None or objection.until <= now:
         return Judgement(Verdict.HELD, objection.rule, objection.detail, rank=rank)
     if objection.until > planned.expires:
@@ -106,7 +108,7 @@ def _forbidden(planned: Planned, subject: Subject, policy: Policy) -> Refusal | 
     if subject.held_out:
         return Refusal(Rule.HOLDOUT, f"in the holdout of {policy.holdout.share:.0%} ({policy.holdout.salt})")
     if subject.programme:
-        share = policy.playbooks.of(Stage(subject.programme)).holdout
+        share = share_of(policy, subject.programme)
         return Refusal(Rule.HOLDOUT, f"in the holdout of {share:.0%} of the programme {subject.programme}")
     return None
 

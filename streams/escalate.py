@@ -141,11 +141,11 @@ def _due(case: Case, person: Person | None) -> float:
 def _open(case: Case, reason: str, by: str | None = None) -> None:
     """Ask somebody, by a rule or (`by`) by order; the same reason is not asked twice while it is open, whoever orders it."""
     record = case.record
-    rule, of = (Rule.PLAYBOOK, PROGRAMME) if by is None else (Rule.OPERATOR, None)
+    rule, of = (Rule.PLAYBOOK, PROGRAMME) if by is None else (Rule.OPERATOR, "")
     if same := _open_for(case, reason):
         same.repeats += 1
         detail = f"open since {instant(same.at):%Y-%m-%d %H:%M} for the same reason, with {same.target}"
-        decided_of_lead(case, STEP, Verdict.HELD, Rule.ESCALATION_MERGED, detail, same.id, of)
+        decided_of_lead(case, STEP, Verdict.HELD, Rule.ESCALATION_MERGED, detail, same.id, programme=of)
         _publish(case, same, "repeated", by=by)
         return
     if len(record.escalations) >= MOST_OPEN:
@@ -165,7 +165,7 @@ def _open(case: Case, reason: str, by: str | None = None) -> None:
     )
     record.escalations.append(opened)
     told = reason + (f" (by {by})" if by else "") + (f"; {asked.passed_over}" if asked.passed_over else "")
-    decided_of_lead(case, STEP, Verdict.ESCALATED, rule, told, opened.id, of)
+    decided_of_lead(case, STEP, Verdict.ESCALATED, rule, told, opened.id, programme=of)
     _publish(case, opened, "open", by=by, note=asked.passed_over or None)
 
 

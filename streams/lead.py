@@ -6,6 +6,7 @@ the result, to the byte.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from schemas import events as e
 from schemas.dead_letters import DeadLetter
@@ -16,11 +17,13 @@ from streams.ids import derive
 from streams.outbox import say_of_addresses
 from streams.partition import EPOCH_BITS, Folded, Message, Out, Partition
 from streams.policy import Policy
+from streams.rollout import activate, versions_of
 from streams.state import NO_TICK
 from streams.stretch import Stretch, fold_stretches
 from streams.strokes import Columns
 from streams.suppression import ordered
 from streams.sweep import fold_tick
+from streams.triggers import wants
 from streams.validate import check_control, check_home, parse
 from streams.vocabulary import Kind, ReadMood, meaning
 
@@ -69,11 +72,12 @@ class Reader:
     def _begin(self) -> None:
         self._columns = Columns.empty()
         self._policies: list[Policy] = []
-        self._known: dict[str, tuple[int, Mapping[str, Kind], ReadMood | None]] = {}
+        self._models: list[str] = []
+        self._known: dict[str | tuple[str, ...], tuple[int, Mapping[str, Kind], ReadMood | None, AbstractSet[str]]] = {}
 
     def stretch(self) -> Stretch:
         """What was gathered and is still to be folded."""
-        return Stretch(self._partition, self._columns, self._policies, self.done)
+        return Stretch(self._partition, self._columns, self._policies, self._models, self.done)
 
     def read(self, messages: Sequence[Message]) -> None:
         """Take messages in; stretches that something ends are folded at once."""
@@ -97,7 +101,7 @@ class Reader:
                 done.tally["events", body.type] += 1
                 self._fold()
                 if type(body) is e.Tick:
-                    fold_tick(partition, offset, body.id, env, done)
+                    fold_tick(partition, offset, body, env, done)
                 elif type(body) is e.Activate:
                     _activate(partition, body)
                 elif isinstance(body, e.SuppressAddress | e.ReleaseAddress):
@@ -114,13 +118,27 @@ class Reader:
         """One more, which came at the partition's stream time and happened `at`."""
         offset, _, key, value = message
         partition, columns = self._partition, self._columns
-        known = self._known.get(body.tenant)
+        state = partition.state
+        whose = (
+            (body.tenant, *versions_of(state, body.tenant, body.lead))
+            if state.policies or state.models
+            else body.tenant
+        )
+        known = self._known.get(whose)
         if known is None:
-            policy = self._env.policy(partition.state.policy, body.tenant)
-            known = self._known[body.tenant] = len(self._policies), policy.kinds, self._env.read_mood(policy)
+            versions = versions_of(state, body.tenant, body.lead)
+            policy = self._env.policy(versions.policy, body.tenant)
+            known = len(self._policies), policy.kinds, self._env.read_mood(policy), policy.asks
+            self._known[whose] = known
             self._policies.append(policy)
-        which, kinds, read_mood = known
-        told = meaning(body, kinds, read_mood) if e.is_activity(body) else None
+            self._models.append(versions.model)
+        which, kinds, read_mood, wanted = known
+        told, asks = None, True
+        if e.is_activity(body):
+            told = meaning(body, kinds, read_mood)
+            asks = (type(body) is e.MessageReceived and body.in_reply_to is not None) or (
+                bool(wanted) and wants(wanted, body, told)
+            )
         columns.offsets.append(offset)
         columns.now.append(partition.state.now)
         columns.at.append(at)
@@ -128,7 +146,7 @@ class Reader:
         columns.ids.append(body.id)
         columns.types.append(body.type)
         columns.meanings.append(told)
-        columns.asks.append(told is None or (type(body) is e.MessageReceived and body.in_reply_to is not None))
+        columns.asks.append(asks)
         columns.policies.append(which)
         columns.values.append(value or b"")
 
@@ -140,11 +158,7 @@ class Reader:
 def _activate(partition: Partition, order: e.Activate) -> None:
     """Judge by other versions from here on; under new ones every lead is looked at again, by and by (`sweep`)."""
     state = partition.state
-    before = (state.policy, state.model)
-    state.policy = order.policy if order.policy is not None else state.policy
-    state.model = order.model if order.model is not None else state.model
-    state.acting = order.acting if order.acting is not None else state.acting
-    if (state.policy, state.model) != before:
+    if activate(state, order):
         state.activated, state.spread, state.ticked = state.now, order.within_minutes * 60, NO_TICK
 
 
@@ -152,7 +166,7 @@ def _accept(partition: Partition, message: Message, env: Env) -> tuple[e.LeadEve
     """The event and its time; Rejected when it cannot be used here."""
     body, at = parse(message.key, message.value, message.timestamp_ms)
     if e.is_control(body):
-        check_control(body, partition.number, env.policies, env.scorers)
+        check_control(body, partition.number, env)
     elif env.home and message.key not in partition.table.index:
         check_home(message.key or b"", partition.number, env.home)
     return body, at

@@ -1,4 +1,4 @@
-"""Orders of operators: start a playbook, agree to a step, cancel, escalate, take on and settle escalations."""
+"""Orders of operators: start a playbook or a campaign, agree to a step, cancel, escalate, take on and settle escalations."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from schemas import events as e
 from schemas.decisions import Rule, Verdict
 from streams import outbox
+from streams.campaign import begin_by_order
 from streams.decide import Judgement
 from streams.escalate import escalate_by_order, settle_escalation
 from streams.planning import add_steps, drop_planned, withdraw_all
@@ -23,6 +24,8 @@ def obey(case: Case, order: e.AboutLead) -> None:
     match order:
         case e.TriggerIntervention():
             _trigger(case, order)
+        case e.BeginCampaign():
+            begin_by_order(case, order.campaign, order.by)
         case e.ApproveIntervention():
             _approve(case, order)
         case e.EscalateLead():
@@ -55,16 +58,13 @@ def _trigger(case: Case, order: e.TriggerIntervention) -> None:
 
 def _approve(case: Case, answer: e.ApproveIntervention) -> None:
     """A person agrees to a step that waits for it, or not. Nothing is said where nothing waits."""
-    episode = case.record.episode
-    asked = [p for p in episode.planned if p.asked and not p.approved] if episode else []
-    for planned in asked:
-        assert episode is not None
-        if outbox.intervention_id(case, episode.number, planned) != answer.intervention:
+    for planned in [p for p in case.record.all_planned() if p.asked and not p.approved]:
+        if outbox.intervention_id(case, planned) != answer.intervention:
             continue
         if answer.approved:
             planned.approved, planned.due = answer.by, case.now
             return
-        episode.planned.remove(planned)
+        case.record.home_of(planned).remove(planned)
         why = f"{answer.by} did not agree" + (f": {answer.reason}" if answer.reason else "")
         outbox.decided(case, planned, Judgement(Verdict.HELD, Rule.APPROVAL, why))
         follow(case, planned, "held")

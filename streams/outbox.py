@@ -13,18 +13,19 @@ from schemas import topics
 from schemas.decisions import Decided, Rule, Verdict
 from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
 from schemas.suppressions import AddressSuppressed, Cause, key_of
-from schemas.units import Channel, Stage
+from schemas.units import Channel
 from streams.assess import NOTHING, Judge, assessment, change, measures
-from streams.holdout import chance, held_out, out_of_programme
+from streams.holdout import CAMPAIGN, chance, held_out, out_of_programme
 from streams.ids import derive
 from streams.insight import notes_of_rise
 from streams.partition import Out
-from streams.playbook import step_of, template_of
+from streams.playbook import step_of
 from streams.record import Planned
 from streams.risk import level_of
 from streams.stage import ORDER
 from streams.suppression import TALLY, addresses_of, words
 from streams.track import may_take_credit, outcome_without_life, success_score
+from streams.variants import told, worded
 
 if TYPE_CHECKING:
     from streams.decide import Judgement
@@ -65,34 +66,52 @@ def assessed(case: Case, probability: float, before: int) -> None:
         case.desk.tally["stage", ORDER[before], ORDER[case.stage]] += 1
 
 
-def intervention_id(case: Case, episode: int, planned: Planned) -> str:
-    """The same intent has the same id: tenant, lead, its life, policy, episode, step, channel, operator's order."""
-    step = f"{ORDER[planned.stage]}.{planned.step}.{planned.by}".rstrip(".")
-    return derive("int", case.tenant, case.lead, case.policy.name, case.born, episode, step, planned.channel)
+def intervention_id(case: Case, planned: Planned) -> str:
+    """The same intent has the same id: tenant, lead, its life, policy, episode or run, step, channel, operator's order."""
+    number, part_of = episode_of(case, planned), str(ORDER[planned.stage])
+    if planned.campaign:
+        number, part_of = planned.run, f"campaign.{planned.campaign}"
+    step = f"{part_of}.{planned.step}.{planned.by}".rstrip(".")
+    return derive("int", case.tenant, case.lead, case.policy.name, case.born, number, step, planned.channel)
+
+
+def episode_of(case: Case, planned: Planned) -> int:
+    """The number of the episode a step belongs to; 0: it is of a campaign."""
+    if planned.campaign:
+        return 0
+    assert case.record.episode is not None
+    return case.record.episode.number
+
+
+def is_held_out(case: Case, planned: Planned) -> bool:
+    """Whether a step is only noted and never sent: as its episode began, or for a campaign as the policy says now."""
+    if planned.campaign:
+        return held_out(case.policy.holdout, case.tenant, case.lead)
+    assert case.record.episode is not None
+    return case.record.episode.held_out
 
 
 def decided(case: Case, planned: Planned, judgement: Judgement) -> str:
     """Publish one decision about a planned step; returns the decision's id."""
-    episode = case.record.episode
-    assert episode is not None
-    return _decided(
-        case,
-        planned,
-        judgement,
-        intervention_id(case, episode.number, planned),
-        episode.number,
-        held_out=episode.held_out or only_written_down(case, planned),
-    )
+    out = is_held_out(case, planned) or only_written_down(case, planned)
+    return _decided(case, planned, judgement, intervention_id(case, planned), episode_of(case, planned), held_out=out)
+
+
+def programme_of(planned: Planned) -> str:
+    """The campaign or playbook that a step is part of; empty: an operator's own action, or a task, which are part of none."""
+    if planned.campaign:
+        return CAMPAIGN + planned.campaign
+    return "" if planned.action else str(ORDER[planned.stage])
 
 
 def only_written_down(case: Case, planned: Planned) -> bool:
-    """Whether the lead is held out of the step's programme. An operator's own action, and a task, belong to none."""
-    return not planned.action and out_of_programme(case.policy, case.tenant, case.lead, ORDER[planned.stage])
+    """Whether the lead is held out of the step's programme."""
+    return out_of_programme(case.policy, case.tenant, case.lead, programme_of(planned))
 
 
 def withdrawn(case: Case, i: Intervention, judgement: Judgement) -> str:
     """Publish that a command is taken back; returns the decision's id."""
-    planned = Planned(i.stage, i.step, i.channel, i.at, case.now, by=i.by)
+    planned = Planned(i.stage, i.step, i.channel, i.at, case.now, by=i.by, campaign=i.campaign, run=i.run)
     return _decided(case, planned, judgement, i.id, i.episode, held_out=i.held_out)
 
 
@@ -100,6 +119,7 @@ def _decided(
     case: Case, planned: Planned, judgement: Judgement, intervention: str, episode: int, *, held_out: bool
 ) -> str:
     step = step_of(case.policy, planned)
+    wording = worded(case, step, planned.channel) if step else None
     # The assessment is part of the id, since a step that was held may be planned again when the stage is entered again.
     decision = derive("dec", intervention, judgement.verdict, planned.deferrals, case.assessment_id)
     case.emit(
@@ -119,23 +139,22 @@ def _decided(
             episode=episode,
             stage=ORDER[planned.stage],
             step=planned.step,
+            campaign=planned.campaign or None,
             channel=planned.channel,
-            template=template_of(step, planned.channel) if step else None,
+            template=wording.template if wording else None,
             winner=judgement.winner,
             rank=judgement.rank,
             arm="holdout" if held_out else "treated",
-            propensity=_chance(case, planned, out=held_out),
+            propensity=chance(case.policy, programme_of(planned), out=held_out),
             probability=case.probability,
             policy_version=case.policy.version,
             model_version=case.desk.scorer.version,
+            weights_version=case.desk.partition.state.weights or None,
+            drawn=(told(wording.draw),) if wording and wording.draw else (),
         ),
     )
     case.desk.tally["decided", judgement.verdict, judgement.rule, planned.channel] += 1
     return decision
-
-
-def _chance(case: Case, planned: Planned, *, out: bool) -> float:
-    return chance(case.policy, Stage.NONE if planned.action else ORDER[planned.stage], out=out)
 
 
 def decided_of_lead(
@@ -145,17 +164,29 @@ def decided_of_lead(
     rule: Rule,
     detail: str,
     escalation: str | None = None,
-    programme: Stage | None = None,
+    *,
+    programme: str = "",
+    campaign: str | None = None,
 ) -> None:
-    """Publish a decision about the lead as a whole: to escalate it or not, to begin another playbook (or as part of one)."""
-    episode, of = case.record.episode, programme or ORDER[case.stage]
+    """Publish a decision about the lead as a whole: to escalate it or not, to begin another playbook or a campaign."""
+    episode = case.record.episode
+    of = CAMPAIGN + campaign if campaign else programme or str(ORDER[case.stage])
     everything = held_out(case.policy.holdout, case.tenant, case.lead)
     out = everything or out_of_programme(case.policy, case.tenant, case.lead, of)
     number = episode.number if episode else 0
     case.emit(
         topics.DECISIONS,
         Decided(
-            id=derive("dec", case.tenant, case.lead, case.policy.name, number, step, case.assessment_id, case.cause),
+            id=derive(
+                "dec",
+                case.tenant,
+                case.lead,
+                case.policy.name,
+                number,
+                f"campaign.{campaign}" if campaign else step,
+                case.assessment_id,
+                case.cause,
+            ),
             tenant=case.tenant,
             lead=case.lead,
             at=case.at,
@@ -167,6 +198,7 @@ def decided_of_lead(
             episode=number,
             stage=ORDER[case.stage],
             step=step,
+            campaign=campaign,
             arm="holdout" if out else "treated",
             propensity=chance(case.policy, of, out=out),
             probability=case.probability,
@@ -174,7 +206,7 @@ def decided_of_lead(
             model_version=case.desk.scorer.version,
         ),
     )
-    case.desk.tally["decided", verdict, rule, "escalation"] += 1
+    case.desk.tally["decided", verdict, rule, "campaign" if campaign else "escalation"] += 1
 
 
 def tracked(case: Case, i: Intervention) -> None:
@@ -191,6 +223,7 @@ def tracked(case: Case, i: Intervention) -> None:
             episode=i.episode,
             stage=ORDER[i.stage],
             step=i.step,
+            campaign=i.campaign or None,
             channel=i.channel,
             arm="holdout" if i.held_out else "treated",
             commanded_at=instant(i.at),
@@ -202,6 +235,7 @@ def tracked(case: Case, i: Intervention) -> None:
             cost_cents=i.cost_cents,
             hours=round((case.now - i.at) / 3600, 4),
             policy_version=case.policy.version,
+            drawn=tuple(map(told, i.draws)),
         ),
     )
     case.desk.tally["tracked", i.outcome, state] += 1
@@ -234,10 +268,10 @@ def close_episode(case: Case, episode: Episode, end: End, value_cents: int | Non
         value_cents: money of the conversion where known; else the lead's value or the tenant's usual one, if saved.
     """
     for i in case.record.open_interventions():
-        if i.episode == episode.number:
-            told = END_OUTCOME.get(end) if end not in SAVED or may_take_credit(i) else None
-            if i.outcome is not Outcome.RE_ENGAGED or (told and end == "converted"):
-                i.outcome = told or outcome_without_life(i)
+        if i.episode == episode.number and not i.campaign:
+            ends_as = END_OUTCOME.get(end) if end not in SAVED or may_take_credit(i) else None
+            if i.outcome is not Outcome.RE_ENGAGED or (ends_as and end == "converted"):
+                i.outcome = ends_as or outcome_without_life(i)
             i.final = True
             tracked(case, i)
     saved = end in SAVED

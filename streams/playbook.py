@@ -1,4 +1,4 @@
-"""Which steps a stage asks for, and when."""
+"""Which steps a stage or a campaign asks for, and when."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from schemas.units import Channel
 from streams.features import HOUR
 from streams.plays import Step
 from streams.policy import Policy
-from streams.record import UNANSWERED, Planned
+from streams.record import UNANSWERED, Intervention, Planned
 from streams.stage import ORDER
 
 MOST_ORDERED = 50
@@ -26,6 +26,23 @@ def plan(policy: Policy, stage: int, entered: float, by: str = "") -> list[Plann
             by=by,
         )
         for step in policy.playbooks.of(ORDER[stage]).steps
+        if step.after is None
+    ]
+
+
+def plan_campaign(policy: Policy, name: str, run: int, stage: int, begun: float) -> list[Planned]:
+    """The steps of a campaign that wait for nothing, with their times, counted from when it was begun (epoch seconds)."""
+    return [
+        Planned(
+            stage=stage,
+            step=step.name,
+            channel=step.channel,
+            due=begun + step.delay_hours * HOUR,
+            expires=begun + (step.delay_hours + step.within_hours) * HOUR,
+            campaign=name,
+            run=run,
+        )
+        for step in policy.campaigns[name].steps
         if step.after is None
     ]
 
@@ -54,7 +71,15 @@ def step_of(policy: Policy, planned: Planned) -> Step | None:
             return None
         own = {"name": planned.step, "action": planned.action, "channel": planned.channel, "template": planned.template}
         return Step.model_validate(own)
-    return next((s for s in policy.playbooks.of(ORDER[planned.stage]).steps if s.name == planned.step), None)
+    return next((s for s in steps_beside(policy, planned) if s.name == planned.step), None)
+
+
+def steps_beside(policy: Policy, one: Planned | Intervention) -> Sequence[Step]:
+    """All steps of the playbook or campaign that a step, or what was sent by it, belongs to."""
+    if one.campaign:
+        campaign = policy.campaigns.get(one.campaign)
+        return campaign.steps if campaign else ()
+    return policy.playbooks.of(ORDER[one.stage]).steps
 
 
 def template_of(step: Step, channel: Channel) -> str:

@@ -1,9 +1,10 @@
 """Everything a tenant may set. Files live in `deploy/policies/*.toml`; unknown keys are refused.
 
-The thresholds are in `thresholds`, the playbooks in `plays`; what a policy cannot mean is in `contradictions`.
+The thresholds are in `thresholds`, the playbooks in `plays`, the journey in `lifecycle`, campaigns in `triggers`;
+what a policy cannot mean is in `contradictions`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -11,8 +12,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from schemas.errors import PolicyInvalid
 from schemas.units import Cents, Channel
-from streams.contradictions import ContradictionError, contradictions
-from streams.plays import Playbooks
+from streams.contradictions import contradictions
+from streams.experiments import Experiment, Name
+from streams.findings import ContradictionError
+from streams.lifecycle import Journey, StageName
+from streams.plays import Playbook, Playbooks
+from streams.stage import ORDER
 from streams.thresholds import (
     Approvals,
     Budget,
@@ -27,6 +32,7 @@ from streams.thresholds import (
     Section,
     Stages,
 )
+from streams.triggers import Anniversary, Campaign, heard_by
 from streams.vocabulary import Family, Kind
 
 Language = Literal["en"]
@@ -48,6 +54,8 @@ class Policy(Section):
     vocabulary: dict[str, CustomKind] = Field(default={})
     channels: dict[Channel, ChannelRule]
     playbooks: Playbooks = Playbooks()
+    journey: Journey = Journey()
+    campaigns: Annotated[dict[StageName, Campaign], Field(max_length=30)] = Field(default={})
     quiet_hours: QuietHours = QuietHours()
     caps: Caps = Caps()
     budget: Budget = Budget()
@@ -56,6 +64,7 @@ class Policy(Section):
     escalation: Escalation = Escalation()
     episodes: Episodes = Episodes()
     publish: Publish = Publish()
+    experiments: dict[Name, Experiment] = Field(default={})
 
     @model_validator(mode="after")
     def _means_something(self) -> Self:
@@ -64,9 +73,33 @@ class Policy(Section):
         return self
 
     @cached_property
+    def experiment_on(self) -> Mapping[str, str]:
+        """Template -> the experiment that takes its place."""
+        return {experiment.template: name for name, experiment in self.experiments.items()}
+
+    @cached_property
     def longest_rest_hours(self) -> float:
         """The longest rest between two contacts that any rule asks for."""
         return max(self.caps.cooldown_hours, *(rule.min_gap_hours for rule in self.channels.values()), 0.0)
+
+    def programmes(self) -> Iterator[tuple[tuple[str | int, ...], Playbook | Campaign]]:
+        """All that has steps, with the place of it: playbooks by stage, then campaigns."""
+        for stage in ORDER[1:]:
+            yield ("playbooks", str(stage)), self.playbooks.of(stage)
+        for name, campaign in self.campaigns.items():
+            yield ("campaigns", name), campaign
+
+    @cached_property
+    def asks(self) -> frozenset[str]:
+        """Kinds of events that the journey or a campaign wants to hear of."""
+        triggers = (heard_by(campaign.trigger) | campaign.stop_on for campaign in self.campaigns.values())
+        return self.journey.kinds.union(*triggers)
+
+    @cached_property
+    def anniversaries(self) -> frozenset[str]:
+        """Kinds of events whose last time some campaign counts from."""
+        triggers = (campaign.trigger for campaign in self.campaigns.values())
+        return frozenset(trigger.kind for trigger in triggers if isinstance(trigger, Anniversary))
 
     @cached_property
     def kinds(self) -> Mapping[str, Kind]:

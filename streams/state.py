@@ -27,6 +27,13 @@ _HEAD, _TAIL, _PLAIN = _ZERO[: _ZERO.index(bytes(ROW.itemsize))], _ZERO[-1:], le
 NO_TICK = -1.0
 
 
+class Rollout(msgspec.Struct, array_like=True, frozen=True):
+    """A version that judges a share (0 to 1) of a tenant's leads."""
+
+    version: str
+    share: float
+
+
 class PartitionState(msgspec.Struct, array_like=True):
     """What a partition remembers besides its leads."""
 
@@ -42,6 +49,12 @@ class PartitionState(msgspec.Struct, array_like=True):
     """Seconds from then on, over which every lead is looked at again."""
     ticked: float = 0.0
     """Stream time of the last tick since then; `NO_TICK`: none came yet."""
+    policies: dict[str, Rollout] = {}
+    """Policies that judge only some leads yet, by tenant; `*`: of every tenant without one of its own."""
+    models: dict[str, Rollout] = {}
+    """The same of models."""
+    weights: str = ""
+    """What was learned and is in force."""
 
 
 _PARTITION_DECODER = msgspec.msgpack.Decoder(PartitionState)

@@ -21,6 +21,7 @@ from streams.hear import erase, hear
 from streams.ids import life_of
 from streams.life import on_activity
 from streams.limits import limits_of
+from streams.on_the_way import hear_on_the_way
 from streams.partition import Folded, Out, Partition
 from streams.policy import Policy
 from streams.publish import Looked, publish
@@ -33,11 +34,12 @@ ERASING = "erase_lead"
 
 
 class Stretch(NamedTuple):
-    """Messages of one partition, the policies they name by index, and where their effects go."""
+    """Messages of one partition, the policies and models that they name by index, and where their effects go."""
 
     partition: Partition
     columns: Columns
     policies: Sequence[Policy]
+    models: Sequence[str]
     done: Folded
 
 
@@ -48,7 +50,7 @@ def fold_stretches(stretches: Sequence[Stretch], env: Env) -> None:
         fresh = _unseen(stretch) if stretch.columns.rows else None
         if fresh is not None:
             limits = limits_of(stretch.policies, np.array(fresh.policies))
-            opened.append((stretch, Part(stretch.partition, fresh, limits)))
+            opened.append((stretch, Part(stretch.partition, fresh, limits, stretch.models)))
     if opened:
         for (stretch, part), found in zip(opened, first_strokes([part for _, part in opened], env), strict=True):
             _third_stroke(stretch, part, found, env)
@@ -94,7 +96,7 @@ def _unseen(stretch: Stretch) -> Columns | None:
 def _apply(partition: Partition, fresh: Columns, i: int, found: Strokes, env: Env, done: Folded) -> None:
     """The rules for one message."""
     body, meaning = about_lead(fresh.values[i]), fresh.meanings[i]
-    desk = desk_of(partition, body.tenant, env, done, fresh.now[i], fresh.offsets[i])
+    desk = desk_of(partition, body.tenant, body.lead, env, done, fresh.now[i], fresh.offsets[i])
     signs = found.after[i]
     case = Case(desk, fresh.rows[i], body.tenant, body.lead, body.id, signs, found.x[i] if signs["events"] else None)
     if type(body) is e.EraseLead:
@@ -103,6 +105,7 @@ def _apply(partition: Partition, fresh: Columns, i: int, found: Strokes, env: En
     if meaning is not None and e.is_activity(body):
         on_activity(case, body, meaning, fresh.at[i])
         case.assess(Finding(found.x[i], float(found.p[i]), float(found.felt[i])))
+        hear_on_the_way(case, body, meaning, fresh.at[i])
     else:
         hear(case, body, fresh.at[i])
     case.finish()
@@ -126,8 +129,8 @@ def _loud(part: Part, found: Strokes) -> list[int]:
 def _quiet(stretch: Stretch, part: Part, found: Strokes, quiet: Bools, env: Env) -> list[tuple[int, Out]]:
     """Assessments of the other leads, last message first."""
     fresh, limits, table = part.columns, part.limits, part.partition.table
-    scorer = env.scorers[part.partition.state.model]
-    judges = [Judge(scorer.method, scorer.version, policy.version) for policy in stretch.policies]
+    told_by = zip(stretch.policies, (env.scorers[model] for model in stretch.models), strict=True)
+    judges = [Judge(scorer.method, scorer.version, policy.version) for policy, scorer in told_by]
     here = np.flatnonzero(quiet)
     if not len(here):
         return []

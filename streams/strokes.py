@@ -15,6 +15,7 @@ from streams.features import ROW, Batch, Bools, Floats, Ints, Rows, fold_rows, r
 from streams.ids import fingerprint
 from streams.limits import Limits
 from streams.partition import Partition
+from streams.rollout import score_each
 from streams.silence import FIRST_LOOK
 from streams.vector import vectors
 from streams.vocabulary import NO_MOOD, Meaning
@@ -82,6 +83,8 @@ class Part(NamedTuple):
     partition: Partition
     columns: Columns
     limits: Limits
+    models: Sequence[str]
+    """Versions, which the messages name by index as they name policies."""
 
 
 def first_strokes(parts: Sequence[Part], env: Env) -> list[Strokes]:
@@ -148,10 +151,10 @@ def _shares(parts: Sequence[Part], batch: Batch, bounds: Ints, positions: Ints) 
 
 
 def _scores(parts: Sequence[Part], bounds: Ints, positions: Ints, x: Floats, env: Env) -> Floats:
-    """One prediction, or one for each partition while they are not all judged by the same model."""
-    models = [part.partition.state.model for part in parts]
+    """One prediction, or one for each model while they are not all judged by the same."""
+    models = [model for part in parts for model in part.models]
     if len(set(models)) == 1:
         return env.scorers[models[0]].score(x)
-    cuts = np.searchsorted(positions, bounds).tolist()
-    shares = zip(models, cuts, cuts[1:], strict=False)
-    return np.concatenate([env.scorers[model].score(x[low:high]) for model, low, high in shares if low < high])
+    firsts = np.cumsum([0, *(len(part.models) for part in parts)])
+    which = np.concatenate([part.columns.policies for part in parts]) + np.repeat(firsts[:-1], np.diff(bounds))
+    return score_each(env.scorers, models, which[positions], x)

@@ -4,54 +4,75 @@ Most looks find that nothing moves, or no more than the risk. Those are settled 
 or a move of stage go through the rules one by one.
 """
 
+from datetime import datetime, timedelta
+
 import numpy as np
 
+from schemas.events import Tick
 from streams.assess import Finding, Judge
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
 from streams.escalate import settle_all
 from streams.features import Floats, Ints, lead_of
 from streams.limits import limits_of
+from streams.on_the_way import begin_by_time
+from streams.outbox import instant
 from streams.partition import Folded, Partition
 from streams.policy import Policy
 from streams.publish import Looked, publish
-from streams.record import WATCHED
+from streams.rollout import is_rolling, score_each, versions_of
 from streams.rules import Case
 from streams.silence import next_looks
 from streams.vector import vectors
 
 
-def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Folded) -> None:
-    """Visit every lead that is due at stream time and has not seen this tick yet."""
-    table, now = partition.table, partition.state.now
-    due = _united(table.due_rows(now), _to_be_looked_at_again(partition))
-    partition.state.ticked = now
+def turn_of(partition: Partition, now: float, most: int) -> datetime | None:
+    """Up to which moment a tick may go so that about as many leads as `most` have their turn; None: no more than those are due.
+
+    Only a tick that is in the log may say so. It bounds by time and not by number, as after a crash some of the leads that
+    had their turn are due no more: others would take their places.
+    """
+    table, again = partition.table, _again(partition, now)
+    moments = table.due[table.due_rows(now)]
+    if len(again):
+        moments = np.concatenate([moments, _moments(partition)[again]])
+    if len(moments) <= most:
+        return None
+    return instant(float(np.partition(moments, most - 1)[most - 1])) + timedelta(microseconds=1)
+
+
+def fold_tick(partition: Partition, offset: int, tick: Tick, env: Env, done: Folded) -> None:
+    """Visit every lead whose turn has come at stream time and that has not seen this tick yet."""
+    table, now, cause = partition.table, partition.state.now, tick.id
+    until = now if tick.until is None else min(now, tick.until.timestamp())
+    due = _united(table.due_rows(until), _again(partition, until))
+    partition.state.ticked = max(partition.state.ticked, until)
     due = due[table.rows["guard"][due] < offset]
     if not len(due):
         return
-    scorer = env.scorers[partition.state.model]
     done.tally["looks",] += len(due)
     held = table.at(due)
     x = vectors(held, np.maximum(now, held["last"]))
-    p = scorer.score(x)
-    policies, which = _policies(partition, due, env)
+    policies, models, which = _judges(partition, due, env)
+    p = score_each(env.scorers, models, which, x)
     limits = limits_of(policies, which)
 
     def stage_at(positions: Ints, times: Floats) -> Ints:
         then = vectors(held[positions], times)
         there = limits.at(positions)
-        return there.level(there.felt(scorer.score(then), then))
+        return there.level(there.felt(score_each(env.scorers, models, which[positions], then), then))
 
     felt = limits.felt(p, x)
     looks = next_looks(held["last"], now, limits.level(felt), stage_at)
     forget_at = held["last"] + limits.forget_seconds
-    loud = limits.stage_moves(held, felt) | ((held["flags"] & WATCHED) > 0) | (now >= forget_at)
+    loud = limits.stage_moves(held, felt) | (held["flags"] > 0) | (now >= forget_at)
     loud |= (held["seq"] == 0) | (held["events"] == 0)
     calm = np.flatnonzero(~loud)
     table.rows["guard"][due] = offset
     table.due[due[calm]] = np.minimum(looks[calm], forget_at[calm])
     partition.touch_all(due)
-    judges = [Judge(scorer.method, scorer.version, policy.version) for policy in policies]
+    told_by = zip(policies, (env.scorers[model] for model in models), strict=True)
+    judges = [Judge(scorer.method, scorer.version, policy.version) for policy, scorer in told_by]
     whose = [judges[i] for i in which[calm].tolist()]
     looked = Looked(due[calm], [cause] * len(calm), np.full(len(calm), now), x[calm], p[calm], limits.at(calm), whose)
     done.outputs.extend(out for _, out in publish(table, looked, done.tally))
@@ -59,7 +80,7 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
     for i in sorted(np.flatnonzero(loud).tolist(), key=lambda i: table.keys[int(due[i])] or b""):
         row = int(due[i])
         tenant, lead = lead_of(table.keys[row])
-        case = Case(desk_of(partition, tenant, env, done, now, offset), row, tenant, lead, cause, held[i])
+        case = Case(desk_of(partition, tenant, lead, env, done, now, offset), row, tenant, lead, cause, held[i])
         if case.is_over():
             settle_all(case, "the lead was forgotten")
             partition.forget(row, faded=True)
@@ -68,34 +89,41 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
         table.due[row] = looks[i] if live else np.inf
         if live:
             case.assess(Finding(x[i], float(p[i]), float(felt[i])))
+        begin_by_time(case)
         case.finish()
 
 
-def _to_be_looked_at_again(partition: Partition) -> Ints:
+def _again(partition: Partition, until: float) -> Ints:
     """Leads whose turn has come since the last tick, after other versions were put in force.
 
-    All at once they would hold up everything for seconds, so each has its own moment within the span that the order gives,
-    by its life: the same in every replay, wherever its row lies.
+    All at once they would hold up everything for seconds, so each has its own moment within the span that the order gives.
     """
-    state, table = partition.state, partition.table
+    state = partition.state
     if state.ticked >= state.activated + state.spread or not state.activated:
         return np.zeros(0, np.int64)
-    rows = table.rows[: len(table.keys)]
-    moments = state.activated + (rows["born"] & np.uint64(0xFFFF)) / 65_536 * state.spread
-    return np.flatnonzero((rows["guard"] >= 0) & (moments <= state.now) & (moments > state.ticked))
+    moments = _moments(partition)
+    held = partition.table.rows["guard"][: len(moments)] >= 0
+    return np.flatnonzero(held & (moments <= until) & (moments > state.ticked))
+
+
+def _moments(partition: Partition) -> Floats:
+    """When each row is to be looked at again: by the lead's life, the same in every replay, wherever its row lies."""
+    state, table = partition.state, partition.table
+    born = table.rows["born"][: len(table.keys)]
+    return np.asarray(state.activated + (born & np.uint64(0xFFFF)) / 65_536 * state.spread)
 
 
 def _united(some: Ints, others: Ints) -> Ints:
     return np.union1d(some, others) if len(others) else some
 
 
-def _policies(partition: Partition, rows: Ints, env: Env) -> tuple[list[Policy], Ints]:
-    """The policies of these leads' tenants, and which is whose."""
-    policies = env.policies[partition.state.policy]
-    if len(policies) == 1:
-        return [policies[EVERYONE]], np.zeros(len(rows), np.int64)
-    number = {tenant: i for i, tenant in enumerate(policies)}
-    keys = [partition.table.keys[row] or b"" for row in rows.tolist()]
-    tenants = (key.split(b":", 1)[0].decode() for key in keys)
-    which = [number.get(tenant, number[EVERYONE]) for tenant in tenants]
-    return list(policies.values()), np.array(which, np.int64)
+def _judges(partition: Partition, rows: Ints, env: Env) -> tuple[list[Policy], list[str], Ints]:
+    """Policies and versions of models, side by side, that hold for these leads, and which of them for each."""
+    state = partition.state
+    if len(env.policies[state.policy]) == 1 and not is_rolling(state):
+        return [env.policies[state.policy][EVERYONE]], [state.model], np.zeros(len(rows), np.int64)
+    leads = [lead_of(partition.table.keys[row]) for row in rows.tolist()]
+    names = [(tenant, *versions_of(state, tenant, lead)[:2]) for tenant, lead in leads]
+    number = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    policies = [env.policy(policy, tenant) for tenant, policy, _ in number]
+    return policies, [model for *_, model in number], np.array([number[name] for name in names], np.int64)

@@ -1,6 +1,6 @@
 """Bytes -> event, or Rejected with the reason, the field and the remedy. Nothing else may refuse a record."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from schemas.errors import Rejected, RejectReason
 from schemas.events import EVENT, AboutLead, Activate, Control, LeadEvent, ReleaseAddress, SuppressAddress, is_control
+from streams.env import Env
 
 MAX_BYTES = 262_144
 _validate = EVENT.validator.validate_json
@@ -91,7 +92,7 @@ def check_home(key: bytes, partition: int, home: Callable[[bytes], int]) -> None
         )  # fmt: skip
 
 
-def check_control(event: Control, partition: int, policies: Collection[str], models: Collection[str]) -> None:
+def check_control(event: Control, partition: int, env: Env) -> None:
     """Raise Rejected when a tick or an activation is for another partition, or activates what is not there."""
     if isinstance(event, SuppressAddress | ReleaseAddress):
         return  # an address belongs to no partition
@@ -103,7 +104,8 @@ def check_control(event: Control, partition: int, policies: Collection[str], mod
             "send it to the partition it names",
         )
     if isinstance(event, Activate):
-        for field, version, known in (("policy", event.policy, policies), ("model", event.model, models)):
+        for field, known in (("policy", env.policies), ("model", env.scorers), ("weights", env.weights)):
+            version = getattr(event, field)
             if version is not None and version not in known:
                 raise Rejected(
                     RejectReason.INVALID_VALUE,

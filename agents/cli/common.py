@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, NoReturn, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -19,6 +20,12 @@ err = Console(stderr=True, highlight=False, emoji=False)
 OK, FAILED, NOT_FOUND, USAGE, UNAVAILABLE, CONFIG = 0, 1, 66, 64, 69, 78
 """Exit codes: 0 done; 1 looked, and found something wrong; 64 wrong words; 66 no such thing; 69 a service does not answer
 (try again); 78 a setting or file is wrong (do not try again)."""
+
+At = Annotated[datetime | None, typer.Option(help="where the log carries its own time: from which moment on (UTC)")]
+Share = Annotated[
+    float | None, typer.Option(min=0, max=1, help="of the leads, by a hash of their ids; 0: of none any more")
+]
+Tenant = Annotated[str, typer.Option(help="whose leads a share is of; *: of every tenant that has none of its own")]
 
 
 def fail(code: int, message: str) -> NoReturn:

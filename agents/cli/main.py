@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from agents.cli import address, agree, dlq, grade, inbox, lead, ledger, model, policy, tables, topics, worker
+from agents.cli import address, agree, dlq, grade, inbox, lead, learn, ledger, model, policy, tables, topics, worker
 from agents.cli.common import CONFIG, FAILED, UNAVAILABLE, USAGE, err, out
 from agents.cli.replay import demo, replay
 from agents.cli.simulate import simulate
@@ -46,6 +46,7 @@ app.add_typer(address.app, name="address")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(model.app, name="model")
 app.add_typer(policy.app, name="policy")
+app.add_typer(learn.app, name="learn")
 
 
 @app.command(name="docs", epilog="Example: leadkeeper docs --check")

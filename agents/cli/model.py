@@ -131,6 +131,9 @@ def list_(models: Models = None) -> None:
         tested = manifest.tested
         worth = f"AUC {tested.model['auc']:.3f}, log loss {tested.model['log_loss']:.3f}" if tested else "not tested"
         where = "in force  " if version == registry.in_force else "published  " if version in registry.published else ""
+        for tenant, one in registry.rolling.items():
+            if one.version == version:
+                where += f"{one.share:.1%} of {'the leads' if tenant == '*' else tenant}  "
         out.print(f"{version}  {where}{worth}", soft_wrap=True)
 
 

@@ -1,12 +1,27 @@
 """`leadkeeper policy …`."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.cli.common import CONFIG, FAILED, NOT_FOUND, UNAVAILABLE, USAGE, err, fail, load, out, wait
+from agents.cli.common import (
+    CONFIG,
+    FAILED,
+    NOT_FOUND,
+    UNAVAILABLE,
+    USAGE,
+    At,
+    Share,
+    Tenant,
+    err,
+    fail,
+    load,
+    out,
+    wait,
+)
 from agents.settings import ROOT, LeadSettings, Settings
 from schemas.errors import LeadkeeperError, Unavailable
 
@@ -15,9 +30,6 @@ if TYPE_CHECKING:
     from streams.policy import Policy
 
 app = typer.Typer(no_args_is_help=True, help="Policies: check, show, compare, try on stories, publish, activate.")
-
-At = Annotated[datetime | None, typer.Option(help="where the log carries its own time: from which moment on (UTC)")]
-
 
 File = Annotated[Path, typer.Argument(help="a policy file", exists=True, dir_okay=False)]
 TEMPLATES = ROOT / "deploy/templates"
@@ -128,27 +140,45 @@ def activate_command(
         typer.Argument(help="its version must be new", exists=True, dir_okay=False),
     ],
     at: At = None,
+    share: Share = None,
+    tenant: Tenant = "*",
 ) -> None:
-    """Put a new version in force without a restart."""
+    """Put a new version in force without a restart.
+
+    With a share it judges only so many leads, always the same ones, and the policy in force the others; `rollback` takes it
+    back. A greater share later takes more in and lets none go; without a share it then judges all.
+    """
     from agents.policyfile.publish import announcement
 
     settings = load(LeadSettings)
+    if tenant != "*" and share is None:
+        fail(USAGE, "--tenant needs --share; 1 is all of its leads")
     policy = _checked(file, TEMPLATES)
     now = _moment(at)
-    announce = announcement(policy, "*", now)
-    _tell(settings, "policy", policy.version, now, announce)
+    announce = [announcement(policy, whose, now) for whose in dict.fromkeys((tenant, "*"))]
+    _tell(settings, now, announce, policy=policy.version, share=share, tenant=tenant)
+
+
+@app.command(epilog="Example: leadkeeper policy rollback 2")
+def rollback(
+    version: Annotated[str, typer.Argument(help="what judges only a share of the leads")],
+    at: At = None,
+    tenant: Tenant = "*",
+) -> None:
+    """Take a policy back from the share of leads that it judges: the policy in force judges them again."""
+    _tell(load(Settings), _moment(at), policy=version, share=0.0, tenant=tenant)
 
 
 @app.command(epilog="Example: leadkeeper policy watch")
 def watch(at: At = None) -> None:
     """Stop acting: leads are assessed on, but no episode opens and nothing is sent."""
-    _tell(load(Settings), "acting", False, _moment(at))
+    _tell(load(Settings), _moment(at), acting=False)
 
 
 @app.command(epilog="Example: leadkeeper policy act")
 def act(at: At = None) -> None:
     """Act again. Leads that were at risk before are not messaged for that alone; the next rise counts."""
-    _tell(load(Settings), "acting", True, _moment(at))
+    _tell(load(Settings), _moment(at), acting=True)
 
 
 def _read(file: Path) -> "Policy":
@@ -176,18 +206,15 @@ def _said(value: object) -> str:
     return "(not there)" if value is None else str(value)
 
 
-def _tell(
-    settings: Settings, what: str, value: object, at: datetime, announce: "PolicyPublished | None" = None
-) -> None:
+def _tell(settings: Settings, at: datetime, announce: "Sequence[PolicyPublished]" = (), **order: Any) -> None:
     from agents.activate import activate
 
-    order: dict[str, Any] = {what: value}
-    announced = [announce] if announce else []
     try:
-        n = wait(activate(settings.bootstrap, settings.topic_prefix, at, announce=announced, **order))
+        n = wait(activate(settings.bootstrap, settings.topic_prefix, at, announce=announce, **order))
     except Unavailable as error:
         fail(UNAVAILABLE, str(error))
-    out.print(f"told {n} partitions: {what} {value}")
+    said = {name: value for name, value in order.items() if value is not None and (name, value) != ("tenant", "*")}
+    out.print(f"told {n} partitions: {', '.join(f'{name} {value}' for name, value in said.items())}")
 
 
 def _moment(at: datetime | None) -> datetime:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.cli.common import CONFIG, FAILED, NOT_FOUND, fail, fail_for, load, out, wait
+from agents.cli.common import CONFIG, FAILED, NOT_FOUND, USAGE, At, Share, Tenant, fail, fail_for, load, out, wait
 from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError, Unavailable
 from schemas.policies import ModelPromoted, Published
@@ -23,7 +23,6 @@ EVERYONE = "*"
 
 Version = Annotated[str, typer.Argument(help="in the folder of models, or published before; or rule-1")]
 Models = Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_MODELS)")]
-At = Annotated[datetime | None, typer.Option(help="where the log carries its own time: from which moment on (UTC)")]
 
 
 def publish(version: Version, models: Models = None) -> None:
@@ -40,19 +39,37 @@ def promote(
     despite_flags: Annotated[
         bool, typer.Option("--despite-flags", help="although there are signs that it saw the answer in training")
     ] = False,
+    share: Share = None,
+    tenant: Tenant = EVERYONE,
 ) -> None:
-    """Check a model, publish it, and put it in force in every inbox partition, without a restart."""
+    """Check a model, publish it, and put it in force in every inbox partition, without a restart.
+
+    With a share it judges only so many leads, always the same ones, and the model in force the others. A greater share later
+    takes more in and lets none go; without a share it then judges all.
+    """
     settings = load(LeadSettings, models=models)
     if _in_folder(settings, version) and not despite_flags and (flags := read_model(settings, version).manifest.flags):
         fail(FAILED, f"{version} may have seen the answer: {'; '.join(flags)}. Look into it; or say --despite-flags")
-    n = put_in_force(settings, version, "promoted", at)
-    out.print(f"{version} is activated on {n} partitions; each takes it up at its next record")
+    if tenant != EVERYONE and share is None:
+        fail(USAGE, "--tenant needs --share; 1 is all of its leads")
+    why = "promoted" if share is None else f"rolled out to {share:.1%}"
+    n = put_in_force(settings, version, why, at, share, tenant)
+    whom = "" if share is None else f" for {share:.1%} of {_leads(tenant)}"
+    out.print(f"{version} is activated{whom} on {n} partitions; each takes it up at its next record", soft_wrap=True)
 
 
 def rollback(at: At = None) -> None:
-    """Put the model in force again that was before; the rule scorer where there was none."""
+    """Put the model in force again that was before; the rule scorer where there was none.
+
+    While a model judges only a share of the leads, that is what is taken back, and the model in force judges all.
+    """
     settings = load(LeadSettings)
     registry = _registry(settings)
+    if rolling := registry.rolling:
+        for version in dict.fromkeys(one.version for one in rolling.values()):
+            n = put_in_force(settings, version, "taken back", at, 0.0)
+            out.print(f"{version} judges no lead any more on {n} partitions; the model in force does", soft_wrap=True)
+        return
     if registry.in_force is None:
         fail(NOT_FOUND, "no model was ever put in force here; nothing to go back from")
     back = registry.before() or _rule()
@@ -60,31 +77,54 @@ def rollback(at: At = None) -> None:
     out.print(f"{back} instead of {registry.in_force} on {n} partitions; each takes it up at its next record")
 
 
-def put_in_force(settings: LeadSettings, version: str, why: str, at: datetime | None = None) -> int:
+def put_in_force(
+    settings: LeadSettings,
+    version: str,
+    why: str,
+    at: datetime | None = None,
+    share: float | None = None,
+    tenant: str = EVERYONE,
+) -> int:
     """Publish a model unless it is, note the promotion, and order it; returns the number of partitions."""
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     announce: list[Published] = []
     if version != _rule() and (_in_folder(settings, version) or version not in _registry(settings).published):
         announce.append(_packed(settings, version, now))
     note = ModelPromoted(
-        id=f"promoted-{version}-{now:%Y%m%dT%H%M%S}", tenant=EVERYONE, at=now, version=version, why=why
+        id=f"promoted-{version}-{now:%Y%m%dT%H%M%S}", tenant=tenant, at=now, version=version, why=why, share=share
     )
-    return put(settings, [*announce, note], now, version)
+    return put(settings, [*announce, note], now, version, share, tenant)
 
 
-def put(settings: LeadSettings, announce: list[Published], at: datetime | None = None, model: str | None = None) -> int:
+def put(
+    settings: LeadSettings,
+    announce: list[Published],
+    at: datetime | None = None,
+    model: str | None = None,
+    share: float | None = None,
+    tenant: str = EVERYONE,
+) -> int:
     """Announce, and order a model if one is given."""
     from agents.activate import activate
 
-    when = at or datetime.now(UTC)
-    head_start = HEAD_START_S if len(announce) > 1 else 0.0
     work = activate(
-        settings.bootstrap, settings.topic_prefix, when, announce=announce, model=model, head_start_s=head_start
+        settings.bootstrap,
+        settings.topic_prefix,
+        at or datetime.now(UTC),
+        announce=announce,
+        model=model,
+        share=share,
+        tenant=tenant,
+        head_start_s=HEAD_START_S if len(announce) > 1 else 0.0,
     )
     try:
         return wait(work)
     except LeadkeeperError as error:
         fail_for(error)
+
+
+def _leads(tenant: str) -> str:
+    return "the leads" if tenant == EVERYONE else f"the leads of {tenant}"
 
 
 def _in_folder(settings: LeadSettings, version: str) -> bool:

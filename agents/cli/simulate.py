@@ -182,6 +182,8 @@ def _rows(old: "Volumes", new: "Volumes", days: float) -> list[tuple[str, str, s
         row("stages entered", lambda v: v.entered.total()),
         *(row(f"  {stage}", at(lambda v: v.entered, stage)) for stage in ORDER[1:]),
         row("  of these long gone: left alone", lambda v: v.gone),
+        row("campaigns begun", lambda v: v.begun.total()),
+        *(row(f"  {name}", at(lambda v: v.begun, name)) for name in each(lambda v: v.begun)),
         row("sent", lambda v: v.sent.total()),
         *(row(f"  {channel}", at(lambda v: v.sent, channel)) for channel in each(lambda v: v.sent)),
         row("cost", lambda v: v.cost_cents / 100, ",.2f"),
@@ -212,9 +214,8 @@ def _most(both: "Iterable[Volumes]", name: str) -> int:
 def _example(difference: "Difference") -> None:
     choice = difference.choice
     by = f" by {choice.channel}" if choice.channel else ""
-    out.print(
-        f"  {choice.lead}: {choice.step}{by} ({choice.stage}, episode {choice.episode})", markup=False, soft_wrap=True
-    )
+    where = f"{choice.stage}, episode {choice.episode}" if choice.episode else choice.stage
+    out.print(f"  {choice.lead}: {choice.step}{by} ({where})", markup=False, soft_wrap=True)
     for name, verdict in (("before", difference.old), ("now", difference.new)):
         out.print(f"    {name:<6} {_said(verdict)}", markup=False, soft_wrap=True)
 

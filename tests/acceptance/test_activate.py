@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from schemas.topics import ASSESSMENTS, DECISIONS, EVENTS, INTERVENTIONS, POLICIES, Topic
+from streams.ids import bucket
 from tests.acceptance.conftest import Deploy, Models
 from tests.acceptance.product import Product
 from tests.acceptance.traffic import day, event, messages, tick
@@ -45,6 +46,51 @@ def test_a_promoted_model_judges_without_a_restart(deploy: Deploy, models: Model
     assert {a["lead"] for a in after} == set(leads)
     assert {(a["method"], a["model_version"]) for a in after} == {("model", models.version)}
     assert worker.running
+
+
+def test_a_model_for_a_share_of_the_leads_judges_those_over_a_restart_and_is_taken_back_at_once(
+    deploy: Deploy, models: Models
+) -> None:
+    product = deploy(2)
+    worker = product.start("lead").wait_ready()
+    leads = [f"L{n}" for n in range(40)]
+    drawn = {n for n in leads if bucket(f"rollout:{models.version}", product.tenant, n) < 3000}
+    assert 0 < len(drawn) < len(leads)
+    sent = product.send(messages(product, leads, 0))
+    sent += product.send(tick(product, 12))
+    worker.wait_folded(sent)
+
+    def versions(since: float) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for a in bodies(product, ASSESSMENTS):
+            if a["at"] > day(since).isoformat():
+                found.setdefault(a["lead"], set()).add(a["model_version"])
+        return found
+
+    share = ("--share", "0.3", "--at", moment(12.5))
+    done = product.run("model", "promote", models.version, *share, models=str(models.folder))
+    assert done.code == 0, done.err
+    assert f"{models.version} is activated for 30.0% of the leads on 2 partitions" in done.out
+    listed = product.run("model", "list", models=str(models.folder))
+    assert f"{models.version}  published  30.0% of the leads" in listed.out
+    sent += 2 + product.send(event(product, lead, day(13), "message_received", "back") for lead in leads)
+    worker.wait_folded(sent)
+    expected = {lead: {models.version if lead in drawn else "rule-1"} for lead in leads}
+    assert versions(12.5) == expected
+
+    worker.stop()
+    worker = product.start("lead").wait_ready()
+    sent = product.send(tick(product, 20))
+    worker.wait_folded(sent)
+    assert versions(12.5) == expected, "what is rolled out is in the state"
+
+    done = product.run("model", "rollback", "--at", moment(20.5))
+    assert done.code == 0, done.err
+    assert f"{models.version} judges no lead any more on 2 partitions" in done.out
+    sent += 2 + product.send(event(product, lead, day(28), "message_received", "finally") for lead in leads)
+    worker.wait_folded(sent)
+    assert versions(20.5) == {lead: {"rule-1"} for lead in leads}
+    assert product.run("model", "rollback").code == 66, "there is nothing more to take back"
 
 
 def test_watch_stops_what_is_sent_and_act_resumes_it(deploy: Deploy) -> None:

@@ -6,20 +6,11 @@ from typing import Any
 from streams.env import EVERYONE, Env
 from streams.lead import Partition, fold
 from streams.risk import RuleScorer
+from tests.laws.histories import Stern
 from tests.worlds import START, message, policy
 
 LEADS = 400
 SPAN = timedelta(minutes=30)
-
-
-class Stern(RuleScorer):
-    """Another version that tells risks a bit higher."""
-
-    version = "stern"
-
-    def score(self, x: Any) -> Any:
-        """Between the rule's word and certainty."""
-        return 0.9 * super().score(x) + 0.1
 
 
 ENV = Env({"": {EVERYONE: policy()}}, {"": RuleScorer(), "stern": Stern(), "again": Stern()})

@@ -11,7 +11,7 @@ import pytest
 
 from agents import metrics
 from agents.cli.promotion import EVERYONE
-from agents.library import SPARE_MODELS, Library, Versions
+from agents.library import SPARE_MODELS, Library
 from agents.model import TrainedModel, version_of
 from agents.parcel import pack
 from agents.settings import LeadSettings
@@ -19,6 +19,7 @@ from agents.snapshots import ActivityLog
 from agents.train import train
 from schemas.errors import Unavailable
 from schemas.policies import ModelPublished, PolicyPublished, key_of
+from streams.rollout import Versions
 from tests.planted import LABEL, POLICY, planted_log
 from tests.worlds import policy
 
