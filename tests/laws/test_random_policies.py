@@ -5,7 +5,8 @@ Each history begins with five programmes that want the same two leads in the sam
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections import Counter
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,8 +24,13 @@ from streams.replay import replay
 from streams.risk import RuleScorer
 from streams.thresholds import WEEKDAYS
 from tests.laws.histories import KNOWN, LEADS, NOTE, STEPS, Step, build
+from tests.laws.test_chain import (
+    a_decision_to_send_has_its_command,
+    every_command_has_a_decision_and_every_decision_an_assessment,
+    interventions_and_episodes_close_once,
+)
 from tests.laws.test_contacts import REACHES_LEAD, Known, deliveries, never_more_than_the_cap_in_any_window
-from tests.worlds import policy
+from tests.worlds import outputs, policy
 
 FEW = settings(max_examples=max(settings().max_examples // 4, 5))
 WORDS = st.sampled_from((*DECIDED, *RECEIPTS, "item_viewed", "payment_failed", "message_received"))
@@ -123,7 +129,7 @@ POLICIES = st.fixed_dictionaries(
                 "acknowledge_within_hours": st.sampled_from([0.5, 8, 60]), "cooldown_hours": st.sampled_from([0, 48]),
                 "task_template": st.sampled_from([None, "critical_risk.crm_task"]),
                 "most_open": st.sampled_from([None, 1, 2]),
-                "hours": st.sampled_from([{}, {"x": {"start": "00:00", "end": "06:00"}, "manager": {"days": ["sunday"]}}]),
+                "hours": st.sampled_from([{}, {"duty-manager": {"start": "00:00", "end": "06:00"}, "manager": {"days": ["sunday"]}}]),
                 "working_hours": st.sampled_from([None, {"start": "22:00", "end": "23:00", "days": ["friday"]}]),
             }
         ),
@@ -160,6 +166,30 @@ def test_no_policy_breaks_the_laws_of_contact(changes: dict[str, Any], steps: li
             never_more_than_the_cap_in_any_window(at, channel, known, rules)
             never_quiet(at, known, rules)
             assert not known.opted_out & {channel, "all"}
+
+
+@FEW
+@given(changes=POLICIES, steps=STEPS)
+def test_under_any_policy_each_step_is_decided_and_paid_for_once(changes: dict[str, Any], steps: list[Step]) -> None:
+    """Nobody is erased here: what was spent on the erased is forgotten with them."""
+    rules, world = world_of(changes)
+    kept = [step for step in steps if step[0] != "erase"]
+    everything = outputs(build([*KNOWN, *FIVE, *kept]), world)
+    every_command_has_a_decision_and_every_decision_an_assessment(everything)
+    a_decision_to_send_has_its_command(everything)
+    interventions_and_episodes_close_once(everything)
+    if rules.budget.per_day_cents is not None:
+        assert max(spent(everything).values(), default=0.0) <= rules.budget.per_day_cents + 1e-9
+
+
+def spent(everything: list[dict[str, Any]]) -> Counter[tuple[str, date]]:
+    """Cents by tenant and day on its clock, as the decisions say."""
+    days: Counter[tuple[str, date]] = Counter()
+    for told in everything:
+        if told["type"] == "decided" and told["verdict"] == "sent":
+            day = datetime.fromisoformat(told["at"]).astimezone(ZoneInfo("America/New_York")).date()
+            days[told["tenant"], day] += told["rank"]["cost_cents"]
+    return days
 
 
 def never_quiet(at: datetime, known: Known, rules: Policy) -> None:
