@@ -23,6 +23,11 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     yield from journey_contradictions(policy)
     yield from campaign_contradictions(policy)
     yield from _experiments(policy)
+    chain = {*policy.escalation.chain, policy.escalation.target}
+    for name in sorted(policy.escalation.hours.keys() - chain - {"owner", "manager"}):
+        if not {"owner", "manager"} & chain:  # else it may be somebody's owner
+            what = f"{name!r} is nobody of the chain"
+            yield Finding(("escalation", "hours", name), what, "name one of the chain or the target, or take it out")
     if policy.escalation.task_template is not None and Channel.CRM_TASK not in policy.channels:
         what = "makes a CRM task, but [channels] does not describe crm_task"
         yield Finding(("escalation", "task_template"), what, "add a section [channels.crm_task], or take it out")

@@ -3,6 +3,8 @@
 Times are epoch seconds. Fields are only ever appended, with a default, so that older state can always be read.
 """
 
+from collections import Counter
+
 from msgspec import Struct, field
 
 from schemas.outcomes import Outcome
@@ -146,6 +148,14 @@ class Spent(Struct, array_like=True, gc=False):
     milli: int
 
 
+class Borne(Struct, array_like=True, gc=False):
+    """Escalations that a person got (1), or got rid of (-1), by a message: its offset."""
+
+    offset: int
+    person: str
+    change: int
+
+
 class Told(Struct, array_like=True, gc=False):
     """What the risk was made of when reasons were last told, to say later what has changed since."""
 
@@ -224,6 +234,12 @@ class LeadRecord(Struct, array_like=True):
     """When a campaign or the journey wants a look at the lead; 0: not by itself."""
     drawn: dict[str, Draw] = field(default_factory=dict)
     """By experiment, from the first message on that was part of it."""
+    borne: list[Borne] = field(default_factory=list)
+    """Who was burdened by the lead's escalations, and since which message."""
+
+    def carried(self) -> Counter[str]:
+        """How many of the lead's escalations each person has: asked, or taken on. What nobody answered, nobody has."""
+        return Counter(o.target for o in self.escalations if o.due or o.acknowledged)
 
     def open_interventions(self) -> list[Intervention]:
         """Those whose outcome is still open."""

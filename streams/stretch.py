@@ -97,7 +97,8 @@ def _apply(partition: Partition, fresh: Columns, i: int, found: Strokes, env: En
     """The rules for one message."""
     body, meaning = about_lead(fresh.values[i]), fresh.meanings[i]
     desk = desk_of(partition, body.tenant, body.lead, env, done, fresh.now[i], fresh.offsets[i])
-    case = Case(desk, fresh.rows[i], body.tenant, body.lead, body.id, found.after[i])
+    signs = found.after[i]
+    case = Case(desk, fresh.rows[i], body.tenant, body.lead, body.id, signs, found.x[i] if signs["events"] else None)
     if type(body) is e.EraseLead:
         erase(case, body)
         return

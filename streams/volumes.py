@@ -54,6 +54,8 @@ class Volumes:
     entered: Counter[Stage] = field(default_factory=Counter)
     begun: Counter[str] = field(default_factory=Counter)
     """Campaign -> how often."""
+    gone: int = 0
+    """Rises of leads that had been silent for so long that nothing is done about them any more."""
     sent: Counter[Channel] = field(default_factory=Counter)
     cost_cents: float = 0.0
     kept: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -138,6 +140,7 @@ class Volumes:
             "policy": self.policy.name,
             "version": self.policy.version,
             "stages_entered": {str(stage): self.entered[stage] for stage in ORDER[1:]},
+            "long_gone_before": self.gone,
             "sent": {str(channel): n for channel, n in sorted(self.sent.items())},
             "cost_cents": round(self.cost_cents, 4),
             "caps_hit": self.caps_hit(),

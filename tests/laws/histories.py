@@ -86,6 +86,8 @@ BUSY: dict[str, Any] = ON_THE_WAY | {
         "chain": ["owner", "manager", "lead-of-sales"],
         "task_template": "critical_risk.crm_task",
         "working_hours": {"start": "08:00", "end": "12:00"},
+        "hours": {"manager": {"start": "10:00", "end": "23:00"}},
+        "most_open": 1,
     },
     "approvals": {"actions": ["special_offer"], "expires_after_hours": 30},
     "experiments": {
