@@ -24,6 +24,8 @@ In the order of the data (each file holds one rule of the business and is named 
     decide        one arbiter over all of these; every send and non-send is a decision
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
     escalate      to whom, with what context, and who is next; working_hours    when people have time to answer
+    experiments, variants    texts that take turns, and which one a lead gets
+    channel_choice, send_time    by which channel a step begins, and at which hour, where it may choose
     track         receipts and later behaviour -> outcomes
 
 How they are put together:
@@ -56,6 +58,8 @@ And besides the fold:
     promotion                  when a new model may take the place of the one that judges
     baselines, leaks, warning  what a model has to beat; signs that it saw the answer; how early it knew
     grade                      how told risks turned out, and whether a version may stay
+    answered, hours            how often leads answer, by channel and stage; in which hours
+    credit, bandit, intervals    what experiments have shown: which outcomes count, how likely each variant is the best
     season                     what the same weeks a year ago say of the weeks to come
     hazard                     time to churn: a chance for each week ahead, told as a band and an interval
 """

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.experiments import Experiment, Goal
+from streams.experiments import Goal
 from streams.features import Floats
 from streams.intervals import half_width
 
@@ -75,11 +75,10 @@ class Shown(NamedTuple):
     winner: str | None
 
 
-def shown(experiment: Experiment, trials: Sequence[Trial]) -> Shown:
-    """How the variants that are not stopped did, as far as it is known."""
-    running = [name for name, variant in experiment.variants.items() if variant.weight > 0]
-    found = {name: _arm([trial for trial in trials if trial.variant == name]) for name in running}
-    best = dict(zip(running, chances_of_best([(arm.n * arm.rate, arm.n) for arm in found.values()]), strict=True))
+def shown(variants: Sequence[str], trials: Sequence[Trial]) -> Shown:
+    """How these variants did, as far as it is known."""
+    found = {name: _arm([trial for trial in trials if trial.variant == name]) for name in variants}
+    best = dict(zip(variants, chances_of_best([(arm.n * arm.rate, arm.n) for arm in found.values()]), strict=True))
     arms = {name: arm._replace(best=best[name]) for name, arm in found.items()}
     leader = max(arms, key=lambda name: arms[name].rate if arms[name].leads else -1.0)
     leads = tuple(_against(arms[leader], arms[name], name, len(arms) - 1) for name in arms if name != leader)

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.units import Channel
+from streams.experiments import BUILT_IN_EXPERIMENTS
 from streams.plays import DECIDED, RECEIPTS
+from streams.quiet_hours import open_hours
 from streams.stage import ORDER
 from streams.vocabulary import BUILT_IN, CONNECTED
 
@@ -41,6 +43,9 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     yield from _conversions(policy)
     yield from _waits(policy)
     yield from _experiments(policy)
+    if policy.send_time is not None and policy.send_time.hour not in open_hours(*policy.quiet_hours.minutes):
+        what = f"{policy.send_time.hour}:00 is in the quiet hours"
+        yield Finding(("send_time", "hour"), what, "name an hour in which leads may be contacted")
     if policy.escalation.task_template is not None and Channel.CRM_TASK not in policy.channels:
         what = "makes a CRM task, but [channels] does not describe crm_task"
         yield Finding(("escalation", "task_template"), what, "add a section [channels.crm_task], or take it out")
@@ -71,6 +76,8 @@ def _waits(policy: Policy) -> Iterator[Finding]:
 
 def _experiments(policy: Policy) -> Iterator[Finding]:
     for name, experiment in policy.experiments.items():
+        if name in BUILT_IN_EXPERIMENTS:
+            yield Finding(("experiments", name), f"{name} is an experiment of the product", "give it another name")
         if policy.experiment_on[experiment.template] != name:
             what = f"two experiments take the place of {experiment.template}"
             yield Finding(("experiments", name, "template"), what, "put their variants into one")

@@ -11,9 +11,11 @@ from datetime import datetime
 from schemas.outcomes import InterventionTracked, Outcome
 from schemas.units import DeliveryStatus
 from streams.bandit import Trial
+from streams.channel_choice import ANSWERED
 from streams.experiments import Goal
 from streams.features import DAY
 from streams.policy import Policy
+from streams.send_time import EXPLORE, NAME
 
 KEPT = frozenset({Outcome.RE_ENGAGED, Outcome.CONVERTED})
 Firsts = Mapping[tuple[str, str], list[InterventionTracked]]
@@ -37,10 +39,22 @@ def firsts(tracked: Iterable[InterventionTracked]) -> Firsts:
     return found
 
 
-def trials(messages: Iterable[InterventionTracked], experiment: str, policy: Policy, until: datetime) -> list[Trial]:
-    """Those whose window has closed by then, judged by the experiment's goal."""
-    goal = policy.experiments[experiment].goal
+def trials(
+    messages: Iterable[InterventionTracked], experiment: str, goal: Goal, policy: Policy, until: datetime
+) -> list[Trial]:
+    """Those whose window has closed by then, judged by this goal."""
     return list(_trials(messages, experiment, goal, policy.episodes.attribution_days * DAY, until))
+
+
+def tried_hours(
+    tracked: Iterable[InterventionTracked], tenant: str, policy: Policy, until: datetime
+) -> Iterator[tuple[InterventionTracked, bool]]:
+    """Messages at hours that were drawn by a hash, their windows closed, and whether they were answered."""
+    newest = {one.intervention: one for one in tracked if one.final and one.tenant == tenant and one.arm == "treated"}
+    for one in newest.values():
+        explored = any(drawn == (NAME, EXPLORE) for drawn in ((d.experiment, d.variant) for d in one.drawn))
+        if explored and (until - one.commanded_at).total_seconds() >= policy.episodes.attribution_days * DAY:
+            yield one, one.status in ANSWERED or one.outcome in KEPT
 
 
 def _trials(

@@ -63,5 +63,5 @@ def _answered(case: Case, intervention: str) -> None:
 def _credit(case: Case, intervention: Intervention, outcome: Outcome, *, final: bool) -> None:
     if intervention.outcome is outcome and not final:
         return
-    intervention.outcome, intervention.final = outcome, final
-    outbox.tracked(case, intervention)
+    intervention.outcome = outcome
+    (outbox.finish if final else outbox.tracked)(case, intervention)

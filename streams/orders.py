@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from schemas import events as e
@@ -9,7 +10,7 @@ from schemas.decisions import Rule, Verdict
 from streams import outbox
 from streams.decide import Judgement
 from streams.escalate import escalate_by_order, settle_escalation
-from streams.planning import add_steps, drop_planned, withdraw_all
+from streams.planning import add_steps, drop_planned, first_channel, withdraw_all
 from streams.playbook import plan, plan_ordered
 from streams.stage import ORDER
 from streams.waiting import follow
@@ -50,7 +51,7 @@ def _trigger(case: Case, order: e.TriggerIntervention) -> None:
     case.open_episode()
     stage = ORDER.index(order.stage)
     own = plan_ordered(order.actions, stage, case.now, order.id)
-    add_steps(case, own or plan(case.policy, stage, case.now, by=order.id))
+    add_steps(case, own or plan(case.policy, stage, case.now, order.id, partial(first_channel, case)))
 
 
 def _approve(case: Case, answer: e.ApproveIntervention) -> None:

@@ -11,12 +11,14 @@ from schemas import topics
 from schemas.decisions import Decided, Rule, Verdict
 from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
 from streams.assess import NOTHING, Judge, assessment, change, measures
+from streams.channel_choice import choice, note_answer
 from streams.holdout import held_out
 from streams.ids import derive
 from streams.insight import notes_of_rise
 from streams.playbook import step_of
-from streams.record import Planned
+from streams.record import Draw, Planned
 from streams.risk import level_of
+from streams.send_time import hour_of
 from streams.stage import ORDER
 from streams.track import may_take_credit, outcome_without_life, success_score
 from streams.variants import told, worded
@@ -24,6 +26,7 @@ from streams.variants import told, worded
 if TYPE_CHECKING:
     from streams.decide import Judgement
     from streams.episode import End
+    from streams.plays import Step
     from streams.record import Episode, Intervention
     from streams.rules import Case
 
@@ -120,11 +123,18 @@ def _decided(
             policy_version=case.policy.version,
             model_version=case.desk.scorer.version,
             weights_version=case.desk.partition.state.weights or None,
-            drawn=(told(wording.draw),) if wording and wording.draw else (),
+            drawn=tuple(map(told, draws_of(case, step, planned))) if step else (),
         ),
     )
     case.desk.tally["decided", judgement.verdict, judgement.rule, planned.channel] += 1
     return decision
+
+
+def draws_of(case: Case, step: Step, planned: Planned) -> list[Draw]:
+    """What the lead is drawn for, of all that this step is part of."""
+    hour = hour_of(case, step, planned)
+    draws = worded(case, step, planned.channel).draw, choice(case, step, planned.stage).draw, hour and hour.draw
+    return [draw for draw in draws if draw]
 
 
 def decided_of_lead(
@@ -191,6 +201,13 @@ def tracked(case: Case, i: Intervention) -> None:
     case.desk.tally["tracked", i.outcome, state] += 1
 
 
+def finish(case: Case, i: Intervention) -> None:
+    """Its outcome is known for good."""
+    i.final = True
+    note_answer(case.record, i, case.now)
+    tracked(case, i)
+
+
 def close_episode(case: Case, episode: Episode, end: End, value_cents: int | None) -> None:
     """End the open episode: what is still open of its interventions gets its outcome, savings are counted once.
 
@@ -205,8 +222,7 @@ def close_episode(case: Case, episode: Episode, end: End, value_cents: int | Non
             ends_as = END_OUTCOME.get(end) if end not in SAVED or may_take_credit(i) else None
             if i.outcome is not Outcome.RE_ENGAGED or (ends_as and end == "converted"):
                 i.outcome = ends_as or outcome_without_life(i)
-            i.final = True
-            tracked(case, i)
+            finish(case, i)
     saved = end in SAVED
     usual = case.record.profile.value_cents or case.policy.lead_value_cents or 0
     case.emit(

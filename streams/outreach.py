@@ -13,14 +13,16 @@ from schemas.units import Channel
 from streams import outbox
 from streams.budget import day_of, note
 from streams.caps import trim
+from streams.channel_choice import choice
 from streams.consent import address_of
 from streams.decide import CROWDED, Judgement, Subject, judge, quiet_window
 from streams.explain import in_words
 from streams.features import HOUR
 from streams.planning import add_steps
-from streams.playbook import fallback_of, step_of
+from streams.playbook import step_of
 from streams.rank import cost_of, rank, worth
 from streams.record import Contact, Draw, Episode, Intervention, Planned
+from streams.send_time import hour_of
 from streams.stage import ORDER
 from streams.variants import worded
 from streams.vector import COLUMN
@@ -85,7 +87,7 @@ def _judge(
         spent = case.desk.partition.spending.until(case.key, day, case.desk.offset)
     subject = Subject(
         case.lead, record.profile, record.consent, record.suppressed, record.contacts, episode.held_out, record.acted,
-        spent, share,
+        spent, share, hour_of(case, step, planned),
     )  # fmt: skip
     ranked = _rank(case, planned, step)
     told = judge(planned, step, subject, policy, ranked, case.now)
@@ -104,6 +106,8 @@ def _run(
         outbox.decided(case, planned, Judgement(Verdict.HELD, Rule.EXPIRED, "the policy no longer has this step"))
         return
     judgement = _judge(case, episode, planned, step, before, winners) if case.desk.acting else ONLY_WATCHING
+    if step.choose and judgement.verdict is Verdict.SENT:
+        judgement = judgement._replace(detail=f"{judgement.detail}; {choice(case, step, planned.stage).why}")
     decision = outbox.decided(case, planned, judgement)
     match judgement.verdict:
         case Verdict.SENT:
@@ -117,15 +121,15 @@ def _run(
             planned.due, planned.deferrals = judgement.until or case.now, planned.deferrals + 1
             episode.planned.append(planned)
         case _ if judgement.rule is Rule.HOLDOUT:
-            _note(case, episode, planned, 0.0, worded(case, step, planned.channel).draw, held_out=True)
+            _note(case, episode, planned, 0.0, outbox.draws_of(case, step, planned), held_out=True)
             follow(case, planned, "sent")  # as it would have been: the arms are compared
         case _ if not (judgement.rule in UNREACHABLE and _plan_fallback(case, planned, step)):
             follow(case, planned, "held")
 
 
 def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: str) -> Intervention:
-    wording = worded(case, step, planned.channel)
-    intervention = _note(case, episode, planned, cost_of(step, planned, case.policy), wording.draw, held_out=False)
+    draws, cost_cents = outbox.draws_of(case, step, planned), cost_of(step, planned, case.policy)
+    intervention = _note(case, episode, planned, cost_cents, draws, held_out=False)
     profile, rule = case.record.profile, case.policy.channels[planned.channel]
     deadline = max(planned.expires, case.now + HOUR)
     agent = address_of(Channel.AGENT_ALERT, profile, case.lead, case.policy.escalation.target)
@@ -142,7 +146,7 @@ def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: 
             step=planned.step,
             action=step.action,
             priority=step.priority,
-            template=wording.template,
+            template=worded(case, step, planned.channel).template,
             variables=_variables(case, planned, step),
             recipient=Recipient(
                 name=profile.name,
@@ -174,7 +178,7 @@ def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: 
 
 
 def _note(
-    case: Case, episode: Episode, planned: Planned, cost_cents: float, draw: Draw | None, *, held_out: bool
+    case: Case, episode: Episode, planned: Planned, cost_cents: float, draws: list[Draw], *, held_out: bool
 ) -> Intervention:
     intervention = Intervention(
         id=outbox.intervention_id(case, episode.number, planned),
@@ -186,10 +190,9 @@ def _note(
         held_out=held_out,
         cost_cents=cost_cents,
         by=planned.by,
-        draws=[draw] if draw else [],
+        draws=draws,
     )
-    if draw:
-        case.record.drawn[draw.experiment] = draw
+    case.record.drawn |= {draw.experiment: draw for draw in draws}
     case.record.interventions.append(intervention)
     return intervention
 
@@ -209,14 +212,13 @@ def try_fallback(case: Case, failed: Intervention) -> bool:
 
 
 def _plan_fallback(case: Case, planned: Planned, step: Step) -> bool:
-    order = (step.channel, *step.fallback)
-    tried = set(order[: order.index(planned.channel) + 1]) if planned.channel in order else set(order)
-    channel = fallback_of(step, tried)
-    if channel is None:
+    order = choice(case, step, planned.stage).order
+    left = order[order.index(planned.channel) + 1 :] if planned.channel in order else ()
+    if not left:
         return False
     add_steps(
         case,
-        [Planned(planned.stage, planned.step, channel, case.now, planned.expires, planned.deferrals, planned.by)],
+        [Planned(planned.stage, planned.step, left[0], case.now, planned.expires, planned.deferrals, planned.by)],
     )
     return True
 

@@ -1,6 +1,6 @@
 """Which steps a stage asks for, and when."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from schemas.events import OrderedAction
 from schemas.units import Channel
@@ -14,13 +14,22 @@ MOST_ORDERED = 50
 """Steps that wait for their time by operators' orders; more are not taken on."""
 
 
-def plan(policy: Policy, stage: int, entered: float, by: str = "") -> list[Planned]:
-    """The steps of a stage's playbook that wait for nothing, with their times, counted from when it was begun (epoch seconds)."""
+def plan(
+    policy: Policy,
+    stage: int,
+    entered: float,
+    by: str = "",
+    first_of: Callable[[Step, int], Channel] = lambda step, _: step.channel,
+) -> list[Planned]:
+    """The steps of a stage's playbook that wait for nothing, with their times, counted from when it was begun (epoch seconds).
+
+    `first_of` says by which channel a step of that stage begins.
+    """
     return [
         Planned(
             stage=stage,
             step=step.name,
-            channel=step.channel,
+            channel=first_of(step, stage),
             due=entered + step.delay_hours * HOUR,
             expires=entered + (step.delay_hours + step.within_hours) * HOUR,
             by=by,
@@ -61,11 +70,6 @@ def template_of(step: Step, channel: Channel) -> str:
     """The step's template for this channel: a fallback speaks in its own words (`x.email` by in_app is `x.in_app`)."""
     base = step.template.removesuffix(f".{step.channel}")
     return step.template if base == step.template else f"{base}.{channel}"
-
-
-def fallback_of(step: Step, tried: set[Channel]) -> Channel | None:
-    """The next channel of the step that was not tried yet."""
-    return next((c for c in step.fallback if c not in tried), None)
 
 
 def ordered(planned: Planned) -> bool:

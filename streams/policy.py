@@ -26,6 +26,7 @@ from streams.thresholds import (
     Publish,
     QuietHours,
     Section,
+    SendTime,
     Stages,
 )
 from streams.vocabulary import Family, Kind
@@ -50,6 +51,7 @@ class Policy(Section):
     channels: dict[Channel, ChannelRule]
     playbooks: Playbooks = Playbooks()
     quiet_hours: QuietHours = QuietHours()
+    send_time: SendTime | None = None
     caps: Caps = Caps()
     budget: Budget = Budget()
     approvals: Approvals = Approvals()

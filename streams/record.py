@@ -90,6 +90,14 @@ class Intervention(Struct, array_like=True, gc=False):
     """Of the experiments that it was part of."""
 
 
+class Answers(Struct, array_like=True, gc=False, frozen=True):
+    """Messages by one channel whose outcome is known, and how many were answered; faded to a time."""
+
+    at: float
+    messages: float
+    answered: float
+
+
 class Episode(Struct, array_like=True):
     """From the first stage to recovery, conversion, churn or expiry."""
 
@@ -178,6 +186,8 @@ class LeadRecord(Struct, array_like=True):
     """Of the open episode."""
     drawn: dict[str, Draw] = field(default_factory=dict)
     """By experiment, from the first message on that was part of it."""
+    answers: dict[str, Answers] = field(default_factory=dict)
+    """By channel."""
 
     def open_interventions(self) -> list[Intervention]:
         """Those whose outcome is still open."""

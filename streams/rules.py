@@ -210,8 +210,7 @@ class Case:
             if self.now >= window_ends(intervention, rules.attribution_days):
                 if intervention.outcome is not Outcome.RE_ENGAGED:
                     intervention.outcome = outcome_without_life(intervention)
-                intervention.final = True
-                outbox.tracked(self, intervention)
+                outbox.finish(self, intervention)
         if record.episode:
             end = ending(record.episode, rules, stage=self.stage, last_key=self.last_key, now=self.now)
             if end and not (end != "churned" and record.ordered()):

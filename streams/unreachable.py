@@ -41,6 +41,9 @@ def _step(policy: Policy, step: Step, place: tuple[str | int, ...]) -> Iterator[
     if step.channel in step.fallback or len(set(ways)) < len(ways):
         what = f"step {step.name} falls back on a channel that it has tried"
         yield Finding((*place, "fallback"), what, "name each channel once")
+    if step.choose and not step.fallback:
+        what = f"step {step.name} chooses its channel, and has no other"
+        yield Finding((*place, "choose"), what, "name other channels as fallback, or take choose out")
     shut = [c for c in ways if policy.channels[c].contacts_lead and _never(policy, c)]
     if shut == list(ways):
         what = f"step {step.name} can never go out: {_never(policy, step.channel)} is 0"
