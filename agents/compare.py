@@ -1,15 +1,19 @@
-"""Holds a challenger against the champion on a log: both score the same snapshots in batch, beside the product, not in it."""
+"""Holds a challenger against the champion: on a log, where both score the same snapshots in batch, or by its live shadow."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from agents.grading import looks_of, truth_of
+from agents.manifest import Manifest
 from agents.model import LightGbmScorer
+from agents.remembered import Remembered
 from agents.snapshots import ActivityLog
 from agents.windows import TooLittleData, utc
 from schemas.errors import ModelInvalid
 from streams.features import DAY, Floats
+from streams.grade import judgements
 from streams.ids import fingerprint
 from streams.promotion import Judged, Verdict, compare
 from streams.risk import Scorer
@@ -69,6 +73,45 @@ def hold_against(
     flags = challenger.manifest.flags
     verdict = compare(old, new, y, leads, thresholds, chance, volumes_may_move=volumes_may_move, flags=flags)
     return Compared(champion.version, challenger.version, tuple(times), verdict)
+
+
+def hold_in_shadow(
+    memory: Remembered,
+    challenger: Manifest,
+    thresholds: Sequence[float],
+    *,
+    volumes_may_move: bool = False,
+) -> Compared:
+    """Hold what a challenger said in shadow against what was told of the same leads at the same looks, live.
+
+    Args:
+        memory: what is remembered of both (`agents.nightly`).
+        challenger: what wants to judge.
+        thresholds: where the policy's stages begin.
+        volumes_may_move: see `streams.promotion.compare`.
+
+    Raises:
+        TooLittleData: No horizon has passed since its first shadow.
+    """
+    label, name = challenger.label.at_any_age, challenger.version
+    looks = looks_of(memory, name, label)
+    if not looks:
+        raise TooLittleData(
+            f"{name} has not scored in shadow for {label.reach / DAY + label.every_days:g} days yet: publish it (`model publish`), "
+            "let `leadkeeper worker models` run, and wait; or compare on a log, without --shadow"
+        )
+    truth = truth_of(memory, label, looks)
+    n, told = len(truth.first), memory.told("")
+    new = judgements(memory.shadowed(name), truth.seen, n)
+    old = judgements(told._replace(mine=np.ones(len(told.p), np.bool_)), truth.seen, n)
+    old_place, new_place = (rows.leads + n * np.searchsorted(looks, rows.times) for rows in (old, new))
+    old, new = old.where(np.isin(old_place, new_place)), new.where(np.isin(new_place, old_place))
+    chance = np.random.default_rng(fingerprint(f"shadow {name}"))
+    verdict = compare(
+        Judged(old.p, old.p), Judged(new.p, new.p), new.y, new.leads, thresholds, chance,
+        volumes_may_move=volumes_may_move, flags=challenger.flags,
+    )  # fmt: skip
+    return Compared("what was told", name, tuple(looks), verdict)
 
 
 def _judged(scorer: Scorer, shots: Sequence[Floats]) -> Judged:

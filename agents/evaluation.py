@@ -11,7 +11,7 @@ from agents.model import LightGbmScorer
 from agents.snapshots import ActivityLog, Snapshot
 from agents.windows import TooLittleData, utc
 from streams.baselines import recency, rfm, told
-from streams.features import DAY, Floats
+from streams.features import DAY, Floats, Ints
 from streams.labels import Label, Moments, last_signs, lost
 from streams.measure import auc, log_loss, measure
 from streams.risk import FAMILIES, FEATURE_FAMILY
@@ -34,9 +34,10 @@ class Evaluation(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """Rows of one or more snapshots: the truth, scores to rank by, probabilities, and the same of the baselines."""
+    """Rows of one or more snapshots: the truth, whose they are, scores to rank by, probabilities, and the same of the baselines."""
 
     y: Floats
+    leads: Ints
     raw: Floats
     p: Floats
     days: Floats
@@ -64,7 +65,7 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
         judged.append(told_of)
         if 0 < shot.y.sum() < len(shot.y):
             cards[shot.t] = _card([shot.t], told_of, manifest)
-    together = _Judged(*(np.concatenate(column) for column in zip(*judged, strict=True)))
+    together = _Judged._make([np.concatenate(column) for column in zip(*judged, strict=True)])
     rows, quiet = len(together.y), int(together.y.sum())
     if not 0 < quiet < rows:
         raise TooLittleData(
@@ -122,17 +123,19 @@ def _judge(scorer: LightGbmScorer, shot: Snapshot) -> _Judged:
     alone = np.zeros(0)
     if manifest.single:
         alone = manifest.single.alone.score(shot.x[:, COLUMN[manifest.single.name]])
-    return _Judged(shot.y, raw, manifest.calibration.apply(raw), days, manifest.recency.apply(days), three, alone)
+    return _Judged(
+        shot.y, shot.leads, raw, manifest.calibration.apply(raw), days, manifest.recency.apply(days), three, alone
+    )
 
 
 def _card(times: Sequence[float], rows: _Judged, manifest: Manifest) -> Scorecard:
     y = rows.y
     return Scorecard(
         window=window(times, y),
-        model=measure(rows.p, y, rows.raw),
-        recency=measure(rows.recency, y, rows.days),
+        model=measure(rows.p, y, rows.raw, rows.leads),
+        recency=measure(rows.recency, y, rows.days, rows.leads),
         base_log_loss=log_loss(np.full(len(y), manifest.base_rate), y),
-        rfm=measure(rows.rfm, y, rows.rfm) if manifest.rfm else {},
+        rfm=measure(rows.rfm, y, rows.rfm, rows.leads) if manifest.rfm else {},
         single=(manifest.single.name, auc(rows.single, y)) if manifest.single else None,
     )
 

@@ -1,77 +1,85 @@
-"""Grades every version by the log itself: what was told on `lead.assessments`, what happened then on `lead.events`."""
+"""Grades versions by what is remembered: what was told on `lead.assessments`, what happened then on `lead.events`."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
-from agents.evaluation import losses
-from agents.inbox_log import usable
-from agents.sentiment import reader_of
-from agents.snapshots import ActivityLog, Logged
+from agents.manifest import Manifest
+from agents.remembered import Remembered
+from schemas import topics
 from streams.features import DAY
-from streams.grade import Grade, Seen, Told, grade
-from streams.labels import Label
-from streams.policy import Policy
-from streams.stage import ORDER
-
-_STAGE = {str(stage): i for i, stage in enumerate(ORDER)}
+from streams.grade import Grade, Seen, Truth, grade
+from streams.labels import Label, churned, eligible, last_signs, lost
 
 
 class Version(NamedTuple):
     """What has to be known of a version to grade it: what it calls going quiet, and how many did when it was trained."""
 
     label: Label
-    base_rate: float
+    base_rate: float | None
 
 
-class Heard(msgspec.Struct):
-    """What is read of an assessment."""
-
-    tenant: str
-    lead: str
-    at: str
-    probability: float
-    stage: str
-    model_version: str
+def versions_of(manifests: Iterable[Manifest], rule: str) -> dict[str, Version]:
+    """By name. The rule scorer was not trained: it is asked the newest model's question."""
+    known = sorted(manifests, key=lambda one: one.trained.last)
+    found = {one.version: Version(one.label.at_any_age, one.base_rate) for one in known}
+    if known:
+        found[rule] = Version(known[-1].label.at_any_age, None)
+    return found
 
 
-_decode = msgspec.json.Decoder(Heard).decode
+def remember(memory: Remembered, topic: topics.Topic, values: Iterable[bytes]) -> None:
+    """Note whole topics at once."""
+    memory.begin()
+    for value in values:
+        memory.take(topic.name, value)
+    memory.commit({})
 
 
-def grades(
-    events: Iterable[Logged], assessments: Iterable[bytes], versions: Mapping[str, Version], policy: Policy
-) -> dict[str, Grade]:
-    """Grade of each of the versions that told anything.
+def grades(memory: Remembered, versions: Mapping[str, Version]) -> dict[str, Grade]:
+    """Grade of each of the versions that told anything and can be graded."""
+    return {name: _graded(memory, name, versions[name]) for name in memory.versions() if name in versions}
 
-    Args:
-        events: messages of `lead.events`, as they came.
-        assessments: messages of `lead.assessments`, any order.
-        versions: those that can be graded; others are left out.
-        policy: what custom kinds mean.
+
+def _graded(memory: Remembered, name: str, version: Version) -> Grade:
+    label, told = version.label, memory.told(name)
+    mine = told.times[told.mine]
+    truth = truth_of(memory, label, _looks(float(mine[0]), float(mine[-1]), memory.end, label))
+    return grade(told, truth, version.base_rate, label)
+
+
+def _looks(first: float, last: float, end: float, label: Label) -> list[float]:
+    """Midnights from the newest whose truth is known back to the version's first day, as far apart as the label says.
+
+    Only while the version told anything: what stood later was another's.
     """
-    log = ActivityLog.read(usable(events), policy, read_mood=reader_of(policy.language))
-    number = {key: i for i, key in enumerate(log.keys)}
-    told: dict[str, list[tuple[float, int, float, int]]] = defaultdict(list)
-    for value in assessments:
-        one = _decode(value)
-        lead = number.get(f"{one.tenant}:{one.lead}".encode())
-        if lead is not None and one.model_version in versions:
-            at = np.datetime64(one.at.removesuffix("Z").removesuffix("+00:00"), "us").astype(np.int64) / 1e6
-            told[one.model_version].append((float(at), lead, one.probability, _STAGE[one.stage]))
-    return {name: _graded(log, sorted(rows), versions[name]) for name, rows in sorted(told.items())}
+    step = max(1, round(label.every_days))
+    newest = min((end - label.reach) // DAY, last // DAY + 1)
+    oldest = first // DAY + step
+    return [day * DAY for day in np.arange(newest, oldest - 1, -step)[::-1].tolist()]
 
 
-def _graded(log: ActivityLog, rows: list[tuple[float, int, float, int]], version: Version) -> Grade:
-    label = version.label
-    columns = [np.array(column) for column in zip(*rows, strict=True)]
-    told = Told(columns[1].astype(np.int64), columns[0], columns[2], columns[3].astype(np.int64))
-    step = label.every_days * DAY
-    looks = np.arange(told.times[0] + step, min(told.times[-1] + step, log.last_judged(label)), step).tolist()
+def looks_of(memory: Remembered, version: str, label: Label) -> list[float]:
+    """Looks at which a challenger's shadow stood, and whose truth is known, rising."""
+    times = memory.shadowed(version).times
+    return _looks(float(times[0]), float(times[-1]), memory.end, label) if len(times) else []
+
+
+def truth_of(memory: Remembered, label: Label, looks: list[float]) -> Truth:
+    """What happened after these looks."""
+    leads, life, closings, sent = memory.leads(), memory.life(), memory.closings(), memory.sent()
+    n = len(leads.tenants)
+    ends = life if label.churn == "silence" else memory.closings(label.closed_as)
     seen = []
     for t in looks:
-        leads = np.flatnonzero(log.eligible(t, label))
-        seen.append(Seen(t, leads, log.churned(t, label)[leads]))
-    return grade(told, seen, len(log.keys), version.base_rate, *losses(log, label), label)
+        alive = np.flatnonzero(eligible(n, life, closings, t, label))
+        seen.append(Seen(t, alive, churned(n, life, ends, t, label)[alive]))
+    losses = (
+        lost(life, memory.end, label.horizon_days * DAY) if label.churn == "silence" else (ends, last_signs(life, ends))
+    )
+    first = np.full(n, np.inf)
+    first[life.leads[::-1]] = life.times[::-1]
+    contacted = bool(looks) and len(sent.times[sent.within(looks[0], looks[-1] + label.reach)]) > 0
+    traits = {"tenant": leads.tenants, "region": leads.regions}
+    return Truth(seen, *losses, first, traits, leads.held_out.astype(np.bool_) if contacted else None)

@@ -8,6 +8,7 @@ from pydantic import Field
 from agents.curves import Curves
 from agents.golden import Golden
 from agents.hush import Hush
+from agents.spread import Spread
 from schemas.units import Outgoing, Probability, UtcTime
 from streams import calibrate
 from streams.baselines import Alone
@@ -152,6 +153,10 @@ class Manifest(Outgoing):
     hazard: Hazard | None = None
     golden: Golden | None = None
     hush: Hush | None = None
+    spread: Spread | None = None
     season: float = Field(
         default=0.0, description="log-odds in the calibration that come from the same weeks a year ago"
+    )
+    lately: float = Field(
+        default=0.0, description="log-odds in the calibration that come from the newest weeks, of whom half is known"
     )

@@ -27,6 +27,11 @@ DECISIONS = _counter(
     "leadkeeper_decisions_total", "Decisions, by verdict, rule and channel.", "verdict", "rule", "channel"
 )
 ESCALATIONS = _counter("leadkeeper_escalations_total", "Escalations, by status.", "status")
+JOURNEYS = _counter(
+    "leadkeeper_journey_changes_total",
+    "Leads that moved on or back, met a milestone or blocker, got stuck.",
+    "change",
+)
 EPISODES = _counter("leadkeeper_episodes_total", "Churn episodes opened, and closed by how they ended.", "event")
 RECEIPTS = _counter("leadkeeper_receipts_total", "Receipts folded, by status.", "status")
 LOOKS = _counter("leadkeeper_silent_looks_total", "Times a silent lead was looked at by a tick.")
@@ -69,6 +74,9 @@ WAITING = _gauge("leadkeeper_waiting_deliveries", "Deliveries that wait for thei
 PROVIDER_SECONDS = _gauge("leadkeeper_provider_seconds", "Time spent in provider calls, since start.", "channel")
 
 # Report agent
+UNREADABLE = _counter(
+    "leadkeeper_unreadable_records_total", "Records of our own topics that somebody else wrote.", "topic", "reason"
+)
 STAGE_LEADS = _gauge("leadkeeper_stage_leads", "Leads now in each stage.", "stage")
 OUTCOMES = _counter("leadkeeper_outcomes_total", "Final outcomes of interventions.", "channel", "outcome", "arm")
 EPISODE_ENDS = _counter("leadkeeper_episode_ends_total", "Closed churn episodes.", "outcome", "arm")
@@ -76,3 +84,34 @@ SAVED_CENTS = _counter(
     "leadkeeper_saved_cents_total", "Value of leads that came back or converted, once per episode.", "arm"
 )
 OPEN_ESCALATIONS = _gauge("leadkeeper_open_escalations", "Escalations that nobody has resolved.")
+
+# Models: of the version in force, graded every night
+LAST_GRADED = _gauge("leadkeeper_last_graded_seconds", "When told risks were last graded, Unix time.")
+GRADED_JUDGEMENTS = _gauge("leadkeeper_graded_judgements", "Judgements of the version in force that have come true.")
+GRADED_MEASURES = _gauge(
+    "leadkeeper_graded_measure",
+    "Of these: auc, log_loss, lift_at_10, ece, ece_by_chance, and off (the error that is surely no chance).",
+    "measure",
+)
+GRADED_STAGES = _gauge(
+    "leadkeeper_graded_share", "Of leads in a stage: told, seen, and false_alarm (the rest).", "stage", "share"
+)
+GRADED_AGES = _gauge("leadkeeper_graded_false_alarm_share", "Of warnings, by how long the lead was known.", "age")
+WARNING_DAYS = _gauge("leadkeeper_graded_warning_days", "Half of the warnings came so long before the loss, or longer.")
+CALIBRATION_BROKEN = _gauge("leadkeeper_calibration_broken", "1: the version that was graded should not judge.")
+FELL_BACK = _gauge(
+    "leadkeeper_fell_back_seconds", "When a version was last taken out of force by its grade, Unix time."
+)
+DRIFT = _gauge(
+    "leadkeeper_drift_psi", "Population stability index against the leads that were learned from.", "feature"
+)
+DRIFTED = _gauge("leadkeeper_drifted_features", "Features whose index is above 0.25 and above what chance does.")
+CHANGED = _gauge(
+    "leadkeeper_changed_seconds",
+    "Since when another share goes quiet, or told and seen are otherwise apart (ADWIN), Unix time.",
+    "of",
+)
+SHADOWED = _counter("leadkeeper_shadow_scores_total", "Probabilities of a challenger published, in shadow.")
+SHADOW_TIME = _gauge(
+    "leadkeeper_shadow_time_seconds", "Stream time that the challenger has reached everywhere, Unix time."
+)

@@ -45,6 +45,8 @@ def card(manifest: Manifest) -> str:
         out.print("\nNot tested: the log ends before a test could come true.")
     else:
         _tell_worth(out, manifest, manifest.tested)
+    for line in mood_in_words(manifest):
+        out.print(f"\n{line}")
     if (hush := manifest.hush) is not None:
         out.print(
             f"\nIn {hush.days} days of pure silence the risk of {hush.leads:,} leads never falls by more than "
@@ -111,6 +113,18 @@ def importance_in_words(tested: Scorecard) -> list[str]:
     """Which families of features the ranking rests on."""
     shown = [f"{family} {loss:+.3f}" for family, loss in list(tested.importance.items())[:5] if loss > 0]
     return [f"The AUC would lose, without what is known of: {', '.join(shown)}."] if shown else []
+
+
+def mood_in_words(manifest: Manifest) -> list[str]:
+    """What the mood of messages is worth here; nothing where a model does not say how its features were spread."""
+    if manifest.spread is None:
+        return []
+    known = manifest.spread.known("mood")
+    if not known:
+        return ["No message of this log had a mood or a text that was read: what mood is worth was not measured."]
+    loss = manifest.tested.importance.get("mood") if manifest.tested else None
+    worth = "; what it is worth was not measured" if loss is None else f"; without it the AUC would lose {loss:.3f}"
+    return [f"Mood of messages: known of {known:.1%} of the rows{worth}."]
 
 
 def quiet_in_words(manifest: Manifest) -> str:

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from agents.manifest import Manifest, Scorecard
-from agents.model_card import MEASURES, quiet_in_words, warning_in_words, who_in_words, windows_of
+from agents.model_card import MEASURES, mood_in_words, quiet_in_words, warning_in_words, who_in_words, windows_of
 from agents.plots import Line, bars, lines
 from streams.curves import SHARES
 
@@ -40,6 +40,7 @@ def page(manifest: Manifest) -> str:
         plots=_plots(tested) if tested else [],
         importance=_importance(tested) if tested else None,
         warning=warning_in_words(tested) if tested else [],
+        mood=mood_in_words(manifest),
     )
 
 

@@ -1,7 +1,7 @@
 """Reads topics to their end, for people: timelines, dead letters, what happened. No group, nothing committed."""
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -14,9 +14,18 @@ QUIET_MS = 400
 
 
 async def read_topics(
-    bootstrap: str, names: Iterable[str], partition: int | None = None
+    bootstrap: str,
+    names: Iterable[str],
+    partition: int | None = None,
+    since: Mapping[tuple[str, int], int] | None = None,
 ) -> AsyncIterator[ConsumerRecord]:
     """All records of these topics (of one partition each, or of all), in order within each partition.
+
+    Args:
+        bootstrap: `host:port[,host:port]`.
+        names: Full names.
+        partition: Of each; None: all.
+        since: (topic, partition) -> offset to begin at; left out: the beginning. So does what no longer exists there.
 
     Raises:
         Unavailable: A topic does not exist.
@@ -43,7 +52,10 @@ async def read_topics(
         consumer.assign(tps)
         ends = await consumer.end_offsets(tps)
         for tp in tps:
-            await consumer.seek_to_beginning(tp)
+            if since and tp in since:
+                consumer.seek(tp, since[tp])
+            else:
+                await consumer.seek_to_beginning(tp)
         open_tps = {tp for tp in tps if ends[tp] > 0}
         while open_tps:
             fetched = await consumer.getmany(*open_tps, timeout_ms=QUIET_MS, max_records=5000)

@@ -21,6 +21,19 @@ class Registry(NamedTuple):
     published: dict[str, ModelPublished]
     promotions: list[ModelPromoted]
 
+    def told(self, value: bytes) -> "Registry":
+        """The same with one more record of `policies`; what is not about models, or cannot be read, changes nothing."""
+        try:
+            one = PUBLISHED.validate_json(value)
+        except ValidationError:
+            return self  # the workers have logged it
+        if isinstance(one, ModelPublished):
+            known = sorted((self.published | {one.version: one}).values(), key=lambda each: each.at)
+            return self._replace(published={each.version: each for each in known})
+        if isinstance(one, ModelPromoted):
+            return self._replace(promotions=sorted([*self.promotions, one], key=lambda each: each.at))
+        return self
+
     @property
     def in_force(self) -> str | None:
         """The version that was put in force for everybody last; None where none was."""
@@ -39,32 +52,36 @@ class Registry(NamedTuple):
                 found = {t: r for t, r in found.items() if r.version != p.version or p.tenant not in {EVERYONE, t}}
         return found
 
+    @property
+    def challenger(self) -> str | None:
+        """The newest version that was published since the last promotion and was never in force; None: there is none."""
+        since = self.promotions[-1].at if self.promotions else None
+        been = {one.version for one in self.promotions}
+        new = [v for v, one in self.published.items() if v not in been and (since is None or one.at > since)]
+        return new[-1] if new else None
+
     def before(self) -> str | None:
         """The version that was in force before the one that is: where a rollback goes.
 
         A rollback leads to the version that its target replaced, so that a second one goes further back, not forth.
         """
+        trail = self.trail()
+        return trail[-2] if len(trail) > 1 else None
+
+    def trail(self) -> list[str]:
+        """The versions that led to the one in force, which is the last, oldest first; those gone back from are left out."""
         trail: list[str] = []
         for version in (p.version for p in self.promotions if p.share is None):
             if version in trail:
                 del trail[trail.index(version) + 1 :]
             else:
                 trail.append(version)
-        return trail[-2] if len(trail) > 1 else None
+        return trail
 
 
 async def read_registry(bootstrap: str, prefix: str) -> Registry:
     """Read all of `policies`. Raises Unavailable where the topic does not exist."""
-    published: list[ModelPublished] = []
-    promotions: list[ModelPromoted] = []
+    registry = Registry({}, [])
     async for record in read_topics(bootstrap, [prefix + topics.POLICIES.name]):
-        try:
-            one = PUBLISHED.validate_json(record.value or b"")
-        except ValidationError:
-            continue  # the workers have logged it
-        if isinstance(one, ModelPublished):
-            published.append(one)
-        elif isinstance(one, ModelPromoted):
-            promotions.append(one)
-    published.sort(key=lambda one: one.at)
-    return Registry({one.version: one for one in published}, sorted(promotions, key=lambda one: one.at))
+        registry = registry.told(record.value or b"")
+    return registry

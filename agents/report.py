@@ -2,20 +2,24 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from aiokafka import TopicPartition
+from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from agents import metrics
 from agents.couriers.run import open_redis
 from agents.lane import Lane, LaneSettings, Round
+from agents.rounds import Fetched
 from agents.safety import retry
 from agents.serve import HealthServer
 from agents.settings import Settings
 from agents.views import Views
 from schemas import topics
+from streams.validate import reject
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +34,7 @@ class ReportJob:
         self._settings = settings
         self._redis: Redis = open_redis(settings.redis_url)
         self._views = Views(self._redis, settings.topic_prefix)
+        self._topics = {settings.topic_prefix + topic.name: topic for topic in READS}
 
     async def setup(self, lane: Lane) -> None:
         """Serve figures; look at the views every second."""
@@ -49,9 +54,7 @@ class ReportJob:
 
     async def process(self, round_: Round, lane: Lane) -> None:
         """Write the views, then count. Waits in place while Redis is down: the topics keep what comes."""
-        records: list[dict[str, Any]] = [
-            json.loads(r.value) for batch in round_.batches.values() for r in batch if r.value
-        ]
+        records = [record for tp, batch in round_.batches.items() for record in self._read(tp, batch)]
 
         async def write() -> None:
             await self._views.write(records)
@@ -66,6 +69,25 @@ class ReportJob:
                     return
         for record in records:
             count(record)
+
+    def _read(self, tp: TopicPartition, batch: list[Fetched]) -> Iterator[dict[str, Any]]:
+        """What a topic of ours should hold. Anything else, which only a stranger can have written, is named and passed over."""
+        topic = self._topics[tp.topic]
+        assert topic.schema is not None
+        for record in batch:
+            if not record.value:
+                continue
+            try:
+                topic.schema.validate_json(record.value)
+            except ValidationError as error:
+                wrong = reject(record.value, error)
+                metrics.UNREADABLE.labels(topic.name, wrong.reason.value).inc()
+                logger.warning(
+                    "%s[%d] offset %d is left out of the report: %s %s; only the %s may write to this topic",
+                    *tp, record.offset, wrong.field, wrong.message, topic.writer,
+                )  # fmt: skip
+            else:
+                yield json.loads(record.value)
 
     async def _look(self, _: Round, __: Lane) -> None:
         try:

@@ -1,6 +1,7 @@
 """`/metrics`, `/health` and `/ready` of a worker, on a port of its own."""
 
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import generate_latest
@@ -25,27 +26,28 @@ def export_lane(stats: LaneStats) -> None:
     metrics.PAUSED.set(len(stats.paused))
 
 
-class HealthServer:
-    """Serves the process's figures.
+class StatusServer:
+    """Serves the figures of a process on a port of its own.
 
     Args:
-        lane: Whose health it is. Healthy while the loop ticks; ready once partitions were assigned and none is paused.
         host: Address to listen on.
         port: 0 for a free one; `port` then says which.
         export: Called before each scrape, to copy figures that are kept elsewhere.
-        progress: How far the worker is, shown by /ready; cheap enough to be asked all the time.
+        health: What /health adds to its "ok".
+        ready: Whether the process is ready, and what /ready says besides; cheap enough to be asked all the time.
     """
 
     def __init__(
         self,
-        lane: Lane,
         host: str,
         port: int,
+        *,
         export: Callable[[], None] = lambda: None,
-        progress: Callable[[], dict[str, float]] = dict,
+        health: Callable[[], dict[str, Any]] = dict,
+        ready: Callable[[], tuple[bool, dict[str, Any]]],
     ) -> None:
         """Nothing listens yet."""
-        self._lane, self._host, self.port, self._export, self._progress = lane, host, port, export, progress
+        self._host, self.port, self._export, self._healthy, self._is_ready = host, port, export, health, ready
         app = web.Application()
         app.add_routes(
             [web.get("/metrics", self._metrics), web.get("/health", self._health), web.get("/ready", self._ready)]
@@ -65,19 +67,50 @@ class HealthServer:
         await self._runner.cleanup()
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        export_lane(self._lane.stats)
         self._export()
         return web.Response(body=generate_latest(metrics.REGISTRY), content_type="text/plain", charset="utf-8")
 
     async def _health(self, _: web.Request) -> web.Response:
-        age = self._lane.lease.age_s
-        return web.json_response({"status": "ok", "loop_age_s": round(age, 3)})
+        return web.json_response({"status": "ok", **self._healthy()})
 
     async def _ready(self, _: web.Request) -> web.Response:
-        stats = self._lane.stats
-        if not stats.generations:
-            return web.json_response({"ready": False, "partitions": 0, "paused": []}, status=503)
-        ready = not stats.paused
-        paused = sorted(f"{tp.topic}[{tp.partition}]" for tp in stats.paused)
-        body = {"ready": ready, "partitions": len(self._lane.owned()), "paused": paused, **self._progress()}
-        return web.json_response(body, status=200 if ready else 503)
+        ready, body = self._is_ready()
+        return web.json_response({"ready": ready, **body}, status=200 if ready else 503)
+
+
+class HealthServer(StatusServer):
+    """Serves the figures of a worker with a lane.
+
+    Args:
+        lane: Whose health it is. Healthy while the loop ticks; ready once partitions were assigned and none is paused.
+        host: Address to listen on.
+        port: 0 for a free one; `port` then says which.
+        export: Called before each scrape, to copy figures that are kept elsewhere.
+        progress: How far the worker is, shown by /ready; cheap enough to be asked all the time.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        host: str,
+        port: int,
+        export: Callable[[], None] = lambda: None,
+        progress: Callable[[], dict[str, float]] = dict,
+    ) -> None:
+        """Nothing listens yet."""
+
+        def figures() -> None:
+            export_lane(lane.stats)
+            export()
+
+        def ready() -> tuple[bool, dict[str, Any]]:
+            stats = lane.stats
+            if not stats.generations:
+                return False, {"partitions": 0, "paused": []}
+            paused = sorted(f"{tp.topic}[{tp.partition}]" for tp in stats.paused)
+            return not paused, {"partitions": len(lane.owned()), "paused": paused, **progress()}
+
+        def health() -> dict[str, Any]:
+            return {"loop_age_s": round(lane.lease.age_s, 3)}
+
+        super().__init__(host, port, export=figures, health=health, ready=ready)

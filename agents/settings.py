@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from streams.thresholds import CLOCK
+
 ROOT = Path(__file__).resolve().parent.parent
 ClockMode = Literal["wall", "event"]
 """`wall`: time passes by itself. `event`: a replay brings its own time, and ticks with it."""
@@ -64,3 +66,16 @@ class LeadSettings(Settings):
         Path | None,
         Field(description="folder that survives a crash, for notes of what is being folded; empty: a temporary one"),
     ] = None
+
+
+class ModelSettings(LeadSettings):
+    """What the worker needs that looks after the models."""
+
+    grade_at: Annotated[str, Field(pattern=CLOCK, description="when told risks are graded, every day, UTC")] = "03:00"
+    grade_action: Annotated[
+        Literal["fall_back", "warn"],
+        Field(description="when a calibration is broken: go back to the version before, or only say so"),
+    ] = "fall_back"
+    reports: Annotated[
+        Path, Field(description="folder of the nightly reports, and of what is remembered to grade by; keep it")
+    ] = ROOT / "reports"

@@ -15,6 +15,7 @@ COUNTED = {
     "decided": metrics.DECISIONS,
     "escalation": metrics.ESCALATIONS,
     "episode": metrics.EPISODES,
+    "journey": metrics.JOURNEYS,
     "receipt": metrics.RECEIPTS,
     "looks": metrics.LOOKS,
 }

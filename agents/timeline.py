@@ -18,6 +18,7 @@ from schemas import topics
 from schemas.dead_letters import DeadLetter
 from schemas.errors import Unavailable
 from schemas.units import Level, Stage
+from streams.journey_words import progress_in_words
 
 STORY = (
     topics.EVENTS,
@@ -32,7 +33,10 @@ _ENVELOPE = {"v", "type", "id", "tenant", "lead", "at", "source", "key"}
 
 
 class Entry(NamedTuple):
-    """One line of the story. `kind` says which voice speaks: event, rejected, risk, decision, command, receipt, escalation, outcome."""
+    """One line of the story.
+
+    `kind` says which voice speaks: event, rejected, risk, decision, command, receipt, escalation, outcome, journey.
+    """
 
     at: datetime
     kind: str
@@ -119,7 +123,7 @@ def tell(body: dict[str, Any]) -> Entry | None:
         return None
 
 
-def _told(at: datetime, kind: str, body: dict[str, Any]) -> Entry:  # noqa: PLR0911 - a table of sentences
+def _told(at: datetime, kind: str, body: dict[str, Any]) -> Entry:  # noqa: C901, PLR0911 - a table of sentences
     match kind:
         case "lead_assessed":
             moved = (
@@ -136,7 +140,8 @@ def _told(at: datetime, kind: str, body: dict[str, Any]) -> Entry:  # noqa: PLR0
         case "decided":
             what = " ".join(filter(None, (body["step"], body["channel"] and f"by {body['channel']}")))
             until = f" until {body['until'][:16].replace('T', ' ')}" if body["until"] else ""
-            text = f"{body['verdict']}{until}: {what} ({body['rule']}: {body['detail']})"
+            whose = f" of {body['campaign']}" if body.get("campaign") and body["channel"] else ""
+            text = f"{body['verdict']}{until}: {what}{whose} ({body['rule']}: {body['detail']})"
             return Entry(at, "decision", text, 2, inputs=inputs(body))
         case "deliver_intervention":
             return Entry(at, "command", f"{body['channel']}: {body['template']}  [{body['id']}]", 3)
@@ -153,6 +158,8 @@ def _told(at: datetime, kind: str, body: dict[str, Any]) -> Entry:  # noqa: PLR0
             return Entry(
                 at, "outcome", f"{body['channel']} {body['step']}: {body['status']}, {body['outcome']} ({final})", 5
             )
+        case "journey_progressed":
+            return Entry(at, "journey", progress_in_words(body), 5)
         case "episode_closed":
             return Entry(
                 at, "outcome", f"episode {body['episode']} closed: {body['outcome']}, peak {body['peak_stage']}", 6
@@ -167,7 +174,9 @@ def inputs(decided: dict[str, Any]) -> str:
     parts = [f"risk {100 * decided['probability']:.0f} % in {decided['stage']}, {decided['arm']}"]
     if rank := decided.get("rank"):
         worth, cost = rank["value_cents"] / 100, rank["cost_cents"] / 100
-        chance = f"{100 * decided['probability']:.0f} % x {100 * rank['effect']:.0f} %"
+        chance = f"{100 * rank['effect']:.0f} %"
+        if not decided.get("campaign"):
+            chance = f"{100 * decided['probability']:.0f} % x {chance}"
         parts.append(f"rank {rank['score']:,.2f}: {chance} x {worth:,.2f} - {cost:,.2f}, {rank['hours_left']:g} h left")
     if decided.get("winner"):
         parts.append(f"beaten by {decided['winner']}")

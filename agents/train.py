@@ -6,6 +6,7 @@ The same log, mapping and policy give the same model, byte for byte.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,20 +22,21 @@ from agents.hush import in_silence
 from agents.manifest import Calibration, Manifest, Rfm, Single, Trained, Window
 from agents.mapping import Layout
 from agents.model import LightGbmScorer, TrainedModel, version_of
+from agents.outlook import outlook
 from agents.rejects import Rejects, check_any
 from agents.sentiment import reader_of
 from agents.snapshots import ActivityLog, Snapshot
+from agents.spread import Spread
 from agents.time_to_churn import Watch, judge
 from agents.time_to_churn import learn as learn_hazard
 from agents.windows import TooLittleData, Windows, utc, windows
 from streams.baselines import Alone, logistic, recency, rfm, told
-from streams.features import DAY, Floats
+from streams.features import Floats
 from streams.hazard import EXTRA
 from streams.ids import fingerprint
 from streams.labels import Label, healthy_horizon
 from streams.leaks import leaks, too_good
 from streams.policy import Policy
-from streams.season import Told, shift, to_serve, twins
 from streams.vector import MONOTONE, NAMES, SCHEMA
 
 __all__ = ["Evaluation", "TooLittleData", "evaluate", "read_log", "train"]
@@ -126,8 +128,8 @@ def train(
     text = _boost(learn.x, learn.y, lambda share: progress("learning", share))
     raw = _raw(text, held.x) if plan.apart == "time" else _out_of_fold(log, learn)
     calibration = Calibration.fit(raw, held.y)
-    season = _season(log, label.at_any_age, plan, lambda x: calibration.apply(_raw(text, x)))
-    calibration = calibration.shifted(season)
+    ahead = outlook(log, label.at_any_age, plan, held.shots, raw, partial(_raw, text), calibration.apply)
+    calibration = calibration.shifted(sum(ahead))
     made = _made(log, name, known, learn.window, held.window).model_copy(update={"apart": plan.apart})
     weights = logistic(rfm(learn.x), learn.y)
     some = slice(None, None, max(1, len(learn.y) // SINGLE_ROWS))
@@ -145,8 +147,14 @@ def train(
         rfm=Rfm(weights=weights, calibration=Calibration.fit(told(weights, rfm(held.x)), held.y)),
         single=Single(name=best, alone=alone[best]),
         flags=leaks(alone),
+        spread=Spread.of(
+            learn.x[some],
+            calibration.apply(_raw(text, learn.x[some])),
+            np.concatenate([s.leads for s in learn.shots])[some],
+        ),
         golden=Golden.of(held.x, calibration.apply(_raw(text, held.x))),
-        season=season,
+        season=ahead.season,
+        lately=ahead.lately,
     )
     scorer = LightGbmScorer(text, manifest)
     watch = Watch(log, label, losses(log, label)[0], lambda x: scorer.score(x) >= ENTER[0])
@@ -185,22 +193,6 @@ def settled(log: ActivityLog, label: Label) -> Label:
         return label
     found = healthy_horizon(log.life)
     return label if found is None else label.model_copy(update={"horizon_days": float(found)})
-
-
-def _season(log: ActivityLog, label: Label, plan: Windows, scored: Callable[[Floats], Floats]) -> float:
-    """By how many log-odds the weeks to come differ from those of the calibration, as they did a year ago."""
-    begin = plan.calibrate[-1] + label.reach
-    before, served = twins(plan.calibrate), twins(to_serve(begin, label.every_days))
-    known_of = log.start + max(label.eligible_days or 0.0, label.horizon_days) * DAY
-    if min(*before, *served) < known_of or plan.apart != "time":
-        return 0.0
-    found = {shot.t: shot for shot in log.snapshots([*before, *served], label)}
-
-    def told_of(times: list[float]) -> Told:
-        shots = [found[t] for t in times]
-        return Told(scored(np.concatenate([s.x for s in shots])), np.concatenate([s.y for s in shots]))
-
-    return shift(told_of(before), told_of(served))
 
 
 def _made(log: ActivityLog, name: str, end: float, learned: Window, calibrated: Window) -> Trained:

@@ -55,8 +55,9 @@ class DeliverIntervention(Outgoing):
     at: UtcTime
     channel: Channel
     stage: Stage
-    episode: Annotated[int, Field(ge=1)]
+    episode: Annotated[int, Field(ge=0, description="0: of a campaign")]
     step: str
+    campaign: str | None = None
     action: str
     priority: Priority
     template: str

@@ -17,6 +17,7 @@ class Verdict(StrEnum):
     DEFERRED = "deferred"
     ESCALATED = "escalated"
     WITHDRAWN = "withdrawn"
+    BEGUN = "begun"
 
 
 class Rule(StrEnum):
@@ -43,12 +44,18 @@ class Rule(StrEnum):
     RECOVERED = "recovered"
     STAGE_PASSED = "stage_passed"
     BRANCH = "branch"
+    CAMPAIGN = "campaign"
+    CAMPAIGN_GAP = "campaign_gap"
+    OVERTAKEN = "overtaken"
     CLOSED = "closed"
     ERASED = "erased"
 
 
 class Rank(Outgoing):
-    """What a step was expected to bring: score = (probability x effect x value - cost) / hours left, in cents an hour."""
+    """What a step was expected to bring: score = (probability x effect x value - cost) / hours left, in cents an hour.
+
+    The step of a campaign stands for itself: there the probability, that the lead would go quiet, is left out.
+    """
 
     value_cents: int
     effect: Annotated[Probability, Field(description="chance that the step keeps a lead that would go quiet")]
@@ -77,6 +84,7 @@ class Decided(Outgoing):
     episode: Annotated[int, Field(ge=0, description="0: none was open")]
     stage: Stage
     step: str
+    campaign: Annotated[str | None, Field(description="whose step it is; null: of a playbook, or an operator's")] = None
     channel: Channel | None = None
     template: str | None = None
     winner: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from schemas.journeys import JourneyProgressed
 from schemas.units import (
     Cents,
     Channel,
@@ -43,9 +44,10 @@ class InterventionTracked(Outgoing):
     lead: LeadId
     at: UtcTime
     intervention: MessageId
-    episode: Annotated[int, Field(ge=1)]
+    episode: Annotated[int, Field(ge=0, description="0: of a campaign")]
     stage: Stage
     step: str
+    campaign: str | None = None
     channel: Channel
     arm: Literal["treated", "holdout"]
     commanded_at: UtcTime
@@ -83,5 +85,5 @@ class EpisodeClosed(Outgoing):
     policy_version: str
 
 
-Tracked = InterventionTracked | EpisodeClosed
+Tracked = InterventionTracked | EpisodeClosed | JourneyProgressed
 TRACKED: TypeAdapter[Tracked] = TypeAdapter(Annotated[Tracked, Field(discriminator="type")])

@@ -18,6 +18,7 @@ from schemas.events import EVENT
 from schemas.ledger import LedgerEntry
 from schemas.outcomes import TRACKED
 from schemas.policies import PUBLISHED
+from schemas.shadow import ShadowScored
 from schemas.units import Channel
 
 DAY_MS = 86_400_000
@@ -68,6 +69,10 @@ OUTCOMES = Topic(
     "analytics.outcomes", "tenant:lead", "lead agent", "delete", 180,
     "lifecycle and final outcome of interventions and churn episodes", TRACKED,
 )  # fmt: skip
+SHADOW = Topic(
+    "lead.shadow", "tenant:lead", "models worker", "delete", 180,
+    "what a published model that is not in force thinks of leads; nothing follows from it", TypeAdapter(ShadowScored),
+)  # fmt: skip
 LEDGER = Topic(
     "couriers.ledger", "intervention id", "couriers", "compact", None,
     "the truth about sends: claimed, sent, rejected, retried, in doubt", TypeAdapter(LedgerEntry),
@@ -102,6 +107,6 @@ EVENTS_DLQ = dead_letters_of(EVENTS)
 INTERVENTIONS_DLQ = {channel: dead_letters_of(topic) for channel, topic in INTERVENTIONS.items()}
 LEAD_AGENT_WRITES = (ASSESSMENTS, DECISIONS, ESCALATIONS, OUTCOMES, *INTERVENTIONS.values())
 ALL: tuple[Topic, ...] = (
-    EVENTS, EVENTS_DLQ, STATE, ASSESSMENTS, DECISIONS, ESCALATIONS, OUTCOMES, LEDGER, POLICIES,
+    EVENTS, EVENTS_DLQ, STATE, ASSESSMENTS, DECISIONS, ESCALATIONS, OUTCOMES, SHADOW, LEDGER, POLICIES,
     *INTERVENTIONS.values(), *INTERVENTIONS_DLQ.values(),
 )  # fmt: skip

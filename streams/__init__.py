@@ -22,6 +22,7 @@ In the order of the data (each file holds one rule of the business and is named 
     budget, approve      what a tenant may spend in a day; what waits for a person's yes
     rank          which of several steps goes first
     decide        one arbiter over all of these; every send and non-send is a decision
+    journey, occasions, campaign    where a lead is on its way; what else than risk begins steps, and when
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
     escalate      to whom, with what context, and who is next; working_hours    when people have time to answer
     experiments, variants    texts that take turns, and which one a lead gets
@@ -44,8 +45,8 @@ How they are put together:
     ids           derived, never drawn
     rollout       a version that judges a share of the leads; which versions hold for a lead
     env           what the fold is handed besides the log
-    policy        everything a tenant may set; its parts in thresholds and plays
-    contradictions, unreachable    what a policy cannot mean, and steps that no lead will ever meet
+    policy        everything a tenant may set; its parts in thresholds, plays, lifecycle (journey) and triggers (campaigns)
+    contradictions, unreachable, journey_check    what a policy cannot mean, and what no lead will ever meet; findings
     replay        the fold over a list, without a broker
     volumes       what a policy would do, counted; where two policies differ
     story         the fold over a told story: events at times, and what is expected to follow
@@ -57,9 +58,12 @@ And besides the fold:
     labels, measure, curves    who really went quiet: truth to train on, and how well a score tells it
     promotion                  when a new model may take the place of the one that judges
     baselines, leaks, warning  what a model has to beat; signs that it saw the answer; how early it knew
-    grade                      how told risks turned out, and whether a version may stay
+    progress, journey_words    how journeys go, measured; and one of them in words
+    grade, segments            how told risks turned out, and whether a version may stay; by stage and by segment
     answered, hours            how often leads answer, by channel and stage; in which hours
     credit, bandit, intervals    what experiments have shown: which outcomes count, how likely each variant is the best
-    season                     what the same weeks a year ago say of the weeks to come
+    drift, adwin, outcomes     whether leads, or what becomes of them, are others than those that were learned from
+    fallback                   which version judges in place of one that may not
+    season, lately             what the same weeks a year ago say of the weeks to come, or else the last weeks
     hazard                     time to churn: a chance for each week ahead, told as a band and an interval
 """

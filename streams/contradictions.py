@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from schemas.units import Channel
 from streams.experiments import BUILT_IN_EXPERIMENTS
+from streams.findings import Finding
+from streams.journey_check import campaign_contradictions, is_kind, journey_contradictions
 from streams.plays import DECIDED, RECEIPTS
 from streams.quiet_hours import open_hours
-from streams.stage import ORDER
 from streams.vocabulary import BUILT_IN, CONNECTED
 
 if TYPE_CHECKING:
     from streams.policy import Policy
-
-
-class Finding(NamedTuple):
-    """What is wrong, at which key, and what to do about it."""
-
-    place: tuple[str | int, ...]
-    what: str
-    remedy: str
-
-    def __str__(self) -> str:
-        """One sentence that names the key."""
-        return f"{'.'.join(map(str, self.place))}: {self.what}; {self.remedy}"
-
-
-class ContradictionError(ValueError):
-    """Raised while a policy is read; holds all that was found."""
-
-    def __init__(self, findings: Sequence[Finding]) -> None:
-        """Say them all."""
-        super().__init__("; ".join(map(str, findings)))
-        self.findings = findings
 
 
 def contradictions(policy: Policy) -> Iterator[Finding]:
@@ -42,6 +22,8 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     yield from _channels(policy)
     yield from _conversions(policy)
     yield from _waits(policy)
+    yield from journey_contradictions(policy)
+    yield from campaign_contradictions(policy)
     yield from _experiments(policy)
     if policy.send_time is not None and policy.send_time.hour not in open_hours(*policy.quiet_hours.minutes):
         what = f"{policy.send_time.hour}:00 is in the quiet hours"
@@ -52,23 +34,23 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
 
 
 def _waits(policy: Policy) -> Iterator[Finding]:
-    for stage in ORDER[1:]:
-        steps = policy.playbooks.of(stage).steps
+    for where, programme in policy.programmes():
+        steps = programme.steps
         before = {step.name: step.after.step for step in steps if step.after}
         for i, step in enumerate(steps):
             if step.after is None:
                 continue
-            place = ("playbooks", str(stage), "steps", i, "after")
+            place = (*where, "steps", i, "after")
             if step.after.step not in {s.name for s in steps}:
-                what = f"step {step.name} comes after {step.after.step!r}, which this playbook does not have"
-                yield Finding((*place, "step"), what, "name a step of the same playbook")
+                what = f"step {step.name} comes after {step.after.step!r}, which is not there beside it"
+                yield Finding((*place, "step"), what, "name a step of the same playbook or campaign")
             elif step.name in _chain(step.name, before):
                 yield Finding(
                     (*place, "step"), f"step {step.name} waits for itself", "let one of the steps begin first"
                 )
             for key, words in (("on", step.after.on), ("unless", step.after.unless)):
                 for word in words:
-                    if word not in {*DECIDED, *RECEIPTS, *BUILT_IN, "call_completed", *policy.vocabulary}:
+                    if word not in {*DECIDED, *RECEIPTS} and not is_kind(policy, word):
                         what = f"{word!r} is nothing that can be heard"
                         remedy = f"write one of {', '.join((*DECIDED, *RECEIPTS))}, or a kind of event"
                         yield Finding((*place, key), what, remedy)
@@ -93,9 +75,9 @@ def _chain(name: str, before: Mapping[str, str]) -> list[str]:
 
 
 def _channels(policy: Policy) -> Iterator[Finding]:
-    for stage in ORDER[1:]:
-        for i, step in enumerate(policy.playbooks.of(stage).steps):
-            place = ("playbooks", str(stage), "steps", i)
+    for where, programme in policy.programmes():
+        for i, step in enumerate(programme.steps):
+            place = (*where, "steps", i)
             for key, channel in (("channel", step.channel), *(("fallback", c) for c in step.fallback)):
                 if channel not in policy.channels:
                     what = f"step {step.name} uses {channel}, which [channels] does not describe"

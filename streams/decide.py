@@ -89,7 +89,8 @@ def judge(planned: Planned, step: Step, subject: Subject, policy: Policy, rank: 
         if now > planned.expires:
             return Judgement(Verdict.HELD, Rule.EXPIRED, "its time had passed before it could go out", rank=rank)
         told = f"nothing objected; {planned.approved} agreed" if planned.approved else "nothing objected"
-        return Judgement(Verdict.SENT, Rule.OPERATOR if ordered(planned) else Rule.PLAYBOOK, told, rank=rank)
+        begun_by = Rule.CAMPAIGN if planned.campaign else Rule.PLAYBOOK
+        return Judgement(Verdict.SENT, Rule.OPERATOR if ordered(planned) else begun_by, told, rank=rank)
     if objection.until is None or objection.until <= now:
         return Judgement(Verdict.HELD, objection.rule, objection.detail, rank=rank)
     if objection.until > planned.expires:

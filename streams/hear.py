@@ -9,14 +9,15 @@ from schemas.decisions import Rule
 from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus
 from streams import outbox
+from streams.campaign import hear_closing
 from streams.consent import ALL
 from streams.escalate import settle_all
 from streams.orders import obey
 from streams.outreach import try_fallback
-from streams.planning import drop_planned, stop_playbooks, withdraw_all
+from streams.planning import answered, drop_planned, stop_campaigns, stop_playbooks, withdraw_all
 from streams.record import Profile
 from streams.track import NOT_REACHED, apply_receipt
-from streams.waiting import Told, hear_word
+from streams.waiting import hear_word, told_of
 
 if TYPE_CHECKING:
     from streams.record import Intervention
@@ -37,7 +38,7 @@ def hear(case: Case, body: e.AboutLead, at: float) -> None:
         case e.Receipt():
             _receipt(case, body)
         case e.LeadClosed():
-            _closed(case, body)
+            _closed(case, body, at)
         case _:
             obey(case, body)
 
@@ -69,6 +70,7 @@ def _consent(case: Case, event: e.ConsentChanged, at: float) -> None:
         withdraw_all(case, Rule.NO_CONSENT, "the lead opted out", channel)
         if channel is None:
             stop_playbooks(case, "opt_out", Rule.NO_CONSENT, "the lead opted out of everything")
+            stop_campaigns(case, "opt_out", Rule.NO_CONSENT, "the lead opted out of everything")
 
 
 def _receipt(case: Case, event: e.Receipt) -> None:
@@ -83,20 +85,20 @@ def _receipt(case: Case, event: e.Receipt) -> None:
     outbox.tracked(case, found)
     if found.status in NOT_REACHED and _still_wanted(case, found, event.error or "") and try_fallback(case, found):
         return
-    if case.record.episode and case.record.episode.number == found.episode:
-        hear_word(case, found.status, Told(found.stage, found.step, found.by))
+    if case.record.belongs(found):
+        hear_word(case, found.status, told_of(found))
         if found.status is DeliveryStatus.RESPONDED:
-            stop_playbooks(case, "reply", Rule.RECOVERED, "the lead answered")
+            answered(case)
 
 
 def _still_wanted(case: Case, failed: Intervention, error: str) -> bool:
-    """Whether another channel may be tried: not for what was taken back or came too late, nor once the lead is back."""
+    """Whether another channel may be tried: not for what was taken back or came too late, nor, but in campaigns, once it is back."""
     if failed.final or failed.withdrawn or error.startswith("expired:"):
         return False
-    return failed.outcome not in BACK and case.signs["last_key"] <= failed.at
+    return bool(failed.campaign) or (failed.outcome not in BACK and case.signs["last_key"] <= failed.at)
 
 
-def _closed(case: Case, event: e.LeadClosed) -> None:
+def _closed(case: Case, event: e.LeadClosed, at: float) -> None:
     """The relationship ended; nothing more goes out."""
     drop_planned(case, Rule.CLOSED, f"the lead was closed as {event.outcome}")
     withdraw_all(case, Rule.CLOSED, f"closed as {event.outcome}")
@@ -106,6 +108,7 @@ def _closed(case: Case, event: e.LeadClosed) -> None:
         )
     case.record.closed, case.record.closed_at = event.outcome, case.now
     case.leave_stage()
+    hear_closing(case, event.outcome, at)
     settle_all(case, f"the lead was closed as {event.outcome}")
 
 

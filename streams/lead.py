@@ -6,6 +6,7 @@ the result, to the byte.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from schemas import events as e
 from schemas.dead_letters import DeadLetter
@@ -20,6 +21,7 @@ from streams.state import NO_TICK
 from streams.stretch import Stretch, fold_stretches
 from streams.strokes import Columns
 from streams.sweep import fold_tick
+from streams.triggers import wants
 from streams.validate import check_control, check_home, parse
 from streams.vocabulary import Kind, ReadMood, meaning
 
@@ -69,7 +71,7 @@ class Reader:
         self._columns = Columns.empty()
         self._policies: list[Policy] = []
         self._models: list[str] = []
-        self._known: dict[str | tuple[str, ...], tuple[int, Mapping[str, Kind], ReadMood | None]] = {}
+        self._known: dict[str | tuple[str, ...], tuple[int, Mapping[str, Kind], ReadMood | None, AbstractSet[str]]] = {}
 
     def stretch(self) -> Stretch:
         """What was gathered and is still to be folded."""
@@ -122,11 +124,17 @@ class Reader:
         if known is None:
             versions = versions_of(state, body.tenant, body.lead)
             policy = self._env.policy(versions.policy, body.tenant)
-            known = self._known[whose] = len(self._policies), policy.kinds, self._env.read_mood(policy)
+            known = len(self._policies), policy.kinds, self._env.read_mood(policy), policy.asks
+            self._known[whose] = known
             self._policies.append(policy)
             self._models.append(versions.model)
-        which, kinds, read_mood = known
-        told = meaning(body, kinds, read_mood) if e.is_activity(body) else None
+        which, kinds, read_mood, wanted = known
+        told, asks = None, True
+        if e.is_activity(body):
+            told = meaning(body, kinds, read_mood)
+            asks = (type(body) is e.MessageReceived and body.in_reply_to is not None) or (
+                bool(wanted) and wants(wanted, body, told)
+            )
         columns.offsets.append(offset)
         columns.now.append(partition.state.now)
         columns.at.append(at)
@@ -134,7 +142,7 @@ class Reader:
         columns.ids.append(body.id)
         columns.types.append(body.type)
         columns.meanings.append(told)
-        columns.asks.append(told is None or (type(body) is e.MessageReceived and body.in_reply_to is not None))
+        columns.asks.append(asks)
         columns.policies.append(which)
         columns.values.append(value or b"")
 

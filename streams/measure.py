@@ -2,19 +2,22 @@
 
 import numpy as np
 
-from streams.features import Floats
+from streams.features import Floats, Ints
 
+INTERVAL = 1.96
+"""Standard errors to either side: 95 % of a normal distribution."""
 BINS = 15
 """Bins of equal size for the expected calibration error."""
 
 
-def measure(p: Floats, y: Floats, rank: Floats) -> dict[str, float]:
+def measure(p: Floats, y: Floats, rank: Floats, leads: Ints | None = None) -> dict[str, float]:
     """All figures of one set of probabilities, by name. Needs both classes.
 
     Args:
         p: calibrated probabilities: judged for honesty.
         y: what came true, 0 or 1.
         rank: scores before calibration: judged for order, since a calibration may level some of it out.
+        leads: whose row it is; None: each is another's.
     """
     return {
         "auc": auc(rank, y),
@@ -23,6 +26,7 @@ def measure(p: Floats, y: Floats, rank: Floats) -> dict[str, float]:
         "brier": float(np.mean((p - y) ** 2)),
         "ece": ece(p, y),
         "ece_by_chance": ece_by_chance(p),
+        "ece_at_least": off_at_least(p, y, np.arange(len(p)) if leads is None else leads),
         "lift_at_10": lift(rank, y, 0.1),
     }
 
@@ -64,6 +68,33 @@ def ece_by_chance(p: Floats) -> float:
     """
     spread = [np.sqrt((part * (1 - part)).sum()) for part in np.array_split(np.sort(p), min(BINS, len(p)))]
     return float(np.sqrt(2 / np.pi) * sum(spread) / len(p))
+
+
+def off_at_least(p: Floats, y: Floats, leads: Ints, *, only_short: bool = False) -> float:
+    """The part of the calibration error that is no chance: of each bin's gap, what its 95 % interval leaves of it.
+
+    A lead stands in many rows, so the interval is by leads (the sandwich estimate of a clustered mean: Liang and Zeger 1986,
+    Biometrika 73). Of probabilities that are right it is 0 or next to it, however few the rows.
+
+    Args:
+        p: what was told.
+        y: what came true.
+        leads: whose row it is.
+        only_short: count only bins in which more went quiet than was told.
+    """
+    total = 0.0
+    for part in np.array_split(np.argsort(p, kind="stable"), min(BINS, len(p))):
+        gap, error = clustered_mean(y[part] - p[part], leads[part])
+        total += max(0.0, (gap if only_short else abs(gap)) - INTERVAL * error) * len(part)
+    return total / len(p)
+
+
+def clustered_mean(values: Floats, leads: Ints) -> tuple[float, float]:
+    """Mean of rows and its standard error, where rows of the same lead are not independent."""
+    mean = float(values.mean())
+    _, place = np.unique(leads, return_inverse=True)
+    sums = np.bincount(place, values - mean)
+    return mean, float(np.sqrt((sums**2).sum())) / len(values)
 
 
 def lift(p: Floats, y: Floats, share: float) -> float:

@@ -56,16 +56,13 @@ def _trigger(case: Case, order: e.TriggerIntervention) -> None:
 
 def _approve(case: Case, answer: e.ApproveIntervention) -> None:
     """A person agrees to a step that waits for it, or not. Nothing is said where nothing waits."""
-    episode = case.record.episode
-    asked = [p for p in episode.planned if p.asked and not p.approved] if episode else []
-    for planned in asked:
-        assert episode is not None
-        if outbox.intervention_id(case, episode.number, planned) != answer.intervention:
+    for planned in [p for p in case.record.all_planned() if p.asked and not p.approved]:
+        if outbox.intervention_id(case, planned) != answer.intervention:
             continue
         if answer.approved:
             planned.approved, planned.due = answer.by, case.now
             return
-        episode.planned.remove(planned)
+        case.record.home_of(planned).remove(planned)
         why = f"{answer.by} did not agree" + (f": {answer.reason}" if answer.reason else "")
         outbox.decided(case, planned, Judgement(Verdict.HELD, Rule.APPROVAL, why))
         follow(case, planned, "held")

@@ -63,29 +63,40 @@ def assessed(case: Case, probability: float, before: int) -> None:
         case.desk.tally["stage", ORDER[before], ORDER[case.stage]] += 1
 
 
-def intervention_id(case: Case, episode: int, planned: Planned) -> str:
-    """The same intent has the same id: tenant, lead, its life, policy, episode, step, channel, operator's order."""
-    step = f"{ORDER[planned.stage]}.{planned.step}.{planned.by}".rstrip(".")
-    return derive("int", case.tenant, case.lead, case.policy.name, case.born, episode, step, planned.channel)
+def intervention_id(case: Case, planned: Planned) -> str:
+    """The same intent has the same id: tenant, lead, its life, policy, episode or run, step, channel, operator's order."""
+    number, part_of = episode_of(case, planned), str(ORDER[planned.stage])
+    if planned.campaign:
+        number, part_of = planned.run, f"campaign.{planned.campaign}"
+    step = f"{part_of}.{planned.step}.{planned.by}".rstrip(".")
+    return derive("int", case.tenant, case.lead, case.policy.name, case.born, number, step, planned.channel)
+
+
+def episode_of(case: Case, planned: Planned) -> int:
+    """The number of the episode a step belongs to; 0: it is of a campaign."""
+    if planned.campaign:
+        return 0
+    assert case.record.episode is not None
+    return case.record.episode.number
+
+
+def is_held_out(case: Case, planned: Planned) -> bool:
+    """Whether a step is only noted and never sent: as its episode began, or for a campaign as the policy says now."""
+    if planned.campaign:
+        return held_out(case.policy.holdout, case.tenant, case.lead)
+    assert case.record.episode is not None
+    return case.record.episode.held_out
 
 
 def decided(case: Case, planned: Planned, judgement: Judgement) -> str:
     """Publish one decision about a planned step; returns the decision's id."""
-    episode = case.record.episode
-    assert episode is not None
-    return _decided(
-        case,
-        planned,
-        judgement,
-        intervention_id(case, episode.number, planned),
-        episode.number,
-        held_out=episode.held_out,
-    )
+    out = is_held_out(case, planned)
+    return _decided(case, planned, judgement, intervention_id(case, planned), episode_of(case, planned), held_out=out)
 
 
 def withdrawn(case: Case, i: Intervention, judgement: Judgement) -> str:
     """Publish that a command is taken back; returns the decision's id."""
-    planned = Planned(i.stage, i.step, i.channel, i.at, case.now, by=i.by)
+    planned = Planned(i.stage, i.step, i.channel, i.at, case.now, by=i.by, campaign=i.campaign, run=i.run)
     return _decided(case, planned, judgement, i.id, i.episode, held_out=i.held_out)
 
 
@@ -113,6 +124,7 @@ def _decided(
             episode=episode,
             stage=ORDER[planned.stage],
             step=planned.step,
+            campaign=planned.campaign or None,
             channel=planned.channel,
             template=wording.template if wording else None,
             winner=judgement.winner,
@@ -138,9 +150,16 @@ def draws_of(case: Case, step: Step, planned: Planned) -> list[Draw]:
 
 
 def decided_of_lead(
-    case: Case, step: str, verdict: Verdict, rule: Rule, detail: str, escalation: str | None = None
+    case: Case,
+    step: str,
+    verdict: Verdict,
+    rule: Rule,
+    detail: str,
+    escalation: str | None = None,
+    *,
+    campaign: str | None = None,
 ) -> None:
-    """Publish a decision about the lead as a whole: to escalate it or not, to begin another playbook."""
+    """Publish a decision about the lead as a whole: to escalate it or not, to begin another playbook or a campaign."""
     episode = case.record.episode
     out = held_out(case.policy.holdout, case.tenant, case.lead)
     number = episode.number if episode else 0
@@ -148,7 +167,16 @@ def decided_of_lead(
     case.emit(
         topics.DECISIONS,
         Decided(
-            id=derive("dec", case.tenant, case.lead, case.policy.name, number, step, case.assessment_id, case.cause),
+            id=derive(
+                "dec",
+                case.tenant,
+                case.lead,
+                case.policy.name,
+                number,
+                f"campaign.{campaign}" if campaign else step,
+                case.assessment_id,
+                case.cause,
+            ),
             tenant=case.tenant,
             lead=case.lead,
             at=case.at,
@@ -160,6 +188,7 @@ def decided_of_lead(
             episode=number,
             stage=ORDER[case.stage],
             step=step,
+            campaign=campaign,
             arm="holdout" if out else "treated",
             propensity=share if out else 1 - share,
             probability=case.probability,
@@ -167,7 +196,7 @@ def decided_of_lead(
             model_version=case.desk.scorer.version,
         ),
     )
-    case.desk.tally["decided", verdict, rule, "escalation"] += 1
+    case.desk.tally["decided", verdict, rule, "campaign" if campaign else "escalation"] += 1
 
 
 def tracked(case: Case, i: Intervention) -> None:
@@ -184,6 +213,7 @@ def tracked(case: Case, i: Intervention) -> None:
             episode=i.episode,
             stage=ORDER[i.stage],
             step=i.step,
+            campaign=i.campaign or None,
             channel=i.channel,
             arm="holdout" if i.held_out else "treated",
             commanded_at=instant(i.at),
@@ -218,7 +248,7 @@ def close_episode(case: Case, episode: Episode, end: End, value_cents: int | Non
         value_cents: money of the conversion where known; else the lead's value or the tenant's usual one, if saved.
     """
     for i in case.record.open_interventions():
-        if i.episode == episode.number:
+        if i.episode == episode.number and not i.campaign:
             ends_as = END_OUTCOME.get(end) if end not in SAVED or may_take_credit(i) else None
             if i.outcome is not Outcome.RE_ENGAGED or (ends_as and end == "converted"):
                 i.outcome = ends_as or outcome_without_life(i)

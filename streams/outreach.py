@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from schemas import topics
 from schemas.commands import DeliverIntervention, Recipient
@@ -12,6 +13,7 @@ from schemas.decisions import Rank, Rule, Verdict
 from schemas.units import Channel
 from streams import outbox
 from streams.budget import day_of, note
+from streams.campaign import ends_at
 from streams.caps import trim
 from streams.channel_choice import choice
 from streams.consent import address_of
@@ -21,12 +23,13 @@ from streams.features import HOUR
 from streams.planning import add_steps
 from streams.playbook import step_of
 from streams.rank import cost_of, rank, worth
-from streams.record import Contact, Draw, Episode, Intervention, Planned
+from streams.record import Contact, Draw, Intervention, Planned
 from streams.send_time import hour_of
 from streams.stage import ORDER
 from streams.variants import worded
 from streams.vector import COLUMN
 from streams.waiting import follow, times_out
+from streams.zone import zone_of
 
 if TYPE_CHECKING:
     from streams.plays import Step
@@ -42,21 +45,22 @@ def run_due_steps(case: Case) -> None:
     Staff is told first; of what reaches the lead, that with the highest rank goes first (`rank`), then the most serious
     stage, then the order of the playbook. Who comes later may find a cap full: the decision names the winner.
     """
-    episode = case.record.episode
-    if episode is None:
+    if not case.record.all_planned():
         return
     case.record.contacts = trim(case.record.contacts, case.now, case.policy.longest_rest_hours)
     before, winners = list(case.record.contacts), list[Intervention]()
     while True:
-        due = [p for p in episode.planned if p.due <= case.now]
+        due = [p for p in case.record.all_planned() if p.due <= case.now]
         if not due:
             return
         planned = max(due, key=partial(_first, case))
         if planned.waits:
             times_out(case, planned)
             continue
-        episode.planned.remove(planned)
-        _run(case, episode, planned, before, winners)
+        case.record.home_of(planned).remove(planned)
+        if planned.campaign:
+            planned.expires = min(planned.expires, ends_at(case, planned))
+        _run(case, planned, before, winners)
 
 
 def _first(case: Case, planned: Planned) -> tuple[bool, float, int]:
@@ -68,12 +72,12 @@ def _first(case: Case, planned: Planned) -> tuple[bool, float, int]:
 
 def _rank(case: Case, planned: Planned, step: Step) -> Rank:
     value = worth(case.record.profile, case.policy, float(case.signs["cents"]))
-    return rank(step, planned, case.policy, value_cents=value, risk=case.probability, now=case.now)
+    risk = 1.0 if planned.campaign else case.probability
+    return rank(step, planned, case.policy, value_cents=value, risk=risk, now=case.now)
 
 
 def _judge(
     case: Case,
-    episode: Episode,
     planned: Planned,
     step: Step,
     before: Sequence[Contact],
@@ -86,8 +90,9 @@ def _judge(
         day = day_of(case.now, policy.quiet_hours.timezone)
         spent = case.desk.partition.spending.until(case.key, day, case.desk.offset)
     subject = Subject(
-        case.lead, record.profile, record.consent, record.suppressed, record.contacts, episode.held_out, record.acted,
-        spent, share, hour_of(case, step, planned),
+        case.lead, record.profile, record.consent, record.suppressed, record.contacts,
+        outbox.is_held_out(case, planned), record.acted, spent, share,
+        hour_of(case, step, planned),
     )  # fmt: skip
     ranked = _rank(case, planned, step)
     told = judge(planned, step, subject, policy, ranked, case.now)
@@ -98,20 +103,18 @@ def _judge(
     return told._replace(winner=winners[-1].id, detail=f"{told.detail}; {winners[-1].step} went first")
 
 
-def _run(
-    case: Case, episode: Episode, planned: Planned, before: Sequence[Contact], winners: list[Intervention]
-) -> None:
+def _run(case: Case, planned: Planned, before: Sequence[Contact], winners: list[Intervention]) -> None:
     step = step_of(case.policy, planned)
     if step is None:
         outbox.decided(case, planned, Judgement(Verdict.HELD, Rule.EXPIRED, "the policy no longer has this step"))
         return
-    judgement = _judge(case, episode, planned, step, before, winners) if case.desk.acting else ONLY_WATCHING
+    judgement = _judge(case, planned, step, before, winners) if case.desk.acting else ONLY_WATCHING
     if step.choose and judgement.verdict is Verdict.SENT:
         judgement = judgement._replace(detail=f"{judgement.detail}; {choice(case, step, planned.stage).why}")
     decision = outbox.decided(case, planned, judgement)
     match judgement.verdict:
         case Verdict.SENT:
-            sent = _send(case, episode, planned, step, decision)
+            sent = _send(case, planned, step, decision)
             if case.policy.channels[planned.channel].contacts_lead:
                 winners.append(sent)
             follow(case, planned, "sent")
@@ -119,17 +122,17 @@ def _run(
             if judgement.rule is Rule.APPROVAL and not planned.asked:
                 planned.asked = case.now
             planned.due, planned.deferrals = judgement.until or case.now, planned.deferrals + 1
-            episode.planned.append(planned)
+            case.record.home_of(planned).append(planned)
         case _ if judgement.rule is Rule.HOLDOUT:
-            _note(case, episode, planned, 0.0, outbox.draws_of(case, step, planned), held_out=True)
+            _note(case, planned, 0.0, outbox.draws_of(case, step, planned), held_out=True)
             follow(case, planned, "sent")  # as it would have been: the arms are compared
         case _ if not (judgement.rule in UNREACHABLE and _plan_fallback(case, planned, step)):
             follow(case, planned, "held")
 
 
-def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: str) -> Intervention:
+def _send(case: Case, planned: Planned, step: Step, decision: str) -> Intervention:
     draws, cost_cents = outbox.draws_of(case, step, planned), cost_of(step, planned, case.policy)
-    intervention = _note(case, episode, planned, cost_cents, draws, held_out=False)
+    intervention = _note(case, planned, cost_cents, draws, held_out=False)
     profile, rule = case.record.profile, case.policy.channels[planned.channel]
     deadline = max(planned.expires, case.now + HOUR)
     agent = address_of(Channel.AGENT_ALERT, profile, case.lead, case.policy.escalation.target)
@@ -142,8 +145,9 @@ def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: 
             at=case.at,
             channel=planned.channel,
             stage=ORDER[planned.stage],
-            episode=episode.number,
+            episode=intervention.episode,
             step=planned.step,
+            campaign=planned.campaign or None,
             action=step.action,
             priority=step.priority,
             template=worded(case, step, planned.channel).template,
@@ -164,8 +168,9 @@ def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: 
             model_version=case.desk.scorer.version,
         ),
     )
-    episode.sent += 1
-    episode.cost_cents += intervention.cost_cents
+    if case.record.episode and not planned.campaign:
+        case.record.episode.sent += 1
+        case.record.episode.cost_cents += intervention.cost_cents
     if rule.contacts_lead:
         case.record.contacts.append(Contact(case.now, planned.channel))
     if step.action in case.policy.caps.action_gap_hours:
@@ -177,19 +182,19 @@ def _send(case: Case, episode: Episode, planned: Planned, step: Step, decision: 
     return intervention
 
 
-def _note(
-    case: Case, episode: Episode, planned: Planned, cost_cents: float, draws: list[Draw], *, held_out: bool
-) -> Intervention:
+def _note(case: Case, planned: Planned, cost_cents: float, draws: list[Draw], *, held_out: bool) -> Intervention:
     intervention = Intervention(
-        id=outbox.intervention_id(case, episode.number, planned),
+        id=outbox.intervention_id(case, planned),
         at=case.now,
-        episode=episode.number,
+        episode=outbox.episode_of(case, planned),
         stage=planned.stage,
         step=planned.step,
         channel=planned.channel,
         held_out=held_out,
         cost_cents=cost_cents,
         by=planned.by,
+        campaign=planned.campaign,
+        run=planned.run,
         draws=draws,
     )
     case.record.drawn |= {draw.experiment: draw for draw in draws}
@@ -199,10 +204,12 @@ def _note(
 
 def try_fallback(case: Case, failed: Intervention) -> bool:
     """A message that did not get through gives way to the step's next channel, while the episode lasts; whether there is one."""
-    episode = case.record.episode
-    if episode is None or episode.number != failed.episode:
+    if not case.record.belongs(failed):
         return False
-    planned = Planned(failed.stage, failed.step, failed.channel, case.now, case.now + 24 * HOUR, by=failed.by)
+    planned = Planned(
+        failed.stage, failed.step, failed.channel, case.now, case.now + 24 * HOUR, by=failed.by,
+        campaign=failed.campaign, run=failed.run,
+    )  # fmt: skip
     step = step_of(case.policy, planned)
     if step is None:
         return False
@@ -218,7 +225,19 @@ def _plan_fallback(case: Case, planned: Planned, step: Step) -> bool:
         return False
     add_steps(
         case,
-        [Planned(planned.stage, planned.step, left[0], case.now, planned.expires, planned.deferrals, planned.by)],
+        [
+            Planned(
+                planned.stage,
+                planned.step,
+                left[0],
+                case.now,
+                planned.expires,
+                planned.deferrals,
+                planned.by,
+                campaign=planned.campaign,
+                run=planned.run,
+            )
+        ],
     )
     return True
 
@@ -239,4 +258,16 @@ def _variables(case: Case, planned: Planned, step: Step) -> dict[str, str | int 
         "silent_days": round(float(x[COLUMN["silent_days"]])),
         "usual_gap_days": None if gap != gap else round(gap),  # noqa: PLR0124 - NaN
         "reason": in_words("silence", x, raises=True),
+        "journey": case.record.journey.stage if case.record.journey else None,
+        "occasion": _occasion(case, planned),
     }
+
+
+def _occasion(case: Case, planned: Planned) -> str | None:
+    """The day a campaign is about, on the lead's own clock; None where it is about none."""
+    ran = case.record.campaigns.get(planned.campaign)
+    if ran is None:
+        return None
+    rules = case.policy.quiet_hours
+    zone = zone_of(case.record.profile, rules.regions, rules.timezone, case.now).name
+    return f"{outbox.instant(ran.about).astimezone(ZoneInfo(zone)):%A %-d %B, %H:%M}"

@@ -1,8 +1,8 @@
-"""What is planned for a lead: playbooks begun, steps added and dropped, commands taken back."""
+"""What is planned for a lead: playbooks begun, steps added and dropped, commands taken back. Campaigns begin in `campaign`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ def begin_playbook(case: Case, stage: int) -> None:
         case,
         Rule.STAGE_PASSED,
         f"the lead is in {ORDER[stage]} now",
-        lambda p: not p.by and p.stage > episode.handed_on,
+        lambda p: not p.by and not p.campaign and p.stage > episode.handed_on,
     )
     _begin(case, stage)
 
@@ -96,31 +96,26 @@ def make_task(case: Case, unanswered: OpenEscalation) -> None:
 
 
 def add_steps(case: Case, steps: Sequence[Planned]) -> None:
-    """Plan these, but no step by the same channel twice in an episode: the same intent has the same id."""
-    episode = case.record.episode
-    assert episode is not None
-    known = {i.id for i in case.record.interventions}
-    known.update(outbox.intervention_id(case, episode.number, p) for p in episode.planned)
-    ordered = sum(bool(p.by) for p in episode.planned)
+    """Plan these, but no step by the same channel twice in an episode or run: the same intent has the same id."""
+    record = case.record
+    known = {i.id for i in record.interventions}
+    known.update(outbox.intervention_id(case, p) for p in record.all_planned())
+    ordered = sum(bool(p.by) for p in record.all_planned())
     for planned in steps:
-        if outbox.intervention_id(case, episode.number, planned) in known:
+        if outbox.intervention_id(case, planned) in known:
             continue
         if planned.by and ordered >= MOST_ORDERED:
             detail = f"{ordered} steps ordered by operators are waiting already; cancel them, or order again later"
             outbox.decided(case, planned, Judgement(Verdict.HELD, Rule.OPERATOR, detail))
             continue
         ordered += bool(planned.by)
-        episode.planned.append(planned)
+        record.home_of(planned).append(planned)
 
 
 def drop_planned(case: Case, rule: Rule, detail: str, which: Callable[[Planned], bool] = lambda _: True) -> None:
     """Steps that will not happen; each is written down."""
-    episode = case.record.episode
-    if episode is None:
-        return
-    dropped = [p for p in episode.planned if which(p)]
-    episode.planned = [p for p in episode.planned if not which(p)]
-    for planned in dropped:
+    for planned in [p for p in case.record.all_planned() if which(p)]:
+        case.record.home_of(planned).remove(planned)
         outbox.decided(case, planned, Judgement(Verdict.HELD, rule, detail))
 
 
@@ -131,8 +126,35 @@ def stop_playbooks(case: Case, why: str, rule: Rule, detail: str) -> list[int]:
     if episode is not None:
         if episode.playbook in stages:
             episode.hand_on_at = 0.0
-        drop_planned(case, rule, detail, lambda p: not p.by and p.stage in stages)
+        drop_planned(case, rule, detail, lambda p: not p.by and not p.campaign and p.stage in stages)
     return stages
+
+
+def stop_campaigns(case: Case, why: str, rule: Rule, detail: str, at: float | None = None) -> None:
+    """End the campaigns that stop on this: a word like those of playbooks, or a kind of event.
+
+    What happened (`at`, epoch seconds) before one was begun does not end it, however late it is told.
+    """
+    described = case.policy.campaigns
+    stopped = {
+        name
+        for name, ran in case.record.campaigns.items()
+        if name in described and why in described[name].stop_on and (at is None or at >= ran.at)
+    }
+    if stopped:
+        end_campaigns(case, stopped, rule, detail)
+
+
+def end_campaigns(case: Case, names: Container[str], rule: Rule, detail: str) -> None:
+    """End these campaigns; what is not out yet is taken back."""
+    drop_planned(case, rule, detail, lambda p: p.campaign in names)
+    withdraw(case, rule, detail, lambda i: i.campaign in names and reaches_lead(case, i))
+
+
+def answered(case: Case) -> None:
+    """The lead answered a message of ours."""
+    stop_playbooks(case, "reply", Rule.RECOVERED, "the lead answered")
+    stop_campaigns(case, "reply", Rule.RECOVERED, "the lead answered")
 
 
 def withdraw(case: Case, why: Rule, reason: str, which: Callable[[Intervention], bool]) -> None:

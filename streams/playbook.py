@@ -1,4 +1,4 @@
-"""Which steps a stage asks for, and when."""
+"""Which steps a stage or a campaign asks for, and when."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,11 +7,18 @@ from schemas.units import Channel
 from streams.features import HOUR
 from streams.plays import Step
 from streams.policy import Policy
-from streams.record import UNANSWERED, Planned
+from streams.record import UNANSWERED, Intervention, Planned
 from streams.stage import ORDER
 
 MOST_ORDERED = 50
 """Steps that wait for their time by operators' orders; more are not taken on."""
+
+FirstOf = Callable[[Step, int], Channel]
+"""By which channel a step begins, at a stage."""
+
+
+def _as_written(step: Step, _: int) -> Channel:
+    return step.channel
 
 
 def plan(
@@ -19,12 +26,9 @@ def plan(
     stage: int,
     entered: float,
     by: str = "",
-    first_of: Callable[[Step, int], Channel] = lambda step, _: step.channel,
+    first_of: FirstOf = _as_written,
 ) -> list[Planned]:
-    """The steps of a stage's playbook that wait for nothing, with their times, counted from when it was begun (epoch seconds).
-
-    `first_of` says by which channel a step of that stage begins.
-    """
+    """The steps of a stage's playbook that wait for nothing, with their times, counted from when it was begun (epoch seconds)."""
     return [
         Planned(
             stage=stage,
@@ -35,6 +39,25 @@ def plan(
             by=by,
         )
         for step in policy.playbooks.of(ORDER[stage]).steps
+        if step.after is None
+    ]
+
+
+def plan_campaign(
+    policy: Policy, name: str, run: int, stage: int, begun: float, first_of: FirstOf = _as_written
+) -> list[Planned]:
+    """The steps of a campaign that wait for nothing, with their times, counted from when it was begun (epoch seconds)."""
+    return [
+        Planned(
+            stage=stage,
+            step=step.name,
+            channel=first_of(step, stage),
+            due=begun + step.delay_hours * HOUR,
+            expires=begun + (step.delay_hours + step.within_hours) * HOUR,
+            campaign=name,
+            run=run,
+        )
+        for step in policy.campaigns[name].steps
         if step.after is None
     ]
 
@@ -63,7 +86,15 @@ def step_of(policy: Policy, planned: Planned) -> Step | None:
             return None
         own = {"name": planned.step, "action": planned.action, "channel": planned.channel, "template": planned.template}
         return Step.model_validate(own)
-    return next((s for s in policy.playbooks.of(ORDER[planned.stage]).steps if s.name == planned.step), None)
+    return next((s for s in steps_beside(policy, planned) if s.name == planned.step), None)
+
+
+def steps_beside(policy: Policy, one: Planned | Intervention) -> Sequence[Step]:
+    """All steps of the playbook or campaign that a step, or what was sent by it, belongs to."""
+    if one.campaign:
+        campaign = policy.campaigns.get(one.campaign)
+        return campaign.steps if campaign else ()
+    return policy.playbooks.of(ORDER[one.stage]).steps
 
 
 def template_of(step: Step, channel: Channel) -> str:

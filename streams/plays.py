@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas.units import Action, Channel, Hours, Priority, Probability, Stage
 from streams.thresholds import Section
@@ -57,10 +57,19 @@ class Step(Section):
     )
 
 
+def _names_differ(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    if len({s.name for s in steps}) != len(steps):
+        raise ValueError("two steps have the same name")
+    return steps
+
+
+Steps = Annotated[tuple[Step, ...], AfterValidator(_names_differ)]
+
+
 class Playbook(Section):
     """What a stage asks for. A conversion, closing, an erasure and the end of the episode always end it."""
 
-    steps: tuple[Step, ...] = ()
+    steps: Steps = ()
     stop_on: frozenset[Literal["recovery", "reply", "opt_out"]] = Field(
         default=frozenset({"recovery"}),
         description="recovery: any sign of life; reply: an answer of any kind; opt_out: of everything, also for staff",
@@ -69,13 +78,6 @@ class Playbook(Section):
         default=None,
         description="not stopped by then: the next stage's playbook begins; after the last, a person is asked",
     )
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        names = [s.name for s in self.steps]
-        if len(set(names)) != len(names):
-            raise ValueError("two steps have the same name")
-        return self
 
 
 class Playbooks(Section):

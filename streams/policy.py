@@ -1,9 +1,10 @@
 """Everything a tenant may set. Files live in `deploy/policies/*.toml`; unknown keys are refused.
 
-The thresholds are in `thresholds`, the playbooks in `plays`; what a policy cannot mean is in `contradictions`.
+The thresholds are in `thresholds`, the playbooks in `plays`, the journey in `lifecycle`, campaigns in `triggers`;
+what a policy cannot mean is in `contradictions`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -11,9 +12,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from schemas.errors import PolicyInvalid
 from schemas.units import Cents, Channel
-from streams.contradictions import ContradictionError, contradictions
+from streams.contradictions import contradictions
 from streams.experiments import Experiment, Name
-from streams.plays import Playbooks
+from streams.findings import ContradictionError
+from streams.lifecycle import Journey, StageName
+from streams.plays import Playbook, Playbooks
+from streams.stage import ORDER
 from streams.thresholds import (
     Approvals,
     Budget,
@@ -29,6 +33,7 @@ from streams.thresholds import (
     SendTime,
     Stages,
 )
+from streams.triggers import Campaign, heard_by
 from streams.vocabulary import Family, Kind
 
 Language = Literal["en"]
@@ -50,6 +55,8 @@ class Policy(Section):
     vocabulary: dict[str, CustomKind] = Field(default={})
     channels: dict[Channel, ChannelRule]
     playbooks: Playbooks = Playbooks()
+    journey: Journey = Journey()
+    campaigns: Annotated[dict[StageName, Campaign], Field(max_length=30)] = Field(default={})
     quiet_hours: QuietHours = QuietHours()
     send_time: SendTime | None = None
     caps: Caps = Caps()
@@ -76,6 +83,19 @@ class Policy(Section):
     def longest_rest_hours(self) -> float:
         """The longest rest between two contacts that any rule asks for."""
         return max(self.caps.cooldown_hours, *(rule.min_gap_hours for rule in self.channels.values()), 0.0)
+
+    def programmes(self) -> Iterator[tuple[tuple[str | int, ...], Playbook | Campaign]]:
+        """All that has steps, with the place of it: playbooks by stage, then campaigns."""
+        for stage in ORDER[1:]:
+            yield ("playbooks", str(stage)), self.playbooks.of(stage)
+        for name, campaign in self.campaigns.items():
+            yield ("campaigns", name), campaign
+
+    @cached_property
+    def asks(self) -> frozenset[str]:
+        """Kinds of events that the journey or a campaign wants to hear of."""
+        triggers = (heard_by(campaign.trigger) | campaign.stop_on for campaign in self.campaigns.values())
+        return self.journey.kinds.union(*triggers)
 
     @cached_property
     def kinds(self) -> Mapping[str, Kind]:

@@ -10,6 +10,8 @@ from schemas.units import Channel, DeliveryStatus
 
 WATCHED = 1
 """Bit of a row's `flags`: the lead's record has something that any activity, or time, may change."""
+TIMED = 2
+"""Bit of a row's `flags`: the lead's record has something of its own that only time changes (`LeadRecord.wake`)."""
 UNANSWERED = "unanswered_escalation"
 """The step that makes a task of an escalation that nobody acknowledged. It names the escalation, but no operator ordered it."""
 
@@ -56,6 +58,10 @@ class Planned(Struct, array_like=True, gc=False):
     """When a person was asked to agree; 0: nobody was."""
     approved: str = ""
     """Who agreed."""
+    campaign: str = ""
+    """Whose step it is; empty: the playbook's of the stage."""
+    run: int = 0
+    """Which run of a campaign (`LeadRecord.runs`)."""
 
 
 class Draw(Struct, array_like=True, gc=False, frozen=True):
@@ -86,6 +92,8 @@ class Intervention(Struct, array_like=True, gc=False):
     by: str = ""
     withdrawn: bool = False
     """Taken back before anybody confirmed it as out."""
+    campaign: str = ""
+    run: int = 0
     draws: list[Draw] = field(default_factory=list)
     """Of the experiments that it was part of."""
 
@@ -156,6 +164,34 @@ class Told(Struct, array_like=True, gc=False):
     """Of each family, in hundredths of the log-odds."""
 
 
+class Dated(Struct, array_like=True, gc=False):
+    """A day that matters to a campaign, and when it was said; of two words the newer one counts."""
+
+    when: float
+    said: float
+
+
+class Travelled(Struct, array_like=True):
+    """Where a lead is on the journey of its policy. Only leads that something was heard of on the way have it."""
+
+    stage: str
+    entered: float
+    heard: dict[str, float] = field(default_factory=dict)
+    """Milestones of this stage, and when they were first reached."""
+    blocked: dict[str, float] = field(default_factory=dict)
+    """What stood in the way in this stage, and when it was last heard of."""
+    changes: int = 0
+    """How often something was told of the journey; part of the ids."""
+    stalled: bool = False
+
+
+class Ran(Struct, array_like=True, gc=False):
+    """When a campaign was begun last (0: never), and what it was about: an instant that each occasion has of its own."""
+
+    at: float
+    about: float
+
+
 class LeadRecord(Struct, array_like=True):
     """Everything about a lead that is not a number for the model."""
 
@@ -184,6 +220,16 @@ class LeadRecord(Struct, array_like=True):
 
     told: Told | None = None
     """Of the open episode."""
+    planned: list[Planned] = field(default_factory=list)
+    """Steps of campaigns; those of playbooks are in the episode."""
+    journey: Travelled | None = None
+    dates: dict[str, Dated] = field(default_factory=dict)
+    """Days that campaigns of the policy wait for: the next appointment, the renewal, or by kind of event."""
+    campaigns: dict[str, Ran] = field(default_factory=dict)
+    runs: int = 0
+    """Runs of campaigns so far."""
+    wake: float = 0.0
+    """When a campaign or the journey wants a look at the lead; 0: not by itself."""
     drawn: dict[str, Draw] = field(default_factory=dict)
     """By experiment, from the first message on that was part of it."""
     answers: dict[str, Answers] = field(default_factory=dict)
@@ -207,4 +253,20 @@ class LeadRecord(Struct, array_like=True):
             or self.gone
             or any(not i.final for i in self.interventions)
             or any(o.due for o in self.escalations)
+            or bool(self.planned)
         )
+
+    def all_planned(self) -> list[Planned]:
+        """Of the open episode, and of campaigns."""
+        return [*(self.episode.planned if self.episode else ()), *self.planned]
+
+    def home_of(self, planned: Planned) -> list[Planned]:
+        """The list a step is kept in; the caller knows that an episode is open where it is not of a campaign."""
+        if planned.campaign:
+            return self.planned
+        assert self.episode is not None
+        return self.episode.planned
+
+    def belongs(self, i: Intervention) -> bool:
+        """Whether what began it may still go on: a campaign, or the open episode."""
+        return bool(i.campaign) or (self.episode is not None and self.episode.number == i.episode)

@@ -16,6 +16,7 @@ from schemas.outcomes import Outcome
 from schemas.units import Outgoing
 from streams import outbox
 from streams.assess import Finding, assessment_id
+from streams.campaign import begin_by_risk
 from streams.desk import Desk
 from streams.episode import ending, ends_at
 from streams.escalate import escalate_by_itself, settle_ended, time_is_over
@@ -25,7 +26,7 @@ from streams.ids import life_of
 from streams.outreach import run_due_steps
 from streams.partition import Out
 from streams.planning import begin_playbook, drop_planned, hand_on, make_task
-from streams.record import WATCHED, Episode, LeadRecord
+from streams.record import TIMED, WATCHED, Episode, LeadRecord
 from streams.stage import next_stage
 from streams.state import decode_record, encode_record
 from streams.track import forget_old, outcome_without_life, window_ends
@@ -117,7 +118,10 @@ class Case:
 
     def is_over(self) -> bool:
         """Nothing is left to remember: closed or silent for so long that the policy says forget."""
-        return not self.record.episode and not self.record.open_interventions() and self.now >= self._forget_at()
+        record = self.record
+        if record.episode or record.planned or record.open_interventions():
+            return False
+        return self.now >= self._forget_at()
 
     def _forget_at(self) -> float:
         keep, record = self.policy.publish, self.record
@@ -173,6 +177,7 @@ class Case:
         begin_playbook(self, stage)
         if stage == CRITICAL:
             escalate_by_itself(self, "entered critical_risk")
+        begin_by_risk(self, stage)
 
     def go_quiet(self) -> None:
         """Silent for good: nothing is at risk any more."""
@@ -214,7 +219,8 @@ class Case:
         if record.episode:
             end = ending(record.episode, rules, stage=self.stage, last_key=self.last_key, now=self.now)
             if end and not (end != "churned" and record.ordered()):
-                drop_planned(self, Rule.RECOVERED if end == "re_engaged" else Rule.EXPIRED, f"the episode ended: {end}")
+                why = Rule.RECOVERED if end == "re_engaged" else Rule.EXPIRED
+                drop_planned(self, why, f"the episode ended: {end}", lambda p: not p.campaign)
                 outbox.close_episode(self, record.episode, end, None)
                 if end == "churned":
                     self.go_quiet()
@@ -223,7 +229,9 @@ class Case:
         for unanswered in time_is_over(self):
             make_task(self, unanswered)
         run_due_steps(self)
-        record.interventions = forget_old(record.interventions, record.episode.number if record.episode else 0)
+        record.interventions = forget_old(
+            record.interventions, record.episode.number if record.episode else 0, {p.run for p in record.planned}
+        )
         self._put_away()
 
     def _put_away(self) -> None:
@@ -235,13 +243,15 @@ class Case:
             times.append(self._look_again)
         if record.episode:
             times.append(ends_at(record.episode, self.policy.episodes, self.last_key))
-            times.extend(p.due for p in record.episode.planned)
             if record.episode.hand_on_at:
                 times.append(record.episode.hand_on_at)
+        if record.wake:
+            times.append(record.wake)
+        times.extend(p.due for p in record.all_planned())
         times.extend(o.due for o in record.escalations if o.due)
         times.extend(window_ends(i, self.policy.episodes.attribution_days) for i in record.open_interventions())
         table.due[self.row] = min(float(table.due[self.row]), *times)
-        table.rows["flags"][self.row] = WATCHED if record.watched() else 0
+        table.rows["flags"][self.row] = WATCHED * record.watched() | TIMED * bool(record.wake)
         if record == EMPTY:
             self.desk.records.pop(self.row, None)
         else:

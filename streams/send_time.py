@@ -56,7 +56,8 @@ def hour_of(case: Case, step: Step, planned: Planned) -> Hour | None:
     if draw.variant == EXPLORE:
         hours = open_hours(*case.policy.quiet_hours.minutes)
         episode = case.record.episode.number if case.record.episode else 0
-        place = bucket(f"hour:{episode}:{planned.step}", case.tenant, case.lead, len(hours))
+        part_of = f"{planned.campaign}:{planned.run}" if planned.campaign else episode
+        place = bucket(f"hour:{part_of}:{planned.step}", case.tenant, case.lead, len(hours))
         return Hour(hours[place], "tried out", draw)
     own, usual = case.desk.weights.hour_of(case.tenant, case.lead), case.desk.weights.hour
     if own is None and usual is None:

@@ -5,7 +5,7 @@ A story is a table of a TOML file (`deploy/policies/stories`, `tests/stories`):
     title, clock       its name, and the zone in which its times are read; day 0 is Monday, 2026-01-05
     day_0              another day to begin with, like 2026-03-02
     until, ticks_every when it ends ("day 30 12:00"), and the hours between two ticks (1)
-    watch              which lines it is about: stages, decisions, commands, escalations, outcomes, assessments
+    watch              which lines it is about: stages, decisions, commands, escalations, outcomes, assessments, journey
     changes            what differs from the policy it is told under
     lead               whom it is about ("L1"), unless an event names another; the tenant is "acme", unless an event does
     given              what happens: `at`, the type under `event`, its fields
@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.topics import ASSESSMENTS, DECISIONS, ESCALATIONS, INTERVENTIONS, OUTCOMES
 from streams.env import EVERYONE, Env
+from streams.journey_words import progress_in_words
 from streams.lead import Message, Out, Partition, fold
 from streams.policy import Policy, parse_policy
 from streams.risk import RuleScorer
@@ -181,6 +182,8 @@ class Story:
             by = f" by {told['by']}" if told["by"] else ""
             return [("escalations", f"escalation {told['status']}{by}, to {told['target']}: {told['reason']}")]
         assert topic == OUTCOMES.name
+        if told["type"] == "journey_progressed":
+            return [("journey", progress_in_words(told))]
         if told["type"] == "episode_closed":
             money = f", worth {told['value_cents'] / 100:,.2f}" if told["value_cents"] else ""
             return [

@@ -14,6 +14,7 @@ import numpy as np
 
 from schemas import events as e
 from streams.assess import Finding, Judge
+from streams.campaign import hear_on_the_way
 from streams.desk import desk_of
 from streams.env import Env
 from streams.features import Bools, FeatureTable, Floats, Ints, lead_of
@@ -103,6 +104,7 @@ def _apply(partition: Partition, fresh: Columns, i: int, found: Strokes, env: En
     if meaning is not None and e.is_activity(body):
         on_activity(case, body, meaning, fresh.at[i])
         case.assess(Finding(found.x[i], float(found.p[i]), float(found.felt[i])))
+        hear_on_the_way(case, body, meaning, fresh.at[i])
     else:
         hear(case, body, fresh.at[i])
     case.finish()

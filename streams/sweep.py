@@ -7,6 +7,7 @@ or a move of stage go through the rules one by one.
 import numpy as np
 
 from streams.assess import Finding, Judge
+from streams.campaign import begin_by_time
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
 from streams.escalate import settle_all
@@ -15,7 +16,6 @@ from streams.limits import limits_of
 from streams.partition import Folded, Partition
 from streams.policy import Policy
 from streams.publish import Looked, publish
-from streams.record import WATCHED
 from streams.rollout import is_rolling, score_each, versions_of
 from streams.rules import Case
 from streams.silence import next_looks
@@ -45,7 +45,7 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
     felt = limits.felt(p, x)
     looks = next_looks(held["last"], now, limits.level(felt), stage_at)
     forget_at = held["last"] + limits.forget_seconds
-    loud = limits.stage_moves(held, felt) | ((held["flags"] & WATCHED) > 0) | (now >= forget_at)
+    loud = limits.stage_moves(held, felt) | (held["flags"] > 0) | (now >= forget_at)
     loud |= (held["seq"] == 0) | (held["events"] == 0)
     calm = np.flatnonzero(~loud)
     table.rows["guard"][due] = offset
@@ -69,6 +69,7 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
         table.due[row] = looks[i] if live else np.inf
         if live:
             case.assess(Finding(x[i], float(p[i]), float(felt[i])))
+        begin_by_time(case)
         case.finish()
 
 

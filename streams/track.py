@@ -1,5 +1,7 @@
 """Receipts and later behaviour -> what became of an intervention. Late and out-of-order receipts are fine."""
 
+from collections.abc import Container
+
 from schemas.outcomes import Outcome
 from schemas.units import DeliveryStatus
 from streams.features import DAY
@@ -73,12 +75,20 @@ def success_score(intervention: Intervention) -> float:
     return round(score, 2)
 
 
-def forget_old(interventions: list[Intervention], open_episode: int) -> list[Intervention]:
-    """All open ones, all of the open episode's playbook (0: none is open), and the last ten of the others.
+def forget_old(
+    interventions: list[Intervention], open_episode: int, open_runs: Container[int] = ()
+) -> list[Intervention]:
+    """All open ones, all of the open episode's playbook (0: none is open) and of open runs of campaigns, the last ten of the others.
 
     A playbook has so many steps and no more, and none goes out twice in an episode, so they have to be known. Orders of
     operators have no such end.
     """
-    closed = [i for i in interventions if i.final and (i.by or i.episode != open_episode)]
+
+    def may_go(i: Intervention) -> bool:
+        if i.campaign:
+            return i.run not in open_runs
+        return bool(i.by) or i.episode != open_episode
+
+    closed = [i for i in interventions if i.final and may_go(i)]
     drop = {i.id for i in closed[:-KEEP_PAST]}
     return [i for i in interventions if i.id not in drop]

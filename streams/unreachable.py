@@ -3,32 +3,33 @@
 from collections.abc import Iterator
 
 from schemas.units import Channel
-from streams.contradictions import Finding
+from streams.findings import Finding
+from streams.journey_check import never_met
 from streams.playbook import template_of
 from streams.plays import Playbook, Step
 from streams.policy import Policy
-from streams.stage import ORDER
+from streams.triggers import Campaign
 from streams.vocabulary import BUILT_IN
 
 
 def unreachable(policy: Policy) -> Iterator[Finding]:
     """What no lead will ever meet, with the key that keeps it from happening."""
+    yield from never_met(policy)
     yield from _unused_experiments(policy)
-    for stage in ORDER[1:]:
-        playbook = policy.playbooks.of(stage)
-        for i, step in enumerate(playbook.steps):
-            place = ("playbooks", str(stage), "steps", i)
+    for where, programme in policy.programmes():
+        for i, step in enumerate(programme.steps):
+            place = (*where, "steps", i)
             yield from _step(policy, step, place)
             yield from _unaffordable(policy, step, place)
-            if word := _always_stopped(policy, playbook, step):
-                what = f"step {step.name} waits for {word}, which is a sign of life and ends the playbook"
+            if word := _always_stopped(policy, programme, step):
+                what = f"step {step.name} waits for {word}, which is a sign of life and ends it all"
                 yield Finding(
                     (*place, "after", "on"), what, 'take "recovery" out of stop_on, or wait for something else'
                 )
 
 
 def _unused_experiments(policy: Policy) -> Iterator[Finding]:
-    steps = [step for stage in ORDER[1:] for step in policy.playbooks.of(stage).steps]
+    steps = [step for _, programme in policy.programmes() for step in programme.steps]
     said = {template_of(step, channel) for step in steps for channel in (step.channel, *step.fallback)}
     for name, experiment in policy.experiments.items():
         if experiment.template not in said:
@@ -58,9 +59,9 @@ def _unaffordable(policy: Policy, step: Step, place: tuple[str | int, ...]) -> I
         yield Finding((*place, "cost_cents"), what, "raise the budget, or take a cheaper channel")
 
 
-def _always_stopped(policy: Policy, playbook: Playbook, step: Step) -> str:
+def _always_stopped(policy: Policy, programme: Playbook | Campaign, step: Step) -> str:
     """The event a step waits for, where the same event ends the playbook; empty where it waits for something else too."""
-    if step.after is None or not step.after.on or "recovery" not in playbook.stop_on:
+    if step.after is None or not step.after.on or "recovery" not in programme.stop_on:
         return ""
     if all(_sign_of_life(policy, word) for word in step.after.on):
         return " or ".join(step.after.on)

@@ -82,7 +82,8 @@ class Volumes:
         elif verdict in {"held", "deferred"}:
             self.kept[verdict, told["rule"]] += 1
             self.outpaced += told["winner"] is not None
-        choice = Choice(told["lead"], told["episode"], told["stage"], told["step"], channel)
+        step = f"{told['campaign']}.{told['step']}" if told["campaign"] and channel else told["step"]
+        choice = Choice(told["lead"], told["episode"], told["stage"], step, channel)
         self.choices[choice] = Verdict(verdict, told["rule"], told["at"], told["detail"])
 
     def limited(self) -> int:

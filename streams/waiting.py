@@ -9,21 +9,27 @@ from streams import outbox
 from streams.decide import Judgement
 from streams.features import HOUR
 from streams.planning import add_steps, first_channel
-from streams.playbook import step_of
+from streams.playbook import step_of, steps_beside
 from streams.record import Planned
-from streams.stage import ORDER
 
 if TYPE_CHECKING:
-    from streams.record import Episode
+    from streams.record import Intervention
     from streams.rules import Case
 
 
 class Told(NamedTuple):
-    """A step about which something was heard: its stage, its name, and whose order it was."""
+    """A step about which something was heard: its stage, its name, whose order it was, and of which run of a campaign."""
 
     stage: int
     step: str
     by: str
+    campaign: str
+    run: int
+
+
+def told_of(one: Planned | Intervention) -> Told:
+    """The step that was planned, or that something was sent by."""
+    return Told(one.stage, one.step, one.by, one.campaign, one.run)
 
 
 def follow(case: Case, decided: Planned, word: str) -> None:
@@ -39,13 +45,15 @@ def follow(case: Case, decided: Planned, word: str) -> None:
             expires=case.now + (step.after.within_hours + step.delay_hours + step.within_hours) * HOUR,
             by=decided.by,
             waits=True,
+            campaign=decided.campaign,
+            run=decided.run,
         )
-        for step in case.policy.playbooks.of(ORDER[decided.stage]).steps
+        for step in steps_beside(case.policy, decided)
         if step.after is not None and step.after.step == decided.step
     ]
     if waiting:
         add_steps(case, waiting)
-        hear_word(case, word, Told(decided.stage, decided.step, decided.by))
+        hear_word(case, word, told_of(decided))
 
 
 def hear_word(case: Case, word: str, about: Told | None = None, at: float | None = None) -> None:
@@ -53,12 +61,11 @@ def hear_word(case: Case, word: str, about: Told | None = None, at: float | None
 
     What happened (`at`, epoch seconds) before the waiting began was not waited for, however late it is told.
     """
-    episode = case.record.episode
-    for planned in [p for p in episode.planned if p.waits] if episode else ():
+    for planned in [p for p in case.record.all_planned() if p.waits]:
         step = step_of(case.policy, planned)
         if step is None or step.after is None:
             continue
-        if about is not None and about != Told(planned.stage, step.after.step, planned.by):
+        if about is not None and about != told_of(planned)._replace(step=step.after.step):
             continue
         if at is not None and at < planned.due - step.after.within_hours * HOUR:
             continue
@@ -86,7 +93,5 @@ def _begin(planned: Planned, now: float, delay_hours: float, within_hours: float
 
 
 def _drop(case: Case, planned: Planned, detail: str) -> None:
-    episode: Episode | None = case.record.episode
-    assert episode is not None
-    episode.planned.remove(planned)
+    case.record.home_of(planned).remove(planned)
     outbox.decided(case, planned, Judgement(Verdict.HELD, Rule.BRANCH, detail))

@@ -25,7 +25,7 @@ from agents.couriers.settings import CourierSettings
 from agents.lane import Lane, LaneSettings
 from agents.safety import ExitCode, Lease
 from agents.serve import HealthServer
-from agents.settings import LeadSettings, Settings
+from agents.settings import LeadSettings, ModelSettings, Settings
 from schemas.units import Channel
 from tests.brokers import FORCE
 from tests.test_monitoring import ALERTS, METRICS
@@ -36,7 +36,12 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("leadkeeper:")}
 WORKERS = {name: service for name, service in OURS.items() if service.get("command", [""])[0] == "worker"}
-CLASSES: dict[str, type[Settings]] = {"lead": LeadSettings, "couriers": CourierSettings, "report": Settings}
+CLASSES: dict[str, type[Settings]] = {
+    "lead": LeadSettings,
+    "couriers": CourierSettings,
+    "report": Settings,
+    "models": ModelSettings,
+}
 PAGES = [ROOT / "CHANGELOG.md", DEPLOY / "runbook.md", *sorted((DEPLOY / "decisions").glob("*.md"))]
 
 

@@ -8,7 +8,7 @@ import typer
 from agents.cli.main import app
 from agents.couriers.settings import CourierSettings
 from agents.mapping import parse_mapping
-from agents.settings import LeadSettings
+from agents.settings import ModelSettings
 from schemas.events import EVENT
 from tests.worlds import ROOT
 
@@ -33,7 +33,7 @@ def test_its_events_are_valid() -> None:
 
 
 def test_its_settings_exist() -> None:
-    known = {f"LEADKEEPER_{name.upper()}" for kind in (LeadSettings, CourierSettings) for name in kind.model_fields}
+    known = {f"LEADKEEPER_{name.upper()}" for kind in (ModelSettings, CourierSettings) for name in kind.model_fields}
     named = set(re.findall(r"\bLEADKEEPER_[A-Z_]*[A-Z]\b", README))
     assert len(named) > 8
     assert named - known == set()

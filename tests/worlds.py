@@ -25,8 +25,10 @@ START = datetime(2026, 1, 5, 15, tzinfo=UTC)
 
 
 def policy(changes: Mapping[str, Any] | None = None) -> Policy:
-    """The default policy, with some keys changed (nested dictionaries are merged)."""
-    return parse_policy(merged(tomllib.loads(POLICY_FILE.read_text()), changes or {}), "test policy")
+    """The default policy, with some keys changed: nested dictionaries are merged, journey and campaigns are replaced."""
+    base, changed = tomllib.loads(POLICY_FILE.read_text()), changes or {}
+    kept = {key: value for key, value in base.items() if key not in {"journey", "campaigns"} & set(changed)}
+    return parse_policy(merged(kept, changed), "test policy")
 
 
 def env(default: Policy | None = None, **tenants: Policy) -> Env:

@@ -7,28 +7,18 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from agents.channels.base import Rendered, refused
-from agents.channels.in_app import ping_redis, redis_answer
 from agents.channels.parts import PARTS
-from agents.channels.redis_list import push_once, read_list
-from schemas.commands import DeliverIntervention, Variable
-from schemas.units import Channel, DeliveryStatus
+from agents.channels.redis_list import RedisListChannel, not_stored, push_once, read_list
+from schemas.commands import DeliverIntervention
+from schemas.units import Channel
 from streams.deliver import Answer, AnswerKind
 
 
-class AgentAlertChannel:
-    """Stores an alert, then publishes it. `delivered` stands for the stored one: it can be read from then on."""
+class AgentAlertChannel(RedisListChannel):
+    """Stores an alert, then publishes it. `delivered` stands for the stored one."""
 
     name = Channel.AGENT_ALERT
     parts = PARTS[Channel.AGENT_ALERT]
-    sent_status = DeliveryStatus.DELIVERED
-
-    def __init__(self, redis: "Redis") -> None:
-        """Use this client; its owner closes it."""
-        self._redis = redis
-
-    def variables(self, command: DeliverIntervention) -> dict[str, Variable]:  # noqa: ARG002 - part of the protocol
-        """Nothing to add."""
-        return {}
 
     async def send(self, command: DeliverIntervention, rendered: Rendered) -> Answer:
         """Store and publish one alert; the answer's provider id says how many were listening."""
@@ -48,19 +38,8 @@ class AgentAlertChannel:
             await push_once(self._redis, alerts_key(command.tenant, agent), alert)
             listeners = await self._redis.publish(pubsub_channel(command.tenant, agent), json.dumps(alert))
         except RedisError as error:
-            return redis_answer(error)
+            return not_stored(error)
         return Answer(AnswerKind.SENT, provider="redis", provider_id=f"listeners={listeners}")
-
-    async def ping(self) -> None:
-        """Ask Redis.
-
-        Raises:
-            Unavailable: It does not answer.
-        """
-        await ping_redis(self._redis)
-
-    async def close(self) -> None:
-        """The client is its owner's."""
 
 
 def pubsub_channel(tenant: str, agent: str) -> str:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli import promotion
-from agents.cli.common import FAILED, USAGE, err, fail, fail_for, load, out, wait
-from agents.settings import LeadSettings
+from agents.cli.common import FAILED, NOT_FOUND, USAGE, err, fail, fail_for, load, out, wait
+from agents.settings import LeadSettings, ModelSettings
 from schemas import topics
 from schemas.errors import LeadkeeperError
 
@@ -48,9 +48,16 @@ def compare(
     champion: Champion = None,
     models: Models = None,
     volumes_may_move: Moves = False,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="by what it said in shadow, live, beside what was told; reads no log")
+    ] = False,
 ) -> None:
     """Hold a model against the one in force, on what happened after both were trained. Ends with 1 if it is not better."""
-    settings = load(LeadSettings, models=models)
+    settings = load(ModelSettings, models=models)
+    if shadow:
+        if not _in_shadow(settings, challenger, volumes_may_move).verdict.promote:
+            raise typer.Exit(FAILED)
+        return
     log, policy, *_ = _read(settings, files, mapping)
     judge = _champion(settings, champion)
     if not _contest(settings, log, policy, challenger, judge, volumes_may_move).verdict.promote:
@@ -137,6 +144,28 @@ def _contest(
                 policy.stages.enter,
                 volumes_may_move=moves,
             )
+    except LeadkeeperError as error:
+        fail_for(error)
+    out.print(told(compared), markup=False, soft_wrap=True)
+    return compared
+
+
+def _in_shadow(settings: ModelSettings, challenger: str, moves: bool) -> "Compared":
+    from agents.compare import hold_in_shadow
+    from agents.library import load_policy
+    from agents.nightly import known_models, notes_of, take_notes
+    from agents.remembered import Remembered
+
+    known = {one.version: one for one in known_models(settings, promotion.registry_if_any(settings))}
+    if challenger not in known:
+        fail(NOT_FOUND, f"{challenger} is neither in {settings.models} nor published")
+    notes = notes_of(settings)
+    try:
+        policy = load_policy(settings.policy)
+        # Without notes on this machine, what the topics still hold has to do.
+        with Remembered(notes if notes.exists() else None, lambda _: policy) as memory:
+            wait(take_notes(memory, settings))
+            compared = hold_in_shadow(memory, known[challenger], policy.stages.enter, volumes_may_move=moves)
     except LeadkeeperError as error:
         fail_for(error)
     out.print(told(compared), markup=False, soft_wrap=True)

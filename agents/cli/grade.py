@@ -11,7 +11,7 @@ from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
-    from streams.grade import Grade
+    from agents.manifest import Manifest
 
 
 def grade(
@@ -20,52 +20,39 @@ def grade(
 ) -> None:
     """Hold assessments whose horizon has passed against what then happened, from the topics; a verdict for each version.
 
-    Exit codes: 0 keep, or too early to say; 1 a version should not stay: go back to the one before it.
+    It knows what the topics still hold; `leadkeeper worker models` remembers more, does this by itself every night, and
+    falls back. Exit codes: 0 keep, or too early to say; 1 a version should not stay: go back to the one before it.
     """
-    from agents.grading import Version, grades
-    from agents.inbox_log import received
-    from agents.library import load_policy
-    from agents.model import load as load_model
-    from schemas import topics
+    from agents.grade_report import in_words, plain
+    from agents.grading import grades, versions_of
+    from agents.library import RULE_VERSION, load_policy
+    from agents.nightly import take_notes
+    from agents.remembered import Remembered
 
     settings = load(LeadSettings, models=models)
-
     try:
-        manifests = [load_model(p.parent).manifest for p in sorted(settings.models.glob("*/manifest.json"))]
         policy = load_policy(settings.policy)
-        with out.status("reading the topics ..."):
-            events = wait(received(settings, topics.EVENTS))
-            told = wait(received(settings, topics.ASSESSMENTS))
+        manifests = _manifests(settings)
+        with Remembered(None, lambda _: policy) as memory:
+            with out.status("reading the topics ..."):
+                wait(take_notes(memory, settings))
+            found = grades(memory, versions_of(manifests, RULE_VERSION))
     except LeadkeeperError as error:
         fail_for(error)
-    versions = {m.version: Version(m.label.at_any_age, m.base_rate) for m in manifests}
-    found = grades(events, (one.value for one in told), versions, policy)
     if not found:
-        fail(NOT_FOUND, f"no assessment by a model of {settings.models}; it has {', '.join(versions) or 'none'}")
+        names = ", ".join(sorted(one.version for one in manifests)) or "none"
+        fail(NOT_FOUND, f"no assessment by a model that is known here; {settings.models} and `policies` have {names}")
     for version, graded in found.items():
-        _show(version, graded)
+        for line in in_words(version, graded):
+            out.print(line, soft_wrap=True, markup=False)
     if to:
-        report = {v: g._asdict() | {"warned": g.warned._asdict() if g.warned else None} for v, g in found.items()}
-        to.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        to.write_text(json.dumps(plain(found), indent=2) + "\n", encoding="utf-8")
     if any(graded.verdict == "fall back" for graded in found.values()):
         raise typer.Exit(FAILED)
 
 
-def _show(version: str, graded: "Grade") -> None:
-    from streams.stage import ORDER
+def _manifests(settings: LeadSettings) -> "list[Manifest]":
+    from agents.cli.promotion import registry_if_any
+    from agents.nightly import known_models
 
-    out.print(f"{version}: [bold]{graded.verdict}[/]. {graded.why}", soft_wrap=True)
-    out.print(f"  {graded.rows:,} judgements at {graded.looks} times, {graded.quiet:,} went quiet")
-    if not graded.measures:
-        return
-    m = graded.measures
-    out.print(
-        f"  AUC {m['auc']:.3f}, log loss {m['log_loss']:.3f}, calibration error {m['ece']:.3f} "
-        f"({m['ece_by_chance']:.3f} by chance), lift {m['lift_at_10']:.2f}"
-    )
-    out.print(f"  {'stage':16}{'rows':>9}{'told':>9}{'seen':>9}{'false alarms':>15}")
-    for one in graded.stages:
-        alarms = f"{one.false_alarms:15.1%}" if one.stage else ""
-        out.print(f"  {ORDER[one.stage]:16}{one.rows:9,}{one.told:9.1%}{one.seen:9.1%}{alarms}")
-    if graded.warned and graded.warned.median_days is not None:
-        out.print(f"  half of the warnings came {graded.warned.median_days:.0f} days or more before the loss")
+    return known_models(settings, registry_if_any(settings))

@@ -20,6 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at one lead.")
 COLOURS = {
     "event": "white", "rejected": "dark_orange", "risk": "yellow", "decision": "cyan", "command": "green",
     "receipt": "blue", "escalation": "red", "outcome": "magenta",
+    "journey": "bright_cyan",
 }  # fmt: skip
 
 
@@ -75,7 +76,29 @@ def explain(
     )  # fmt: skip
 
 
-WHY = ("risk", "decision", "escalation")
+@app.command(epilog="Example: leadkeeper lead journey acme L-1001")
+def journey(
+    tenant: Annotated[str, typer.Argument(help="like acme")],
+    lead: Annotated[str, typer.Argument(help="the lead's id within the tenant")],
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+) -> None:
+    """Where it is on its journey: stage, completion, what is in the way, chance of success as measured, what is next."""
+    from agents import journeys
+
+    settings = load(Settings)
+    found = wait(journeys.journey(settings.bootstrap, settings.topic_prefix, tenant, lead))
+    if found is None:
+        fail(
+            NOT_FOUND,
+            f"nothing was heard of {tenant}:{lead} on a journey: it is in the first stage, or its policy has no [journey]",
+        )
+    if as_json:
+        out.print_json(data=journeys.as_data(tenant, lead, found))
+        return
+    out.print(journeys.in_words(f"{tenant}:{lead}", found), markup=False, end="")
+
+
+WHY = ("risk", "decision", "escalation", "journey")
 
 
 def why(

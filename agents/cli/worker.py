@@ -9,12 +9,12 @@ import typer
 
 from agents import logs
 from agents.cli.common import CONFIG, UNAVAILABLE, fail, load, wait
-from agents.settings import LeadSettings, Settings
+from agents.settings import LeadSettings, ModelSettings, Settings
 from schemas import topics
 from schemas.errors import LeadkeeperError
 from schemas.units import Channel
 
-app = typer.Typer(no_args_is_help=True, help="Run the long-running processes: lead, couriers, report.")
+app = typer.Typer(no_args_is_help=True, help="Run the long-running processes: lead, couriers, report, models.")
 
 Processes = Annotated[
     int, typer.Option("--processes", "-n", min=0, help="how many, each restarted when it ends; 0: this process alone")
@@ -100,6 +100,19 @@ def report(processes: Processes = 1, metrics_port: MetricsPort = None) -> None:
     _checked(settings)
     names = [settings.topic_prefix + topic.name for topic in READS]
     raise typer.Exit(int(wait(serve(lane_settings(settings), names, ReportJob(settings), name="report"))))
+
+
+@app.command(epilog="Example: LEADKEEPER_GRADE_ACTION=warn leadkeeper worker models")
+def models(processes: Processes = 1, metrics_port: MetricsPort = None) -> None:
+    """Grade told risks every night; go back to the version before when a calibration is broken. One process is enough."""
+    settings = load(ModelSettings, metrics_port=metrics_port)
+    if processes:
+        supervise(["worker", "models"], settings, 1)
+    from agents.model_watch import watch
+
+    logs.configure(settings.log_level)
+    _checked(settings)
+    raise typer.Exit(int(wait(watch(settings))))
 
 
 def supervise(command: Sequence[str], settings: Settings, processes: int) -> None:

@@ -12,9 +12,12 @@ from pydantic import BaseModel, ValidationError
 from agents.policyfile.lines import Lines, Place
 from agents.policyfile.texts import unrenderable
 from schemas.errors import PolicyInvalid
-from streams.contradictions import ContradictionError, Finding
+from streams.findings import ContradictionError, Finding
 from streams.policy import Policy
 from streams.unreachable import unreachable
+
+UNION = "trigger"
+"""A key whose value is of one of several shapes: pydantic puts the shape's name after it."""
 
 
 class Problem(NamedTuple):
@@ -71,16 +74,23 @@ def _findings(error: Mapping[str, Any]) -> Iterator[Finding]:
     if isinstance(cause, ContradictionError):
         yield from cause.findings
         return
-    place: Place = tuple(part for part in error["loc"] if part != "[key]")
+    loc = tuple(part for part in error["loc"] if part != "[key]")
+    place: Place = tuple(part for before, part in zip((None, *loc), loc, strict=False) if before != UNION)
     said = str(error["msg"]).removeprefix("Value error, ").rstrip(".")
     match error["type"]:
         case "extra_forbidden":
-            yield Finding(place, "unknown key", _instead(place))
+            yield Finding(place, "unknown key", _instead(loc))
         case "missing":
             yield Finding(place, "is missing", f"add {place[-1]} = … there")
         case "enum" | "literal_error":
             yield Finding(
                 place, f"{_short(error['input'])} is not possible", f"write one of {error['ctx']['expected']}"
+            )
+        case "union_tag_invalid":
+            yield Finding(
+                (*place, "type"),
+                f"{error['ctx']['tag']!r} is not possible",
+                f"write one of {error['ctx']['expected_tags']}",
             )
         case _:
             yield Finding(place, f"{_short(error['input'])} is not possible", said[:1].lower() + said[1:])
@@ -98,11 +108,14 @@ def _instead(place: Place) -> str:
 
 def _keys(model: type[BaseModel], place: Place) -> list[str]:
     """The keys there are at a place."""
+    found: list[type[BaseModel]] = [model]
     for part in place:
-        if isinstance(part, int) or part not in model.model_fields:
-            continue  # an element of an array, or a name that the writer chose
-        model = next(iter(_models(model.model_fields[part].annotation)), model)
-    return list(model.model_fields)
+        if tagged := [m for m in found if (tag := m.model_fields.get("type")) and part in get_args(tag.annotation)]:
+            found = tagged
+        elif isinstance(part, str) and part in found[0].model_fields:
+            found = list(_models(found[0].model_fields[part].annotation)) or found
+        # else: an element of an array, or a name that the writer chose
+    return list(found[0].model_fields)
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -7,6 +7,19 @@ from streams.bandit import WORDS
 from streams.plays import Step
 from streams.policy import Policy
 from streams.stage import ORDER
+from streams.triggers import (
+    Anniversary,
+    AppointmentDue,
+    ChurnRisk,
+    LifecycleStage,
+    OnEvent,
+    RenewalDue,
+    SatisfactionDrop,
+    Satisfied,
+    Season,
+    Trigger,
+    Where,
+)
 from streams.variants import probabilities
 
 
@@ -26,6 +39,10 @@ def in_short(policy: Policy) -> Iterator[str]:
         yield from (f"  {step_in_words(step)}" for step in steps)
         if hours := policy.playbooks.of(stage).hand_on_after_hours:
             yield f"  hand on after {hours:g} h"
+    yield from _journey(policy)
+    for name, campaign in policy.campaigns.items():
+        yield f"campaign {name}: {cause_in_words(campaign.trigger)}{_for_whom(campaign.where)}"
+        yield from (f"  {step_in_words(step)}" for step in campaign.steps)
     caps, quiet = policy.caps, policy.quiet_hours
     yield f"at most {caps.max_per_day} a day and {caps.max_per_week} a week, {caps.cooldown_hours:g} h between two"
     yield f"quiet {quiet.start} to {quiet.end} in the lead's zone, else in {quiet.timezone}"
@@ -47,6 +64,50 @@ def step_in_words(step: Step) -> str:
         how = "is" if step.after.on else "is not"
         when = f", if {step.after.step} {how} {words} in {step.after.within_hours:g} h{when}"
     return f"{step.name}: {step.action} by {ways}{when}, within {step.within_hours:g} h"
+
+
+def _journey(policy: Policy) -> Iterator[str]:
+    stages = policy.journey.stages
+    if not stages:
+        return
+    yield "journey: " + " -> ".join(stage.name for stage in stages)
+    begun = [(c.trigger, name) for name, c in policy.campaigns.items() if isinstance(c.trigger, LifecycleStage)]
+    for stage in stages:
+        days = f"typically {stage.typical_days:g} days" if stage.typical_days else ""
+        stuck = f"stuck after {stage.stalls_after:g}" if stage.stalls_after else ""
+        done = f"done on {' or '.join(stage.done_on)}" if stage.done_on else ""
+        by = " ".join(f"{trigger.when}: {name}" for trigger, name in begun if trigger.stage == stage.name)
+        yield f"  {stage.name}: {', '.join(filter(None, (days, stuck, done, by))) or 'stays'}"
+
+
+def cause_in_words(trigger: Trigger) -> str:  # noqa: PLR0911 - a table of sentences
+    """What begins a campaign."""
+    match trigger:
+        case OnEvent():
+            return f"on {' or '.join(trigger.kinds)}"
+        case AppointmentDue():
+            return f"{trigger.hours_before:g} h before an appointment"
+        case RenewalDue():
+            return f"{trigger.days_before:g} days before the renewal"
+        case Anniversary():
+            return f"{trigger.after_days:g} days after {trigger.kind}"
+        case Season():
+            return f"every year from {trigger.start}, {trigger.days:g} days"
+        case SatisfactionDrop():
+            return f"satisfaction below {trigger.below:.0%}"
+        case Satisfied():
+            return f"satisfaction at least {trigger.at_least:.0%}"
+        case ChurnRisk():
+            return f"rise to {trigger.stage}"
+        case LifecycleStage():
+            return f"{trigger.stage} {trigger.when.replace('_', ' ')}"
+
+
+def _for_whom(where: Where) -> str:
+    worth = f"from {where.least_value_cents / 100:,.2f}" if where.least_value_cents else ""
+    health = f"health {where.health[0]:g}-{where.health[1]:g}" if where.health else ""
+    told = [" or ".join(sorted(where.journey)), " or ".join(sorted(where.risk)), health, worth]
+    return f", for {', '.join(filter(None, told))}" if any(told) else ""
 
 
 def keys_of(policy: Policy) -> dict[str, Any]:

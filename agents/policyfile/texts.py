@@ -7,21 +7,20 @@ from agents.channels.parts import PARTS
 from agents.channels.templates import Templates, UnrenderableError
 from schemas.commands import Variable
 from schemas.units import Channel
-from streams.contradictions import Finding
+from streams.findings import Finding
 from streams.playbook import template_of
 from streams.plays import Step
 from streams.policy import Policy
-from streams.stage import ORDER
 
 SAMPLE: dict[str, Variable] = {
     "name": "Ann", "tenant": "acme", "lead": "L-1001", "agent": "Ben", "business": "our team", "stage": "active_risk",
     "action": "immediate_call", "probability_percent": 64, "silent_days": 9, "usual_gap_days": 2,
-    "reason": "silent 9 days, usually 2",
+    "reason": "silent 9 days, usually 2", "journey": "customer", "occasion": "Monday 12 January, 10:30",
 }  # fmt: skip
 """What `streams/outreach.py` sends with each command; a test holds the two together."""
 ADDED: dict[Channel, dict[str, Variable]] = {Channel.EMAIL: {"unsubscribe": "https://example.com/unsubscribe"}}
 """What a channel adds."""
-UNKNOWN = ("name", "agent", "usual_gap_days", "unsubscribe")
+UNKNOWN = ("name", "agent", "usual_gap_days", "unsubscribe", "journey", "occasion")
 """What may be unknown of a lead."""
 
 
@@ -32,13 +31,13 @@ def unrenderable(policy: Policy, folder: Path) -> Iterator[Finding]:
         own = Step(name="task", action="agent_escalation", channel=Channel.CRM_TASK, template=task)
         if (what := _problem(templates, own, Channel.CRM_TASK, task)) is not None:
             yield Finding(("escalation", "task_template"), what, "correct the template")
-    for stage in ORDER[1:]:
-        for i, step in enumerate(policy.playbooks.of(stage).steps):
+    for place, programme in policy.programmes():
+        for i, step in enumerate(programme.steps):
             for channel in (step.channel, *step.fallback):
                 key = "template" if channel is step.channel else "fallback"
                 if (what := _problem(templates, step, channel, template_of(step, channel))) is not None:
                     problem, _, remedy = what.partition("; ")
-                    yield Finding(("playbooks", str(stage), "steps", i, key), problem, remedy or "correct the template")
+                    yield Finding((*place, "steps", i, key), problem, remedy or "correct the template")
                 yield from _variants(policy, templates, step, channel)
 
 

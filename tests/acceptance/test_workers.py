@@ -10,14 +10,14 @@ from redis import Redis
 
 from agents import metrics
 from agents.views import STAGES
-from agents.writer import partition_for
-from schemas.topics import ASSESSMENTS, ESCALATIONS, INTERVENTIONS, LEDGER
+from agents.writer import Out, partition_for
+from schemas.topics import ASSESSMENTS, ESCALATIONS, INTERVENTIONS, LEDGER, OUTCOMES
 from schemas.units import Channel
 from tests.acceptance.conftest import Deploy
 from tests.acceptance.product import Product, Worker
 from tests.acceptance.traffic import day, event, messages, tick
 from tests.polling import eventually
-from tests.worlds import lead_named
+from tests.worlds import ROOT, lead_named
 
 PARTITIONS = 2
 DECLARED = {family.name for family in metrics.REGISTRY.collect()}
@@ -101,6 +101,23 @@ def test_the_figures_are_those_of_the_topics(at_work: AtWork) -> None:
     assert lead.sum("leadkeeper_event_to_command_seconds_count") == 0, "a replay's timestamps are no arrival times"
     courier = at_work.workers["in_app"].figures()
     assert courier.sum("leadkeeper_sends", channel="in_app", state="sent") == len(commands)
+
+
+def test_the_report_passes_over_what_a_stranger_wrote_and_says_so(at_work: AtWork) -> None:
+    product, report = at_work.product, at_work.workers["report"]
+    ours = {
+        **json.loads((ROOT / "schemas/examples/analytics.outcomes/episode_closed.json").read_text()),
+        "value_cents": 700,
+    }
+    told = [b"\xff\x00", b"[]", b'{"type":"episode_closed"}', json.dumps(ours).encode()]
+    before = report.figures().sum("leadkeeper_saved_cents_total")
+    product.send([Out(product.topic(OUTCOMES), 0, b"harbour:x", value) for value in told])
+    eventually(
+        lambda: report.figures().sum("leadkeeper_saved_cents_total") == before + 700, what="the one that is well"
+    )
+    reasons = report.figures().by("leadkeeper_unreadable_records_total", "reason")
+    assert reasons == {"not_utf8": 1, "not_an_object": 1, "missing_field": 1}
+    assert report.log.count("is left out of the report") == 3
 
 
 def test_the_report_fills_its_views(at_work: AtWork, redis_url: str) -> None:

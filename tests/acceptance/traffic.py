@@ -11,7 +11,7 @@ from tests.acceptance.product import Product
 from tests.worlds import START
 
 
-def event(product: Product, lead: str, at: datetime, kind: str, name: str, **fields: object) -> Out:
+def event(product: Product, lead: str, at: datetime, kind: str, name: str, /, **fields: object) -> Out:
     """One valid event, with its own time as timestamp."""
     body = {
         "v": 1, "type": kind, "id": name, "tenant": product.tenant, "lead": lead, "at": at.isoformat(), **fields,

@@ -19,13 +19,15 @@ from tests.bench import model
 from tests.bench.figures import Bench, Figure
 from tests.bench.lead_log import LeadLog, now
 from tests.bench.lead_worker import LeadWorkers
+from tests.bench.machine import Stolen
 from tests.bench.progress import EngineFailedError
 from tests.bench.sender import ORDER_EVERY
 from tests.bench.stream import Streamed, stream
 
 NAME = "latency"
-SECONDS = 20.0
-WARM_S = 5.0
+SECONDS = 40.0
+WARM_S = 15.0
+"""As long as a new broker's compiler takes most of a core for itself."""
 _WAKE = 16
 """Events in the inbox at the start: the worker is ready, and has its state, when it has folded them."""
 
@@ -48,13 +50,17 @@ def _at(bench: Bench, log: LeadLog, rate: int) -> Iterator[Figure]:
     with LeadWorkers(bench.broker, prefix, log.models, bench.folder) as workers:
         try:
             workers.ready()
+            stolen = Stolen()
             seen = stream(bench.broker, log, prefix, bench.folder, rate=rate, seconds=SECONDS)
         except EngineFailedError as error:
             yield replace(about, subject="event to assessment", void=str(error))
             return
-    load = round(os.getloadavg()[0], 2)
+    load, taken = round(os.getloadavg()[0], 2), stolen.percent()
     for way, late in _ways(seen, rate, log.leads).items():
-        note = f"n = {len(late):,}; the sender was late by {seen.sent.late_ms:.0f} ms at most"
+        note = (
+            f"n = {len(late):,}; the sender was late by {seen.sent.late_ms:.0f} ms at most; "
+            f"other machines took {taken:.1f} % of the processors"
+        )
         void = "" if len(late) and seen.drained else "not everything that was sent was folded"
         for name, percent in (("p50", 50), ("p95", 95), ("p99", 99), ("p99.9", 99.9), ("max", 100)):
             value = float(np.percentile(late, percent)) if len(late) else 0.0

@@ -57,6 +57,20 @@ def heading(broker: Broker, why: str, command: str) -> dict[str, Any]:
     }
 
 
+class Stolen:
+    """How much of the processors' time the hypervisor gave to other machines, from now on: it is in every tail."""
+
+    def __init__(self) -> None:
+        """Begin to count."""
+        self._began = psutil.cpu_times()
+
+    def percent(self) -> float:
+        """Return the share so far, 0 to 100; 0 where no hypervisor tells."""
+        now = psutil.cpu_times()
+        spent = sum(now) - sum(self._began)
+        return 100 * (getattr(now, "steal", 0.0) - getattr(self._began, "steal", 0.0)) / spent if spent else 0.0
+
+
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.exists() else None

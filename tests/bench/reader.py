@@ -1,6 +1,7 @@
 """Notes when assessments and commands arrive, in a process of its own, until SIGTERM; then writes them as arrays.
 
-`assessed`: number of the event, arrival, partition. `commanded`: number of the lead, arrival. Times are monotonic seconds.
+`assessed`: number of the event, arrival, partition, version of the model (its CRC-32). `commanded`: number of the lead, arrival.
+Times are monotonic seconds.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import contextlib
 import signal
 import time
+from zlib import crc32
 
 import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,7 +20,7 @@ from schemas import topics
 from schemas.units import Channel
 from tests.bench.sender import SERIAL
 
-_CAUSE, _LEAD = b'"cause":"evt-', b'"lead":"L-'
+_CAUSE, _LEAD, _MODEL = b'"cause":"evt-', b'"lead":"L-', b'"model_version":"'
 
 
 async def _main(args: argparse.Namespace) -> None:
@@ -35,7 +37,7 @@ async def _main(args: argparse.Namespace) -> None:
     )
     await reader.start()
     reader.assign([TopicPartition(topic, p) for topic in (assessments, commands) for p in range(args.partitions)])
-    assessed: list[tuple[int, float, int]] = []
+    assessed: list[tuple[int, float, int, int]] = []
     commanded: list[tuple[int, float]] = []
     while not stop.is_set():
         batches = await reader.getmany(timeout_ms=100)
@@ -48,7 +50,9 @@ async def _main(args: argparse.Namespace) -> None:
                     commanded.append((int(value[start : start + 7]), arrived))
                 elif (start := value.find(_CAUSE)) >= 0:
                     start += len(_CAUSE)
-                    assessed.append((int(value[start : start + 12], 16) - SERIAL, arrived, tp.partition))
+                    named = value.index(_MODEL) + len(_MODEL)
+                    version = crc32(value[named : value.index(b'"', named)])
+                    assessed.append((int(value[start : start + 12], 16) - SERIAL, arrived, tp.partition, version))
     await reader.stop()
     np.savez(args.out, assessed=np.array(assessed), commanded=np.array(commanded))
 

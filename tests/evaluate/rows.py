@@ -58,8 +58,8 @@ def _goals(name: str, model: dict[str, float], single: float, best: float) -> st
     goals = {
         f"AUC within {BELOW_YARDSTICK} of the yardstick": model["auc"] >= best - BELOW_YARDSTICK,
         "above the best alone": model["auc"] > single,
-        f"ECE <= {ECE_GOAL}, or what chance does ({model['ece_by_chance']:.3f})": model["ece"]
-        <= max(ECE_GOAL, model["ece_by_chance"]),
+        f"ECE <= {ECE_GOAL}, or what chance does ({model['ece_by_chance']:.3f}; surely none: "
+        f"{model['ece_at_least']:.3f})": model["ece"] <= max(ECE_GOAL, model["ece_by_chance"]),
     }
     if name == "cdnow":
         goals |= {"AUC >= 0.81": model["auc"] >= 0.81, "log loss <= 0.34": model["log_loss"] <= 0.34}
@@ -99,12 +99,13 @@ def snapshot_rows(mapping: str, files: Sequence[Path]) -> str:
     """A table's block: trained on three fifths of the rows, calibrated on one, judged on one."""
     card = train_table(files, load_table_mapping(mapping)).card
     name, rank = card.single
+    chance, surely = card.model["ece_by_chance"], card.model["ece_at_least"]
     told = [
         f"{mapping}: {card.rows[2]:,} of {sum(card.rows):,} rows judged, split by {card.split}",
         line("model", card.model),
         line("logistic, same columns", card.logistic),
         line(f"best alone: {name}"[:24], {"auc": rank}),
         line("base rate", {"auc": 0.5, "log_loss": card.base_log_loss}),
-        f"  ECE by chance {card.model['ece_by_chance']:.3f}; flags: {'; '.join(card.flags) or 'none'}",
+        f"  ECE by chance {chance:.3f}, surely no chance {surely:.3f}; flags: {'; '.join(card.flags) or 'none'}",
     ]
     return "\n".join(told) + "\n"

@@ -23,7 +23,59 @@ from tests.worlds import START, lead_named, message, policy
 SPACING = 16
 """Offsets are this far apart, so that something can be put in between without moving anything else."""
 NOTE = {"action": "market_update", "channel": "email", "template": "early_warning.email", "cost_cents": 9.0}
-BUSY: dict[str, Any] = {
+HEARD: dict[str, Any] = {
+    "name": "heard",
+    "action": "immediate_call",
+    "channel": "crm_task",
+    "template": "active_risk.crm_task",
+}
+
+
+def campaign(trigger: str, channel: str = "in_app", /, **more: Any) -> dict[str, Any]:
+    """A campaign of one step; what is given besides `again`, `stop_on` and `where` belongs to the trigger."""
+    own: dict[str, Any] = {key: more.pop(key) for key in ("stop_on", "where", "again_after_days") if key in more}
+    step = {**NOTE, "name": "say", "channel": channel, "template": f"early_warning.{channel}", "effect": 0.4}
+    return {"again_after_days": 2, **own, "trigger": {"type": trigger, **more}, "steps": [step]}
+
+
+ON_THE_WAY: dict[str, Any] = {
+    "journey": {
+        "follow_crm": True,
+        "stages": [
+            {"name": "prospect", "done_on": ["appointment_completed", "demo_watched"], "milestones": ["item_shared"]},
+            {
+                "name": "deciding",
+                "done_on": ["purchase_completed", "closed_won"],
+                "back_on": ["appointment_cancelled"],
+                "blockers": ["payment_failed", "ticket_opened"],
+                "milestones": ["appointment_scheduled"],
+                "typical_days": 4,
+            },
+            {"name": "client", "back_on": ["refund_issued", "closed_churned"], "stalled_after_days": 30},
+        ],
+    },
+    "campaigns": {
+        "missed": campaign(
+            "event", kinds=["appointment_missed", "item_saved"], stop_on=["recovery", "appointment_completed"]
+        ),
+        "reminder": campaign("appointment_due", "email", hours_before=20, again_after_days=0),
+        "renewal": campaign("renewal_due", days_before=3, stop_on=["reply"]),
+        "a_while_after": campaign("anniversary", kind="purchase_completed", after_days=5),
+        "carnival": campaign("season", start="01-20", days=20, where={"journey": ["deciding", "client"]}),
+        "unhappy": campaign("satisfaction_drop", "crm_task", below=0.5, again_after_days=0),
+        "happy": campaign("satisfied", at_least=0.6, where={"risk": ["none"]}),
+        "at_risk": campaign("churn_risk", stage="early_warning", where={"health": [0, 90]}),
+        "entered": campaign("lifecycle_stage", stage="client"),
+        "back": campaign("lifecycle_stage", stage="deciding", when="moved_back"),
+        "stuck": campaign("lifecycle_stage", "crm_task", stage="deciding", when="stalled"),
+    },
+}
+"""A journey, and a campaign for every trigger there is."""
+ON_THE_WAY["campaigns"]["missed"]["steps"] += [
+    {**NOTE, "name": "again", "after": {"step": "say", "unless": ["opened", "page_viewed"], "within_hours": 30}},
+    {**HEARD, "after": {"step": "again", "on": ["sent", "held"], "within_hours": 10}},
+]
+BUSY: dict[str, Any] = ON_THE_WAY | {
     "quiet_hours": {"start": "00:00", "end": "00:00", "days_off": ["tuesday"], "holidays": "US"},
     "caps": {"max_per_day": 1, "max_per_week": 2, "cooldown_hours": 0, "action_gap_hours": {"market_update": 30}},
     "channels": {"email": {"max_per_week": 3, "min_gap_hours": 0, "cost_cents": 12.5}, "crm_task": {"cost_cents": 8.0}},
@@ -136,7 +188,7 @@ ACTIVITIES: tuple[dict[str, Any], ...] = (
     {"type": "subscription_started", "amount_cents": 900},
     {"type": "subscription_renewed"},
     {"type": "subscription_cancelled"},
-    {"type": "crm_stage_changed", "stage": "negotiation"},
+    {"type": "crm_stage_changed", "stage": "deciding"},
     {"type": "custom", "kind": "demo_watched"},
 )
 PROFILES: tuple[dict[str, Any], ...] = (
@@ -222,7 +274,7 @@ class Builder:
         match kind:
             case "activity":
                 self.now += timedelta(minutes=7 * (n % 5))
-                self.tell(who, ACTIVITIES[n % len(ACTIVITIES)])
+                self.tell(who, activity(n, self.now))
             case "wait":
                 self.wait(24 * (1 + n % 5), 6 + n % 7)
             case "long_wait":
@@ -230,7 +282,7 @@ class Builder:
             case "jump":  # the clock was down
                 self.wait(24 * (15 + n % 20), 24 * (15 + n % 20))
             case "late":
-                self.tell(who, ACTIVITIES[n % len(ACTIVITIES)], late=timedelta(hours=1 + n))
+                self.tell(who, activity(n, self.now), late=timedelta(hours=1 + n))
             case "again":
                 earlier = [body for body, is_activity in self.sent.get(who, [])[-6:] if is_activity]
                 if earlier:
@@ -306,20 +358,44 @@ SAY_NOTHING_OF_THE_UNKNOWN = {
     "approve_intervention",
     "snooze_escalation",
 }
+DAYS_AHEAD = {
+    "appointment_scheduled": "starts_at",
+    "subscription_started": "renews_at",
+    "subscription_renewed": "renews_at",
+}
+
+
+def activity(n: int, now: datetime) -> dict[str, Any]:
+    """One of the activities; those that speak of a day speak of one up to eleven days ahead."""
+    told = ACTIVITIES[n % len(ACTIVITIES)]
+    if key := DAYS_AHEAD.get(told["type"]):
+        return told | {key: (now + timedelta(hours=7 * (n % 40))).isoformat()}
+    return told
+
+
 ACTIVITY_TYPES = {a["type"] for a in ACTIVITIES}
 
 
 def interventions_of(who: int, born: int, episode: int) -> list[tuple[str, Channel]]:
-    """Ids that the playbook's commands by e-mail and in the app will have, if they are ever sent."""
+    """Ids that commands by e-mail and in the app will have, if they are ever sent."""
     tenant, lead = LEADS[who]
     rules = POLICIES[""].get(tenant, POLICIES[""][EVERYONE])
-    return [
+    of_campaigns: list[tuple[str, Channel]] = [
+        (derive("int", tenant, lead, rules.name, born, run, f"campaign.{name}.{step.name}", channel), channel)
+        for name, one in rules.campaigns.items()
+        for run in (episode, episode + 1)
+        for step in one.steps
+        for channel in (step.channel, *step.fallback)
+        if channel in {Channel.EMAIL, Channel.IN_APP}
+    ]
+    of_playbooks: list[tuple[str, Channel]] = [
         (derive("int", tenant, lead, rules.name, born, episode, f"{stage}.{step.name}", channel), channel)
         for stage in ORDER[1:]
         for step in rules.playbooks.of(stage).steps
         for channel in (step.channel, *step.fallback)
         if channel in {Channel.EMAIL, Channel.IN_APP}
     ]
+    return of_campaigns[born % 5 :: 5] + of_playbooks
 
 
 def own_intervention(who: int, born: int, episode: int, order: str) -> str:

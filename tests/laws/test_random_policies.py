@@ -51,6 +51,45 @@ def playbooks(draw: st.DrawFn) -> dict[str, Any]:
     return {"steps": steps, "stop_on": sorted(stop), "hand_on_after_hours": draw(st.sampled_from([None, 12, 200]))}
 
 
+TRIGGERS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [
+        {"type": "event", "kinds": ["item_viewed", "payment_failed"]},
+        {"type": "appointment_due", "hours_before": 30},
+        {"type": "renewal_due", "days_before": 2},
+        {"type": "anniversary", "kind": "message_received", "after_days": 3},
+        {"type": "season", "start": "02-01", "days": 12},
+        {"type": "satisfaction_drop", "below": 0.7},
+        {"type": "satisfied", "at_least": 0.2},
+        {"type": "churn_risk", "stage": "active_risk"},
+        {"type": "lifecycle_stage", "stage": "client", "when": "stalled"},
+        {"type": "lifecycle_stage", "stage": "client", "when": "entered"},
+    ]
+)
+JOURNEY = {
+    "stages": [
+        {"name": "deciding", "done_on": ["item_viewed"]},
+        {"name": "client", "typical_days": 3, "back_on": ["refund_issued"]},
+    ]
+}
+
+
+@st.composite
+def campaigns(draw: st.DrawFn) -> dict[str, Any]:
+    """Up to three of them, with up to five steps each."""
+    found = {}
+    for i in range(draw(st.integers(0, 3))):
+        trigger = draw(TRIGGERS)
+        known = ["client"] if trigger["type"] == "season" or draw(st.booleans()) else []
+        found[f"c{i}"] = {
+            "trigger": trigger,
+            "where": {"journey": known, "risk": draw(st.sampled_from([[], ["none"], ["none", "early_warning"]]))},
+            "again_after_days": draw(st.sampled_from([0, 1, 20])),
+            "stop_on": sorted(draw(st.sets(st.sampled_from(("recovery", "reply", "opt_out", "payment_failed"))))),
+            "steps": draw(playbooks())["steps"],
+        }
+    return found
+
+
 POLICIES = st.fixed_dictionaries(
     {
         "caps": st.fixed_dictionaries(
@@ -78,6 +117,8 @@ POLICIES = st.fixed_dictionaries(
                 "working_hours": st.sampled_from([None, {"start": "22:00", "end": "23:00", "days": ["friday"]}]),
             }
         ),
+        "journey": st.just(JOURNEY),
+        "campaigns": campaigns(),
         "playbooks": st.fixed_dictionaries(
             {"early_warning": playbooks(), "active_risk": playbooks(), "critical_risk": playbooks()}
         ),

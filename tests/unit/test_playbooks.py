@@ -9,7 +9,7 @@ import pytest
 
 from schemas.outcomes import Outcome
 from schemas.units import Channel
-from streams.contradictions import ContradictionError
+from streams.findings import ContradictionError
 from streams.policy import Policy
 from streams.record import Episode, LeadRecord, Planned
 from streams.state import decode_record, encode_record
@@ -167,7 +167,7 @@ def test_an_operator_orders_actions_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("after", "words"),
     [
-        ({"step": "nobody", "on": ["sent"]}, "comes after 'nobody', which this playbook does not have"),
+        ({"step": "nobody", "on": ["sent"]}, "comes after 'nobody', which is not there beside it"),
         ({"step": "second", "on": ["sent"]}, "step second waits for itself"),
         ({"step": "note", "on": ["read"]}, "'read' is nothing that can be heard"),
         ({"step": "note"}, "say either on or unless"),

@@ -95,3 +95,28 @@ def test_each_version_has_a_key_of_its_own(model: TrainedModel) -> None:
     record, (first, second) = pack(model, NOW), _went("A", "A").promotions
     assert len({key_of(record), key_of(first), key_of(second)}) == 3
     assert key_of(record) == key_of(pack(model, NOW + timedelta(days=1))), "published again it replaces itself"
+
+
+def test_the_challenger_is_the_newest_published_since_the_last_promotion_that_never_judged(model: TrainedModel) -> None:
+    def published(version: str, day: int) -> bytes:
+        record = pack(model, NOW + timedelta(days=day)).model_copy(update={"version": version})
+        return record.model_dump_json().encode()
+
+    def promoted(version: str, day: int) -> bytes:
+        at = NOW + timedelta(days=day)
+        note = ModelPromoted(id=f"p-{day}", tenant="*", at=at, version=version, why="promoted")
+        return note.model_dump_json().encode()
+
+    def challenger(*records: bytes) -> str | None:
+        registry = Registry({}, [])
+        for record in records:
+            registry = registry.told(record)
+        return registry.challenger
+
+    assert challenger() is None
+    assert challenger(published("A", 0)) == "A", "the rule scorer judges"
+    assert challenger(published("A", 0), promoted("A", 0)) is None
+    history = (published("A", 0), promoted("A", 0), published("B", 1), published("C", 2))
+    assert challenger(*history) == challenger(*reversed(history), b"{broken") == "C", "partitions come in any order"
+    assert challenger(*history, promoted("C", 3)) is None, "what was published before has lost to it"
+    assert challenger(*history, promoted("C", 3), promoted("A", 4), published("C", 5)) is None, "it has judged"

@@ -5,6 +5,7 @@ import pytest
 
 from agents.snapshots import ActivityLog
 from agents.train import train
+from streams import lately
 from streams.features import DAY, Batch, Floats
 from streams.labels import Label
 from streams.season import LEAST_ROWS, YEAR_DAYS, Told, shift, shifted, to_serve, twins
@@ -41,7 +42,7 @@ def test_after_a_year_the_season_that_comes_is_known(monkeypatch: pytest.MonkeyP
     until = 1.5e9 + (2 * YEAR_DAYS + YEAR_DAYS / 2) * DAY
     log.end = until + 56 * DAY
     knowing = train(log, LABEL, until).manifest
-    monkeypatch.setattr("agents.train.shift", lambda *_: 0.0)
+    monkeypatch.setattr("streams.season.shift", lambda *_: 0.0)
     unknowing = train(log, LABEL, until).manifest
     assert knowing.tested is not None
     assert unknowing.tested is not None
@@ -54,6 +55,32 @@ def test_after_a_year_the_season_that_comes_is_known(monkeypatch: pytest.MonkeyP
 def test_without_a_year_before_nothing_is_carried_over() -> None:
     log = seasonal_log(300)
     assert train(log, LABEL, 1.5e9 + 300 * DAY).manifest.season == 0.0
+
+
+def test_before_that_the_newest_weeks_tell_what_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two weeks of the slow half are known of its first leads; all finished labels are from the other half."""
+    log = seasonal_log(1_000)
+    until = 1.5e9 + (YEAR_DAYS / 2 + 28) * DAY
+    log.end = until + 56 * DAY
+    knowing = train(log, LABEL, until).manifest
+    monkeypatch.setattr("streams.lately.shift", lambda *_: 0.0)
+    unknowing = train(log, LABEL, until).manifest
+    assert knowing.tested is not None
+    assert unknowing.tested is not None
+    assert knowing.season == 0.0
+    assert knowing.lately > 0.2
+    assert knowing.tested.model["auc"] == unknowing.tested.model["auc"]
+    assert knowing.tested.model["ece"] < unknowing.tested.model["ece"] - 0.03
+    assert knowing.tested.model["log_loss"] < unknowing.tested.model["log_loss"]
+
+
+def test_of_half_a_horizon_half_is_carried_over() -> None:
+    short = Told(np.full(LEAST_ROWS, 0.5), np.repeat([0.0, 1.0, 1.0, 1.0], LEAST_ROWS // 4))
+    assert lately.shift(short) == pytest.approx(np.log(3) / 2)
+    assert lately.shift(Told(short.p[1:], short.y[1:])) == 0.0
+    assert lately.part_of(LABEL).reach == LABEL.reach / 2
+    begin = 1.6e9
+    assert lately.newest(begin, LABEL, 7 * DAY) == [begin - 21 * DAY, begin - 14 * DAY]
 
 
 def test_the_shift_is_what_one_season_fell_short_more_than_the_other() -> None:

@@ -24,8 +24,16 @@ FULL: dict[str, Variable] = {
     "probability_percent": 72,
     "silent_days": 9, "usual_gap_days": 2, "reason": "No reply to the last two mails", "action": "schedule_meeting",
     "business": "Hearth Homes", "unsubscribe": "https://example.com/u?i=x&y=1",
+    "journey": "customer", "occasion": "Monday 12 January, 10:30",
 }  # fmt: skip
-BARE = FULL | {"name": None, "agent": None, "usual_gap_days": None, "unsubscribe": None}
+BARE = FULL | {
+    "name": None,
+    "agent": None,
+    "usual_gap_days": None,
+    "unsubscribe": None,
+    "journey": None,
+    "occasion": None,
+}
 
 
 @pytest.fixture
@@ -116,7 +124,8 @@ def test_a_broken_template_is_told_not_raised(tmp_path: Path, source: str, says:
 @pytest.mark.parametrize("policy", sorted((FOLDER.parent / "policies").glob("*.toml")), ids=lambda p: p.stem)
 def test_no_policy_tells_a_lead_of_scores(templates: Templates, policy: Path) -> None:
     """Every text that a shipped policy sends to a lead reads well with and without a name, and speaks of no risk."""
-    for book in tomllib.loads(policy.read_text())["playbooks"].values():
+    told = tomllib.loads(policy.read_text())
+    for book in (*told["playbooks"].values(), *told.get("campaigns", {}).values()):
         for step in book["steps"]:
             for channel in FOR_LEADS & {Channel(step["channel"]), *map(Channel, step.get("fallback", ()))}:
                 template = f"{step['template'].removesuffix('.' + step['channel'])}.{channel}"

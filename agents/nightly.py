@@ -1,0 +1,145 @@
+"""What is done about the models every night: read on, grade what was told, report, and go back where a version has to go.
+
+Going back is an order in the inbox like any promotion, so that a replay goes back at the same record. The order is sent
+before it is noted on `policies`: after a crash between the two it is sent again, which changes nothing.
+"""
+
+import json
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agents import metrics
+from agents.activate import activate
+from agents.grade_page import page
+from agents.grade_report import Night, export, report
+from agents.grading import grades, versions_of
+from agents.held import held
+from agents.library import RULE_VERSION, Library
+from agents.manifest import Manifest
+from agents.model import MANIFEST_FILE
+from agents.reading import read_topics
+from agents.registry import Registry, read_registry
+from agents.remembered import Remembered
+from agents.settings import LeadSettings, ModelSettings, Settings
+from schemas import topics
+from schemas.policies import ModelPromoted
+from streams.drift import Moved
+from streams.fallback import fall_back_to
+
+logger = logging.getLogger(__name__)
+READS = (topics.ASSESSMENTS, topics.SHADOW, topics.DECISIONS, topics.EVENTS)
+"""Events last: an erasure among them then ends what was noted of the lead before."""
+NOTES_FILE, REPORT_NAME = "notes.sqlite", "grades"
+FELL_BACK = "fell back from "
+"""How the note of such an order begins."""
+
+
+async def _drift(settings: ModelSettings, manifest: Manifest | None) -> tuple[Moved, ...]:
+    """How far leads are from those that the version in force learned from; nothing of the rule scorer, which did not."""
+    if manifest is None or manifest.spread is None:
+        return ()
+    now = await held(settings, manifest.label)
+    return tuple(manifest.spread.drift(now.x, now.published))
+
+
+async def nightly(settings: ModelSettings) -> Night:
+    """Grade and report; go back if a version has to go and the settings allow it.
+
+    Raises:
+        Unavailable: The topics do not exist.
+    """
+    registry = await read_registry(settings.bootstrap, settings.topic_prefix)
+    env = Library(settings).env
+    with Remembered(notes_of(settings), lambda tenant: env.policy("", tenant)) as memory:
+        await take_notes(memory, settings)
+        at = _now(settings, memory.end)
+        known = {one.version: one for one in known_models(settings, registry)}
+        found = grades(memory, versions_of(known.values(), RULE_VERSION))
+    trail = [RULE_VERSION, *([settings.model] if settings.model else []), *registry.trail()]
+    in_force = trail[-1]
+    instead = fall_back_to(in_force, trail[:-1], {name: one.verdict for name, one in found.items()})
+    went = [note.at for note in registry.promotions if note.why.startswith(FELL_BACK)]
+    if instead is not None and settings.grade_action == "fall_back":
+        await _go_back(settings, at, in_force, instead, found[in_force].why)
+        went.append(at)
+    night = Night(at, in_force, found, instead, await _drift(settings, known.get(in_force)))
+    _tell(night, settings)
+    write(night, settings.reports)
+    export(night)
+    metrics.FELL_BACK.set(max((one.timestamp() for one in went), default=0.0))
+    metrics.LAST_GRADED.set(datetime.now(UTC).timestamp())
+    return night
+
+
+def notes_of(settings: ModelSettings) -> Path:
+    """Where the notes of a deployment lie."""
+    return settings.reports / f"{settings.topic_prefix}{NOTES_FILE}"
+
+
+async def take_notes(memory: Remembered, settings: Settings) -> None:
+    """Read on where the last time ended. All of it is remembered, or nothing."""
+    prefix, live = settings.topic_prefix, settings.clock == "wall"
+    read = memory.read_up_to()
+    memory.begin()
+    try:
+        for topic in READS:
+            name = prefix + topic.name
+            async for record in read_topics(settings.bootstrap, [name], since=read):
+                read[record.topic, record.partition] = record.offset + 1
+                if record.value:
+                    memory.take(topic.name, record.value, record.timestamp if live else 0)
+        memory.commit(read)
+    finally:
+        memory.roll_back()
+
+
+def known_models(settings: LeadSettings, registry: Registry) -> list[Manifest]:
+    """Manifests of what is published and of what lies in the folder."""
+    found: dict[str, Manifest] = {}
+    told = [json.dumps(one.manifest).encode() for one in registry.published.values()]
+    told += [path.read_bytes() for path in sorted(settings.models.glob(f"*/{MANIFEST_FILE}"))]
+    for text in told:
+        try:
+            one = Manifest.model_validate_json(text)
+        except ValidationError:
+            continue  # the workers have refused it, and said so
+        found[one.version] = one
+    return list(found.values())
+
+
+def write(night: Night, folder: Path) -> None:
+    """The reports of this night, as JSON and as a page, and again under a name that stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (f"{REPORT_NAME}-{night.at:%Y-%m-%d}", REPORT_NAME):
+        (folder / f"{name}.json").write_text(report(night), encoding="utf-8")
+        (folder / f"{name}.html").write_text(page(night), encoding="utf-8")
+
+
+async def _go_back(settings: ModelSettings, at: datetime, bad: str, good: str, why: str) -> None:
+    bootstrap, prefix = settings.bootstrap, settings.topic_prefix
+    await activate(bootstrap, prefix, at, model=good)
+    note = ModelPromoted(
+        id=f"promoted-{good}-{at:%Y%m%dT%H%M%S}", tenant="*", at=at, version=good, why=f"{FELL_BACK}{bad}: {why}"
+    )
+    await activate(bootstrap, prefix, at, announce=[note])
+
+
+def _tell(night: Night, settings: ModelSettings) -> None:
+    one = night.grades.get(night.in_force)
+    if one is None or one.verdict != "fall back":
+        return
+    if night.instead is None:
+        what = "no version before it is known to be better: train a new one"
+    elif settings.grade_action == "warn":
+        what = f"`leadkeeper model rollback` leads to {night.instead}; by LEADKEEPER_GRADE_ACTION only this is said"
+    else:
+        what = f"{night.instead} judges instead"
+    logger.critical("%s should not judge: %s; %s", night.in_force, one.why, what)
+
+
+def _now(settings: ModelSettings, end: float) -> datetime:
+    """Where the log carries its own time, that time."""
+    return datetime.now(UTC) if settings.clock == "wall" else datetime.fromtimestamp(end, UTC)

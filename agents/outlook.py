@@ -1,0 +1,65 @@
+"""What is known of the weeks that a model will serve, beyond the labels it was calibrated on: the season, or the newest weeks."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from agents.snapshots import ActivityLog, Snapshot
+from agents.windows import Windows
+from streams import calibrate, lately, season
+from streams.features import DAY, Floats
+from streams.labels import Label
+from streams.season import Told
+
+Scored = Callable[[Floats], Floats]
+
+
+class Outlook(NamedTuple):
+    """Log-odds to add to a calibration: from the same weeks a year ago (`season`), else from the newest ones (`lately`)."""
+
+    season: float
+    lately: float
+
+
+def outlook(
+    log: ActivityLog,
+    label: Label,
+    plan: Windows,
+    held: Sequence[Snapshot],
+    raw: Floats,
+    scored: Scored,
+    calibrated: Scored,
+) -> Outlook:
+    """Look a year back, and where the log does not reach so far, at those of whom half a horizon is known.
+
+    Args:
+        log: the whole log; nothing after the plan's labels is looked at.
+        label: definition of going quiet, for leads of any age.
+        plan: windows of the training.
+        held: snapshots of the calibration.
+        raw: their scores, by trees that do not know their leads' labels.
+        scored: features -> scores.
+        calibrated: scores -> probabilities.
+    """
+    if plan.apart != "time":
+        return Outlook(0.0, 0.0)  # those who could tell are among those who were learned from
+    begin = plan.calibrate[-1] + label.reach
+    before, served = season.twins(plan.calibrate), season.twins(season.to_serve(begin, label.every_days))
+    known_of = log.start + max(label.eligible_days or 0.0, label.horizon_days) * DAY
+    if min(*before, *served) >= known_of:
+        found = {shot.t: shot for shot in log.snapshots([*before, *served], label)}
+        told = (_told([found[t] for t in times], lambda x: calibrated(scored(x))) for times in (before, served))
+        return Outlook(season.shift(*told), 0.0)
+    half = lately.part_of(label)
+    quiet = np.concatenate([log.churned(shot.t, half)[shot.leads] for shot in held]).astype(np.float64)
+    knots = calibrate.platt(raw, quiet)
+    shots = list(log.snapshots(lately.newest(begin, label, label.every_days * DAY), half))
+    return Outlook(0.0, lately.shift(_told(shots, lambda x: calibrate.apply(knots, scored(x)))))
+
+
+def _told(shots: Sequence[Snapshot], told: Scored) -> Told:
+    some = [shot for shot in shots if len(shot.y)]
+    if not some:
+        return Told(np.zeros(0), np.zeros(0))
+    return Told(told(np.concatenate([s.x for s in some])), np.concatenate([s.y for s in some]))
