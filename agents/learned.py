@@ -13,13 +13,15 @@ from agents.habits import Habits
 from agents.reading import read_topics
 from schemas import topics
 from schemas.outcomes import TRACKED, InterventionTracked
+from schemas.units import Stage
 from schemas.weights import Weights, WeightsPublished, name_of
 from streams.answered import Rates, answered
 from streams.bandit import Shown, shown, weights_of
 from streams.credit import firsts, trials, tried_hours
 from streams.env import EVERYONE
-from streams.experiments import BUILT_IN_EXPERIMENTS
+from streams.experiments import BUILT_IN_EXPERIMENTS, Goal
 from streams.hours import Hours, hours
+from streams.offers import PREFIX, running_offers
 from streams.policy import Policy
 from streams.quiet_hours import open_hours
 from streams.variants import running
@@ -59,13 +61,25 @@ def learn(tracked: Sequence[InterventionTracked], habits: Habits, policies: Mapp
     if not tracked:
         return None
     until = max(one.at for one in tracked)
-    messages, rates = firsts(tracked), answered(tracked)
+    messages, held_out, rates = firsts(tracked), firsts(tracked, "holdout"), answered(tracked)
     found = {}
     for tenant in sorted({one.tenant for one in tracked}):
         policy = policies.get(tenant) or policies[EVERYONE]
+        tried: dict[str, tuple[list[str], Goal]] = {
+            name: (list(running(one)), one.goal) for name, one in policy.experiments.items()
+        }
+        tried |= {
+            f"{PREFIX}{stage}": (list(weights), "kept")
+            for stage in Stage
+            if (weights := running_offers(policy, stage)) and (tenant, f"{PREFIX}{stage}") in messages
+        }
         experiments = {
-            name: shown(list(running(one)), trials(messages.get((tenant, name), []), name, one.goal, policy, until))
-            for name, one in policy.experiments.items()
+            name: shown(
+                variants,
+                trials(messages.get((tenant, name), []), name, goal, policy, until),
+                trials(held_out.get((tenant, name), []), name, goal, policy, until),
+            )
+            for name, (variants, goal) in tried.items()
         }
         choices = {
             name: shown(variants, trials(messages[tenant, name], name, "kept", policy, until))

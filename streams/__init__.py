@@ -26,6 +26,7 @@ In the order of the data (each file holds one rule of the business and is named 
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
     escalate      to whom, with what context, and who is next; working_hours    when people have time to answer
     experiments, variants    texts that take turns, and which one a lead gets
+    offers, offering         what is offered at which stage, and to this lead
     channel_choice, send_time    by which channel a step begins, and at which hour, where it may choose
     track         receipts and later behaviour -> outcomes
 

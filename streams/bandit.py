@@ -67,15 +67,23 @@ class Lead(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What an experiment has shown. `winner` only where it is surely better than every other variant."""
+    """What an experiment has shown. `winner` only where it is surely better than every other variant.
+
+    `held`: held-out leads, which would have got one of the variants.
+    """
 
     arms: dict[str, Arm]
     leader: str
     leads: tuple[Lead, ...]
     winner: str | None
+    held: Arm
+
+    def gain(self, variant: str) -> Lead:
+        """A variant against sending nothing."""
+        return _against(self.arms[variant], self.held, "held out", len(self.arms))
 
 
-def shown(variants: Sequence[str], trials: Sequence[Trial]) -> Shown:
+def shown(variants: Sequence[str], trials: Sequence[Trial], held: Sequence[Trial] = ()) -> Shown:
     """How these variants did, as far as it is known."""
     found = {name: _arm([trial for trial in trials if trial.variant == name]) for name in variants}
     best = dict(zip(variants, chances_of_best([(arm.n * arm.rate, arm.n) for arm in found.values()]), strict=True))
@@ -83,7 +91,8 @@ def shown(variants: Sequence[str], trials: Sequence[Trial]) -> Shown:
     leader = max(arms, key=lambda name: arms[name].rate if arms[name].leads else -1.0)
     leads = tuple(_against(arms[leader], arms[name], name, len(arms) - 1) for name in arms if name != leader)
     enough = all(arm.leads >= LEAST_EACH for arm in arms.values())
-    return Shown(arms, leader, leads, leader if leads and enough and all(one.sure for one in leads) else None)
+    winner = leader if leads and enough and all(one.sure for one in leads) else None
+    return Shown(arms, leader, leads, winner, _arm([one._replace(propensity=1.0) for one in held]))
 
 
 def chances_of_best(counts: Sequence[tuple[float, float]]) -> list[float]:

@@ -15,6 +15,7 @@ from streams.channel_choice import choice, note_answer
 from streams.holdout import held_out
 from streams.ids import derive
 from streams.insight import notes_of_rise
+from streams.offering import offered
 from streams.playbook import step_of
 from streams.record import Draw, Planned
 from streams.risk import level_of
@@ -144,9 +145,9 @@ def _decided(
 
 def draws_of(case: Case, step: Step, planned: Planned) -> list[Draw]:
     """What the lead is drawn for, of all that this step is part of."""
-    hour = hour_of(case, step, planned)
-    draws = worded(case, step, planned.channel).draw, choice(case, step, planned.stage).draw, hour and hour.draw
-    return [draw for draw in draws if draw]
+    words, way = worded(case, step, planned.channel), choice(case, step, planned.stage)
+    hour, gift = hour_of(case, step, planned), offered(case, step, planned.stage)
+    return [draw for draw in (words.draw, way.draw, hour and hour.draw, gift and gift.draw) if draw]
 
 
 def decided_of_lead(

@@ -20,6 +20,7 @@ from streams.consent import address_of
 from streams.decide import CROWDED, Judgement, Subject, judge, quiet_window
 from streams.explain import in_words
 from streams.features import HOUR
+from streams.offering import offered, priced
 from streams.planning import add_steps
 from streams.playbook import step_of
 from streams.rank import cost_of, rank, worth
@@ -64,10 +65,16 @@ def run_due_steps(case: Case) -> None:
 
 
 def _first(case: Case, planned: Planned) -> tuple[bool, float, int]:
-    step, rule = step_of(case.policy, planned), case.policy.channels.get(planned.channel)
+    step, rule = _step_of(case, planned), case.policy.channels.get(planned.channel)
     if planned.waits or step is None or rule is None or not rule.contacts_lead:
         return True, 0.0, planned.stage
     return False, _rank(case, planned, step).score, planned.stage
+
+
+def _step_of(case: Case, planned: Planned) -> Step | None:
+    """The step, with what it offers."""
+    step = step_of(case.policy, planned)
+    return step and priced(case, step, planned.stage)
 
 
 def _rank(case: Case, planned: Planned, step: Step) -> Rank:
@@ -104,7 +111,7 @@ def _judge(
 
 
 def _run(case: Case, planned: Planned, before: Sequence[Contact], winners: list[Intervention]) -> None:
-    step = step_of(case.policy, planned)
+    step = _step_of(case, planned)
     if step is None:
         outbox.decided(case, planned, Judgement(Verdict.HELD, Rule.EXPIRED, "the policy no longer has this step"))
         return
@@ -260,6 +267,7 @@ def _variables(case: Case, planned: Planned, step: Step) -> dict[str, str | int 
         "reason": in_words("silence", x, raises=True),
         "journey": case.record.journey.stage if case.record.journey else None,
         "occasion": _occasion(case, planned),
+        "offer_words": found.offer.words if (found := offered(case, step, planned.stage)) else None,
     }
 
 

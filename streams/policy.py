@@ -16,6 +16,7 @@ from streams.contradictions import contradictions
 from streams.experiments import Experiment, Name
 from streams.findings import ContradictionError
 from streams.lifecycle import Journey, StageName
+from streams.offers import Offer
 from streams.plays import Playbook, Playbooks
 from streams.stage import ORDER
 from streams.thresholds import (
@@ -67,6 +68,7 @@ class Policy(Section):
     episodes: Episodes = Episodes()
     publish: Publish = Publish()
     experiments: dict[Name, Experiment] = Field(default={})
+    offers: Annotated[dict[Name, Offer], Field(max_length=20)] = Field(default={})
 
     @model_validator(mode="after")
     def _means_something(self) -> Self:

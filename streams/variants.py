@@ -49,15 +49,16 @@ def sticky(case: Case, experiment: str, chances: Mapping[str, float]) -> Draw:
 
 
 def probabilities(experiment: Experiment, learned: Mapping[str, float]) -> dict[str, float]:
-    """Chance of each variant that is not stopped; they add up to 1.
+    """Chance of each variant that is not stopped; they add up to 1."""
+    return chances_of(running(experiment), learned if experiment.learn else {}, experiment.floor)
 
-    What was learned counts if the experiment learns and all its running variants were known then; each keeps the floor.
-    """
-    weights = running(experiment)
+
+def chances_of(weights: Mapping[str, float], learned: Mapping[str, float], floor: float) -> dict[str, float]:
+    """Chances by what was learned, if all of these were known then, each with the floor; else by the weights as written."""
     best = {name: learned.get(name, 0.0) for name in weights}
-    if experiment.learn and weights.keys() <= learned.keys() and (total := sum(best.values())) > 0:
-        room = 1.0 - experiment.floor * len(weights)
-        return {name: experiment.floor + room * chance / total for name, chance in best.items()}
+    if weights.keys() <= learned.keys() and (total := sum(best.values())) > 0:
+        room = 1.0 - floor * len(weights)
+        return {name: floor + room * chance / total for name, chance in best.items()}
     total = sum(weights.values())
     return {name: weight / total for name, weight in weights.items()}
 

@@ -81,16 +81,22 @@ def _learned(settings: LeadSettings) -> "tuple[Learned, dict[str, Policy]]":
 
 
 def _tell(learned: "Learned", policies: "dict[str, Policy]") -> None:
-    from streams.variants import probabilities
+    from streams.offers import FLOOR
+    from streams.variants import chances_of, probabilities
 
     out.print(f"outcomes up to {learned.until:%Y-%m-%d %H:%M} UTC", soft_wrap=True)
     for tenant, known in learned.tenants.items():
         policy = policies.get(tenant) or policies["*"]
         days = policy.episodes.attribution_days
         for name, seen in known.experiments.items():
-            experiment = policy.experiments[name]
             best = {variant: arm.best for variant, arm in seen.arms.items()}
-            _print(f"{tenant}  {name}", in_words(seen, experiment.goal, days, probabilities(experiment, best)))
+            if (experiment := policy.experiments.get(name)) is not None:
+                lines = in_words(seen, experiment.goal, days, probabilities(experiment, best))
+            else:
+                weights = {offer: policy.offers[offer].weight for offer in seen.arms}
+                lines = in_words(seen, "kept", days, chances_of(weights, best, FLOOR))
+                lines += offers_in_words(seen, {offer: policy.offers[offer].cost_cents / 100 for offer in seen.arms})
+            _print(f"{tenant}  {name}", lines)
         for name, seen in known.choices.items():
             _print(f"{tenant}  {name}", in_words(seen, "kept", days))
         for stage, channels in known.channels.items():
@@ -98,6 +104,24 @@ def _tell(learned: "Learned", policies: "dict[str, Policy]") -> None:
             _print(f"{tenant}  answers in {stage}", [told])
         if known.hours is not None:
             _print(f"{tenant}  hours", hours_in_words(known.hours))
+
+
+def offers_in_words(seen: "Shown", costs: "Mapping[str, float]") -> list[str]:
+    """What each offer keeps beyond sending nothing, and what a lead kept so costs; `costs`: of each offer, if taken."""
+    from streams.bandit import LEAST_EACH
+
+    if seen.held.leads < LEAST_EACH:
+        return [f"against nothing: not enough data ({seen.held.leads} held-out leads of {LEAST_EACH})"]
+    lines = []
+    for name, arm in seen.arms.items():
+        gain = seen.gain(name)
+        lines.append(f"{name} against nothing: {100 * gain.difference:+.1f} points, +/- {100 * gain.wide:.1f}")
+        if arm.leads < LEAST_EACH or not gain.sure or gain.difference <= 0:
+            lines.append("  not known to keep anybody")
+        else:
+            # Taken by all who stay: those who would have stayed anyway take it too.
+            lines.append(f"  {costs[name] * arm.rate / gain.difference:,.2f} for each lead kept by it")
+    return lines
 
 
 def hours_in_words(known: "Hours") -> list[str]:

@@ -77,7 +77,12 @@ ON_THE_WAY["campaigns"]["missed"]["steps"] += [
 ]
 BUSY: dict[str, Any] = ON_THE_WAY | {
     "quiet_hours": {"start": "00:00", "end": "00:00", "days_off": ["tuesday"], "holidays": "US"},
-    "caps": {"max_per_day": 1, "max_per_week": 2, "cooldown_hours": 0, "action_gap_hours": {"market_update": 30}},
+    "caps": {
+        "max_per_day": 1,
+        "max_per_week": 2,
+        "cooldown_hours": 0,
+        "action_gap_hours": {"market_update": 30, "special_offer": 60},
+    },
     "channels": {"email": {"max_per_week": 3, "min_gap_hours": 0, "cost_cents": 12.5}, "crm_task": {"cost_cents": 8.0}},
     "holdout": {"share": 0.3},
     "vocabulary": {"demo_watched": {"family": "intent", "key": True}},
@@ -88,6 +93,10 @@ BUSY: dict[str, Any] = ON_THE_WAY | {
         "working_hours": {"start": "08:00", "end": "12:00"},
     },
     "approvals": {"actions": ["special_offer"], "expires_after_hours": 30},
+    "offers": {
+        "ten": {"words": "10 % off", "stages": ["active_risk"], "cost_cents": 3.0},
+        "free": {"words": "one month", "stages": ["active_risk", "critical_risk"], "cost_cents": 2.0},
+    },
     "send_time": {"hour": 11, "control": 0.3, "explore": 0.4},
     "experiments": {
         "first_words": {

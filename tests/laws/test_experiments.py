@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.topics import DECISIONS, INTERVENTIONS, OUTCOMES
 from streams.env import EVERYONE
-from streams.experiments import BUILT_IN_EXPERIMENTS, Experiment
+from streams.experiments import Experiment
 from streams.lead import Message
 from streams.replay import replay
 from streams.variants import drawn, probabilities
@@ -83,7 +83,7 @@ def test_a_lead_stays_with_its_variant_and_what_is_told_of_it_agrees(log: list[M
             assert 0.05 <= draw["propensity"] <= 1
             if one["topic"] in {t.name for t in (OUTCOMES,)} and one["lead"] not in erased:
                 kept[one["tenant"], one["lead"], draw["experiment"]].add((draw["variant"], draw["propensity"]))
-        words = [draw for draw in one.get("drawn", ()) if draw["experiment"] not in BUILT_IN_EXPERIMENTS]
+        words = [d for d in one.get("drawn", ()) if d["experiment"] in POLICIES[""]["busy"].experiments]
         if one["topic"] == DECISIONS.name and one["verdict"] == "sent" and words:
             (draw,) = words
             sent[one["intervention"]] = draw

@@ -30,7 +30,7 @@ EXPERIMENT = Experiment.model_validate(TWO)
 POLICY: Policy = policy({"experiments": {"words": TWO}, "episodes": {"attribution_days": 14}})
 
 
-def _tracked(lead: str, days_ago: float, variant: str = "plain", **fields: Any) -> InterventionTracked:
+def tracked_row(lead: str, days_ago: float, variant: str = "plain", **fields: Any) -> InterventionTracked:
     at = NOW - timedelta(days=days_ago)
     body = {
         "id": f"t-{lead}-{days_ago}", "tenant": "acme", "lead": lead, "at": at + timedelta(days=15),
@@ -112,17 +112,17 @@ def test_intervals_hold_at_all_looks_together() -> None:
 
 def test_a_lead_counts_once_by_its_first_message_and_only_when_its_time_is_over() -> None:
     rows = [
-        _tracked("a", 40, "short", outcome="re_engaged"),
-        _tracked("a", 20, "short"),  # its second message
-        _tracked(
+        tracked_row("a", 40, "short", outcome="re_engaged"),
+        tracked_row("a", 20, "short"),  # its second message
+        tracked_row(
             "b", 13, outcome="converted"
         ),  # could still come to nothing else, but slow ones could not be known yet
-        _tracked("c", 30, arm="holdout"),
-        _tracked("d", 30, final=False, outcome="in_progress"),
-        _tracked("e", 15, outcome="unknown"),
-        _tracked("e", 15, outcome="unknown"),  # told twice
-        _tracked("f", 30, drawn=[]),
-        _tracked("g", 15, outcome="failed", status="bounced"),
+        tracked_row("c", 30, arm="holdout"),
+        tracked_row("d", 30, final=False, outcome="in_progress"),
+        tracked_row("e", 15, outcome="unknown"),
+        tracked_row("e", 15, outcome="unknown"),  # told twice
+        tracked_row("f", 30, drawn=[]),
+        tracked_row("g", 15, outcome="failed", status="bounced"),
     ]
     counted = trials(firsts(rows)["acme", "words"], "words", "kept", POLICY, NOW)
     assert sorted(counted) == sorted(
@@ -134,7 +134,7 @@ def test_a_lead_counts_once_by_its_first_message_and_only_when_its_time_is_over(
 
 def test_what_is_published_follows_from_the_outcomes_alone() -> None:
     rows = [
-        _tracked(f"L{i}", 30, ("plain", "short")[i % 2], outcome=("ignored", "re_engaged")[i % 4 == 1])
+        tracked_row(f"L{i}", 30, ("plain", "short")[i % 2], outcome=("ignored", "re_engaged")[i % 4 == 1])
         for i in range(200)
     ]
     habits = Habits([], {EVERYONE: POLICY}, NOW)
@@ -144,7 +144,7 @@ def test_what_is_published_follows_from_the_outcomes_alone() -> None:
     assert announcement(first) == announcement(again)
     told = announcement(first).weights["acme"].experiments["words"]
     assert told["short"] > 0.99
-    two = learn([*rows, _tracked("x", 30, tenant="zeta")], habits, {EVERYONE: POLICY})
+    two = learn([*rows, tracked_row("x", 30, tenant="zeta")], habits, {EVERYONE: POLICY})
     assert two is not None
     assert two.tenants.keys() == {"acme", "zeta"}
     assert learn([], habits, {EVERYONE: POLICY}) is None
