@@ -61,6 +61,7 @@ And besides the fold:
     baselines, leaks, warning  what a model has to beat; signs that it saw the answer; how early it knew
     progress, journey_words    how journeys go, measured; and one of them in words
     grade, segments            how told risks turned out, and whether a version may stay; by stage and by segment
+    contacting                 how to get through to one lead, for people
     answered, hours            how often leads answer, by channel and stage; in which hours
     credit, bandit, intervals    what experiments have shown: which outcomes count, how likely each variant is the best
     drift, adwin, outcomes     whether leads, or what becomes of them, are others than those that were learned from

@@ -104,7 +104,7 @@ def chances_of_best(counts: Sequence[tuple[float, float]]) -> list[float]:
     Args:
         counts: successes and trials of each variant.
     """
-    densities = [_density(successes, n) for successes, n in counts]
+    densities = [density(successes, n) for successes, n in counts]
     below = [np.cumsum(d) - d / 2 for d in densities]
     chances = np.array(
         [
@@ -115,7 +115,7 @@ def chances_of_best(counts: Sequence[tuple[float, float]]) -> list[float]:
     return [round(chance, 6) for chance in (chances / chances.sum()).tolist()]
 
 
-def _density(successes: float, n: float) -> Floats:
+def density(successes: float, n: float) -> Floats:
     """Of Beta(1 + successes, 1 + n - successes), as shares of the cells of a grid over 0 to 1."""
     rate = (np.arange(GRID) + 0.5) / GRID
     height = successes * np.log(rate) + (n - successes) * np.log1p(-rate)

@@ -73,3 +73,9 @@ def test_the_text_that_keeps_more_leads_is_drawn_more_often(deploy: Deploy, tmp_
     again = product.run("learn", "publish", "--at", day(28).replace(tzinfo=None).isoformat(), policy=str(file))
     assert again.code == 0, again.err
     assert worker.running
+    told = product.run("lead", "contact", product.tenant, first[0], policy=str(file))
+    assert told.code == 0, told.err
+    assert "best hour      not enough data (" in told.out
+    assert "next contact   nothing is planned" in told.out
+    assert json.loads(product.run("lead", "contact", product.tenant, first[0], "--json", policy=str(file)).out)["ways"]
+    assert product.run("lead", "contact", product.tenant, "nobody", policy=str(file)).code == 66
