@@ -36,6 +36,7 @@ from streams.lead import fold_together
 from streams.partition import EPOCH_BITS, Folded, Message, Partition
 from streams.poison import condemn
 from streams.rollout import Versions, in_use
+from streams.suppression import TALLY
 
 logger = logging.getLogger(__name__)
 
@@ -156,6 +157,8 @@ class LeadJob:
         outputs: list[Record] = []
         for result in results:
             outputs += [(names[name], number, key, value, None, heads) for name, key, value, heads in result.outputs]
+            if TALLY in result.tally:
+                outputs = [self._at_home(record) for record in outputs]
         leads, closing = self._leads[number].changes()
         return Piece(
             outputs,
@@ -163,6 +166,13 @@ class LeadJob:
             [(topic, number, key, value, None, None) for key, value in closing],
             end,
         )
+
+    def _at_home(self, record: Record) -> Record:
+        """Words about addresses go to the partition of their own key, whoever says them: so the last one counts."""
+        name, _, key, value, at, heads = record
+        if name != self._names[topics.SUPPRESSIONS.name]:
+            return record
+        return name, partition_for(key or b"", self._partitions), key, value, at, heads
 
     async def _write(self, pieces: Mapping[TopicPartition, Piece], may_write: Callable[[], bool]) -> bool:
         """Outputs, then state: what was not written comes again, with the same ids. Returns whether it was written."""

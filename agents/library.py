@@ -65,6 +65,7 @@ class Library:
     def __init__(self, settings: LeadSettings, home: Callable[[bytes], int] | None = None, partitions: int = 1) -> None:
         """Load the versions in force at first. Raises PolicyInvalid or ModelInvalid."""
         self._home, self._partitions = home, partitions
+        self._address_key = settings.secrets()[0]
         self._told: dict[str, dict[str, tuple[datetime, Policy]]] = {}
         first = policies_of(settings)
         self._first = policy = first[EVERYONE]
@@ -221,7 +222,13 @@ class Library:
         }
         weights = {version: record.weights for version, record in self._weights.items()}
         return Env(
-            dict(self._policies), dict(self._scorers), self._home, moods, partitions=self._partitions, weights=weights
+            dict(self._policies),
+            dict(self._scorers),
+            self._home,
+            moods=moods,
+            partitions=self._partitions,
+            weights=weights,
+            address_key=self._address_key,
         )
 
 

@@ -164,7 +164,7 @@ class Remembered:
         if timestamp_ms:
             at = min(at, timestamp_ms / 1000 + AHEAD_S)
         self._db.execute("INSERT INTO reached VALUES (1, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)", (at,))
-        if isinstance(body, e.Tick | e.Activate):
+        if e.is_control(body):
             return
         lead = self._lead(body.tenant, body.lead)
         if isinstance(body, e.EraseLead):

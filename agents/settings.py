@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from streams.thresholds import CLOCK
@@ -31,11 +31,22 @@ class Settings(BaseSettings):
     exactly_once: Annotated[
         bool, Field(description="outputs, state and offset of a round in one transaction; the same for every process")
     ] = False
+    address_keys: Annotated[
+        SecretStr,
+        Field(
+            description="secret with which suppressed addresses are hashed; after a change the former ones behind it, "
+            "separated by commas. The same for lead agents and couriers"
+        ),
+    ] = SecretStr("")
     metrics_port: Annotated[
         int, Field(ge=0, le=65_535, description="of /metrics, /health and /ready; 0: a free one")
     ] = 0
     metrics_host: str = "127.0.0.1"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def secrets(self) -> list[bytes]:
+        """The keys for addresses, the one in use first."""
+        return [key.strip().encode() for key in self.address_keys.get_secret_value().split(",")]
 
 
 class LeadSettings(Settings):

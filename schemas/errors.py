@@ -6,6 +6,7 @@
     ├── PolicyInvalid       a policy file is wrong       -> refuse to start (exit 78)
     ├── ModelInvalid        a model file is wrong        -> refuse it; the version in use stays
     ├── MappingInvalid      a replay mapping is wrong    -> refuse to start (exit 78)
+    ├── AddressKeyUnknown   hashes of an unknown key     -> stop (exit 78): nobody suppressed could be recognised
     └── Unavailable         broker, Redis or provider    -> retry with a deadline, then say what is missing (exit 69)
 
 Failures of one door live beside it: `agents.broker.BrokerUnreachableError` (an Unavailable), `agents.writer.WriterFailedError`
@@ -69,6 +70,10 @@ class ModelInvalid(LeadkeeperError):
 
 class MappingInvalid(LeadkeeperError):
     """A replay mapping has unknown keys or names columns that do not exist."""
+
+
+class AddressKeyUnknown(LeadkeeperError):
+    """Suppressed addresses were hashed with a key that is not among ours."""
 
 
 class Unavailable(LeadkeeperError):

@@ -1,7 +1,8 @@
 """What may enter `lead.events`: activity, receipts, orders of operators, ticks. One union, discriminated on `type`.
 
 Facts are in the past tense, orders in the imperative. Every message carries `v` (1), `type`, `id`, `tenant`, `lead`
-and `at` (when it happened); the key is `tenant:lead`. `tick` and `activate` belong to a partition instead of a lead.
+and `at` (when it happened); the key is `tenant:lead`. `tick` and `activate` belong to a partition instead of a lead,
+`suppress_address` and `release_address` to an address.
 An event sent twice with the same `id` counts once.
 """
 
@@ -45,8 +46,10 @@ from schemas.orders import (
     EraseLead,
     EscalateLead,
     OrderedAction,
+    ReleaseAddress,
     ResolveEscalation,
     SnoozeEscalation,
+    SuppressAddress,
     TriggerIntervention,
 )
 from schemas.units import (
@@ -55,6 +58,7 @@ from schemas.units import (
     DeliveryStatus,
     Incoming,
     MessageId,
+    Phone,
     Probability,
     ShortText,
     UtcTime,
@@ -97,6 +101,7 @@ __all__ = [
     "PurchaseCompleted",
     "Receipt",
     "RefundIssued",
+    "ReleaseAddress",
     "ResolveEscalation",
     "ReviewPosted",
     "SearchPerformed",
@@ -105,6 +110,7 @@ __all__ = [
     "SubscriptionCancelled",
     "SubscriptionRenewed",
     "SubscriptionStarted",
+    "SuppressAddress",
     "SurveyAnswered",
     "Tick",
     "TicketClosed",
@@ -122,7 +128,7 @@ class ProfileUpdated(LeadMessage):
     type: Literal["profile_updated"]
     name: ShortText | None = None
     email: EmailStr | None = None
-    phone: Annotated[str, Field(max_length=32)] | None = None
+    phone: Phone | None = None
     timezone: Annotated[str, Field(max_length=64)] | None = None
     language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] | None = None
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] | None = None
@@ -130,22 +136,6 @@ class ProfileUpdated(LeadMessage):
     manager: ShortText | None = None
     value_cents: Cents | None = None
     preferred_channel: Channel | None = None
-
-    @field_validator("phone")
-    @classmethod
-    def _phone_is_e164(cls, value: str | None) -> str | None:
-        """Refuse numbers that could not be dialled from anywhere."""
-        import phonenumbers  # noqa: PLC0415 - 60 ms to import, and needed by this one rare event
-
-        if value is None:
-            return None
-        try:
-            number = phonenumbers.parse(value, None)
-        except phonenumbers.NumberParseException as error:
-            raise ValueError("must be E.164, like +14155550132") from error
-        if not phonenumbers.is_possible_number(number):
-            raise ValueError("is not a possible phone number; send E.164, like +14155550132")
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
     @field_validator("timezone")
     @classmethod
@@ -246,7 +236,7 @@ Order = (
     | EraseLead
 )
 AboutLead = Fact | Order
-Control = Tick | Activate
+Control = Tick | Activate | SuppressAddress | ReleaseAddress
 LeadEvent = AboutLead | Control
 EVENT: TypeAdapter[LeadEvent] = TypeAdapter(Annotated[LeadEvent, Field(discriminator="type")])
 """Built once: pydantic takes far longer to build an adapter than to parse an event."""
@@ -267,5 +257,5 @@ def is_activity(event: LeadEvent) -> TypeIs[Activity]:
 
 
 def is_control(event: LeadEvent) -> TypeIs[Control]:
-    """Whether the message is about a partition and not about a lead."""
+    """Whether the message is about a partition or an address, and not about a lead."""
     return type(event) in _CONTROL

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, validate_email
 
 from schemas.activity import LeadMessage
-from schemas.units import Action, Channel, Incoming, MessageId, ShortText, UtcTime
+from schemas.units import Action, Channel, Incoming, MessageId, ShortText, TenantId, UtcTime, e164
 
 
 class OrderedAction(Incoming):
@@ -85,3 +85,35 @@ class EraseLead(LeadMessage):
 
     type: Literal["erase_lead"]
     by: ShortText
+    suppress: Annotated[
+        bool, Field(description="keep a keyed hash of its addresses, so that nobody writes to them again")
+    ] = True
+
+
+def _address(value: str) -> str:
+    """An e-mail address or a phone number, in the form that a profile has."""
+    return validate_email(value)[1] if "@" in value else e164(value)
+
+
+class AboutAddress(Incoming):
+    """An order about an address, whoever has it. Any key and partition will do; the tenant is a good key."""
+
+    v: Literal[1] = 1
+    id: MessageId
+    tenant: TenantId
+    at: UtcTime
+    address: Annotated[str, Field(max_length=256), AfterValidator(_address)]
+    by: ShortText
+    reason: ShortText | None = None
+
+
+class SuppressAddress(AboutAddress):
+    """Nobody is written to at this address any more: by e-mail, or by text message and phone."""
+
+    type: Literal["suppress_address"]
+
+
+class ReleaseAddress(AboutAddress):
+    """The address may be used again, whatever it was suppressed for. What its leads themselves refuse goes on."""
+
+    type: Literal["release_address"]

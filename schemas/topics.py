@@ -1,7 +1,8 @@
 """The only place where a topic is named: what it carries, who writes it, how long it is kept.
 
 All topics of one deployment have the same number of partitions, so a record and everything that follows from it
-share a partition number. Keys are partitioned with murmur2 (the default of Java and aiokafka producers).
+share a partition number; but for `policies` and `suppressions`, which everybody reads whole. Keys are partitioned with
+murmur2 (the default of Java and aiokafka producers).
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from schemas.ledger import LedgerEntry
 from schemas.outcomes import TRACKED
 from schemas.policies import PUBLISHED
 from schemas.shadow import ShadowScored
+from schemas.suppressions import AddressSuppressed
 from schemas.units import Channel
 
 DAY_MS = 86_400_000
@@ -81,6 +83,10 @@ POLICIES = Topic(
     "policies", "tenant:type:version", "operators, trainer; marks of lead agents", "compact", None,
     "policy versions, whole models, what was learned, and which model was put in force when", PUBLISHED,
 )  # fmt: skip
+SUPPRESSIONS = Topic(
+    "suppressions", "tenant:channel:hash:cause", "lead agent", "compact", None,
+    "addresses that may not be written to, as keyed hashes", TypeAdapter(AddressSuppressed),
+)  # fmt: skip
 INTERVENTIONS = {
     channel: Topic(
         f"interventions.{channel}",
@@ -105,8 +111,8 @@ def dead_letters_of(topic: Topic) -> Topic:
 
 EVENTS_DLQ = dead_letters_of(EVENTS)
 INTERVENTIONS_DLQ = {channel: dead_letters_of(topic) for channel, topic in INTERVENTIONS.items()}
-LEAD_AGENT_WRITES = (ASSESSMENTS, DECISIONS, ESCALATIONS, OUTCOMES, *INTERVENTIONS.values())
+LEAD_AGENT_WRITES = (ASSESSMENTS, DECISIONS, ESCALATIONS, OUTCOMES, SUPPRESSIONS, *INTERVENTIONS.values())
 ALL: tuple[Topic, ...] = (
-    EVENTS, EVENTS_DLQ, STATE, ASSESSMENTS, DECISIONS, ESCALATIONS, OUTCOMES, SHADOW, LEDGER, POLICIES,
+    EVENTS, EVENTS_DLQ, STATE, ASSESSMENTS, DECISIONS, ESCALATIONS, OUTCOMES, SHADOW, LEDGER, POLICIES, SUPPRESSIONS,
     *INTERVENTIONS.values(), *INTERVENTIONS_DLQ.values(),
 )  # fmt: skip

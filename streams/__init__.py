@@ -18,6 +18,7 @@ In the order of the data (each file holds one rule of the business and is named 
     planning      playbooks begun, handed on and stopped; steps planned, dropped, taken back
     waiting       steps that wait for something to be heard, or not to be: how a playbook branches
     consent, holdout, quiet_hours, caps, cooldown    who may not be contacted now, and why
+    suppression   addresses that nobody may be written to, whichever lead has them: kept as hashes, asked about by couriers
     zone, closed_days    on which clock and calendar quiet hours are read
     budget, approve      what a tenant may spend in a day; what waits for a person's yes
     rank          which of several steps goes first

@@ -37,6 +37,11 @@ def refuses(
     return None
 
 
+def opted_out(consent: Mapping[str, bool], channel: Channel) -> bool:
+    """Whether the lead itself said no to this channel, or to everything."""
+    return consent.get(ALL) is False or consent.get(channel) is False
+
+
 def address_of(channel: Channel, profile: Profile, lead: str, fallback_agent: str) -> str | None:
     """Where a channel reaches: the lead's address, or for staff channels who is to be told."""
     match channel:

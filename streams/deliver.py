@@ -5,7 +5,7 @@
       │  └ RETRY_AT ◄┤                                    refused for now, or quiet hours
       │       │      └───────► IN_DOUBT ──► RETRY_AT      the channel allows a repetition
       ├───────┴► EXPIRED                └─► UNKNOWN       it does not: a person has to look
-      └────────► SUPPRESSED                               withdrawn before it was out
+      └────────► SUPPRESSED                               withdrawn before it was out, or its address is suppressed
 
 CLAIMED is durable before the provider is called. Whoever meets CLAIMED again (a crash in between) cannot know whether
 the call was made: that is IN_DOUBT, as is an answer that never came. Two laws follow, and are property tests:
@@ -26,6 +26,7 @@ from schemas.ledger import LedgerEntry, LedgerState
 from schemas.units import Channel, DeliveryStatus
 from streams.quiet_hours import quiet_until
 from streams.retry import RETRY_RULES, next_attempt
+from streams.suppression import REFUSED
 
 TERMINAL = frozenset(
     {LedgerState.SENT, LedgerState.REJECTED, LedgerState.UNKNOWN, LedgerState.EXPIRED, LedgerState.SUPPRESSED}
@@ -150,6 +151,12 @@ def unsendable(entry: LedgerEntry | None, command: DeliverIntervention, now: dat
     return _ended(base, LedgerState.REJECTED, now, f"rejected: {error}")
 
 
+def refused(entry: LedgerEntry | None, command: DeliverIntervention, now: datetime, why: str) -> LedgerEntry:
+    """The entry of a command to an address that may not be written to: no call was made."""
+    base = (entry or _first(command, now)).model_copy(update={"command": command})
+    return _ended(base, LedgerState.SUPPRESSED, now, f"{REFUSED} {why}")
+
+
 def answered(entry: LedgerEntry, answer: Answer, now: datetime) -> LedgerEntry:
     """The entry after the provider's answer to a claimed call.
 
@@ -203,8 +210,8 @@ def receipt(entry: LedgerEntry, sent_status: DeliveryStatus) -> Receipt:
     """What the lead agent is told about a finished command; the same bytes whenever it is told again.
 
     `error` starts with one of `rejected:`, `exhausted:` (status failed: another channel may be tried), `expired:` (status
-    failed: too late for any channel), `withdrawn:` (status failed: not sent, as ordered) or `in_doubt:` (status sending:
-    it may have arrived).
+    failed: too late for any channel), `withdrawn:` (status failed: not sent, as ordered), `suppressed:` (status failed: the
+    address may not be written to) or `in_doubt:` (status sending: it may have arrived).
 
     Args:
         entry: A terminal one.

@@ -31,6 +31,7 @@ class Desk:
     """What was learned for the tenant."""
     partitions: int
     """How many share a tenant's budget."""
+    address_key: bytes
 
 
 def desk_of(partition: Partition, tenant: str, lead: str, env: Env, done: Folded, now: float, offset: int) -> Desk:
@@ -39,5 +40,5 @@ def desk_of(partition: Partition, tenant: str, lead: str, env: Env, done: Folded
     policy, scorer = env.policy(versions.policy, tenant), env.scorers[versions.model]
     return Desk(
         policy, scorer, partition.table, partition.records, partition.state.acting, now, done.outputs, done.tally,
-        partition, offset, env.learned(versions.weights, tenant), env.partitions,
+        partition, offset, env.learned(versions.weights, tenant), env.partitions, env.address_key,
     )  # fmt: skip

@@ -24,6 +24,7 @@ class Env:
         partitions: of the inbox; a tenant's budget is divided by it.
         weights: version -> tenant -> what was learned.
         moods: language -> what reads the mood of texts in it; a policy names its language.
+        address_key: secret with which suppressed addresses are hashed; no decision rests on it.
     """
 
     policies: Mapping[str, Mapping[str, Policy]]
@@ -32,6 +33,7 @@ class Env:
     moods: Mapping[str, ReadMood] = field(default_factory=dict)
     partitions: int = 1
     weights: Mapping[str, Mapping[str, Weights]] = field(default_factory=dict)
+    address_key: bytes = field(default=b"", repr=False)
 
     def learned(self, version: str, tenant: str) -> Weights:
         """What was learned for the tenant in that version; nothing before a version was put in force."""

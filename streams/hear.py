@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from schemas import events as e
@@ -10,12 +11,13 @@ from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus
 from streams import outbox
 from streams.campaign import hear_closing
-from streams.consent import ALL
+from streams.consent import ALL, opted_out
 from streams.escalate import settle_all
 from streams.orders import obey
 from streams.outreach import try_fallback
 from streams.planning import answered, drop_planned, stop_campaigns, stop_playbooks, withdraw_all
 from streams.record import Profile
+from streams.suppression import BY_ADDRESS, REACHED_BY, REFUSED
 from streams.track import NOT_REACHED, apply_receipt
 from streams.waiting import hear_word, told_of
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from streams.record import Intervention
     from streams.rules import Case
 
-REACHED_BY = {"email": (Channel.EMAIL,), "phone": (Channel.SMS, Channel.PHONE)}
-"""Which channels an address of the profile serves."""
 BACK = frozenset({Outcome.RE_ENGAGED, Outcome.CONVERTED})
 
 
@@ -53,8 +53,12 @@ def _profile(case: Case, event: e.ProfileUpdated, at: float) -> None:
         if late and before is not None:
             continue
         setattr(profile, name, told)
-        if not late and told not in {None, before}:
-            for channel in REACHED_BY.get(name, ()):
+        if told in {None, before}:
+            continue
+        channels = REACHED_BY.get(name, ())
+        outbox.of_its_addresses(case, [c for c in channels if opted_out(record.consent, c)], "consent", suppressed=True)
+        if not late:
+            for channel in channels:
                 record.suppressed.pop(channel, None)
 
 
@@ -64,13 +68,22 @@ def _consent(case: Case, event: e.ConsentChanged, at: float) -> None:
     if said_at is not None and (at < said_at or (at == said_at and not consent[event.channel])):
         case.desk.tally["consent", "older"] += 1
         return
+    before = _refused(consent)
     consent[event.channel], case.record.consent_at[event.channel] = event.allowed, at
+    after = _refused(consent)
+    outbox.of_its_addresses(case, after - before, "consent", suppressed=True)
+    outbox.of_its_addresses(case, before - after, "consent", suppressed=False)
     if not event.allowed:
         channel = None if event.channel == ALL else Channel(event.channel)
         withdraw_all(case, Rule.NO_CONSENT, "the lead opted out", channel)
         if channel is None:
             stop_playbooks(case, "opt_out", Rule.NO_CONSENT, "the lead opted out of everything")
             stop_campaigns(case, "opt_out", Rule.NO_CONSENT, "the lead opted out of everything")
+
+
+def _refused(consent: Mapping[str, bool]) -> set[Channel]:
+    """Channels with an address of their own that the lead opted out of."""
+    return {c for channels in REACHED_BY.values() for c in channels if opted_out(consent, c)}
 
 
 def _receipt(case: Case, event: e.Receipt) -> None:
@@ -83,12 +96,21 @@ def _receipt(case: Case, event: e.Receipt) -> None:
         return
     case.desk.tally["receipt", event.status] += 1
     outbox.tracked(case, found)
+    if (event.error or "").startswith(REFUSED):
+        _refused_by_address(case, found, event.error or "")
     if found.status in NOT_REACHED and _still_wanted(case, found, event.error or "") and try_fallback(case, found):
         return
     if case.record.belongs(found):
         hear_word(case, found.status, told_of(found))
         if found.status is DeliveryStatus.RESPONDED:
             answered(case)
+
+
+def _refused_by_address(case: Case, found: Intervention, error: str) -> None:
+    """The courier did not send it: whoever has this address may not be written to. So it was no contact either."""
+    record = case.record
+    record.suppressed[found.channel] = f"{BY_ADDRESS}: {error.removeprefix(REFUSED).strip()}"
+    record.contacts = [c for c in record.contacts if (c.at, c.channel) != (found.at, found.channel)]
 
 
 def _still_wanted(case: Case, failed: Intervention, error: str) -> bool:
@@ -112,8 +134,10 @@ def _closed(case: Case, event: e.LeadClosed, at: float) -> None:
     settle_all(case, f"the lead was closed as {event.outcome}")
 
 
-def erase(case: Case) -> None:
+def erase(case: Case, order: e.EraseLead) -> None:
     """Take back what is not out yet, and end what others may wait for; the caller forgets the rest."""
+    if order.suppress:
+        outbox.of_its_addresses(case, Channel, "erased", suppressed=True)
     drop_planned(case, Rule.ERASED, "the lead was erased")
     withdraw_all(case, Rule.ERASED, "the lead was erased")
     if case.record.episode:

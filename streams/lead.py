@@ -14,12 +14,14 @@ from schemas.errors import Rejected
 from schemas.topics import EVENTS, EVENTS_DLQ
 from streams.env import Env
 from streams.ids import derive
+from streams.outbox import say_of_addresses
 from streams.partition import EPOCH_BITS, Folded, Message, Out, Partition
 from streams.policy import Policy
 from streams.rollout import activate, versions_of
 from streams.state import NO_TICK
 from streams.stretch import Stretch, fold_stretches
 from streams.strokes import Columns
+from streams.suppression import ordered
 from streams.sweep import fold_tick
 from streams.triggers import wants
 from streams.validate import check_control, check_home, parse
@@ -102,6 +104,8 @@ class Reader:
                     fold_tick(partition, offset, body.id, env, done)
                 elif type(body) is e.Activate:
                     _activate(partition, body)
+                elif isinstance(body, e.SuppressAddress | e.ReleaseAddress):
+                    say_of_addresses(ordered(body, env.address_key, state.now), done.outputs, done.tally)
             elif type(body) in ABOUT_THE_PAST and key not in partition.table.index:
                 done.tally["unknown_lead", body.type] += 1
             else:

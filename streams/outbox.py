@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,17 +12,21 @@ import numpy as np
 from schemas import topics
 from schemas.decisions import Decided, Rule, Verdict
 from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
+from schemas.suppressions import AddressSuppressed, Cause, key_of
+from schemas.units import Channel
 from streams.assess import NOTHING, Judge, assessment, change, measures
 from streams.channel_choice import choice, note_answer
 from streams.holdout import held_out
 from streams.ids import derive
 from streams.insight import notes_of_rise
 from streams.offering import offered
+from streams.partition import Out
 from streams.playbook import step_of
 from streams.record import Draw, Planned
 from streams.risk import level_of
 from streams.send_time import hour_of
 from streams.stage import ORDER
+from streams.suppression import TALLY, addresses_of, words
 from streams.track import may_take_credit, outcome_without_life, success_score
 from streams.variants import told, worded
 
@@ -237,6 +243,23 @@ def finish(case: Case, i: Intervention) -> None:
     i.final = True
     note_answer(case.record, i, case.now)
     tracked(case, i)
+
+
+def say_of_addresses(records: Iterable[AddressSuppressed], outputs: list[Out], tally: Counter[tuple[str, ...]]) -> None:
+    """Publish that addresses are suppressed, or released."""
+    for record in records:
+        outputs.append(Out(topics.SUPPRESSIONS.name, key_of(record), record.model_dump_json().encode()))
+        tally[TALLY] += 1
+
+
+def of_its_addresses(case: Case, channels: Iterable[Channel], cause: Cause, *, suppressed: bool) -> None:
+    """The same of the lead's own addresses on these channels."""
+    wanted = set(channels)
+    addresses = {c: address for c, address in addresses_of(case.record.profile).items() if c in wanted}
+    made = words(
+        case.desk.address_key, case.tenant, addresses, cause, suppressed=suppressed, at=case.at, because=case.cause
+    )
+    say_of_addresses(made, case.desk.outputs, case.desk.tally)
 
 
 def close_episode(case: Case, episode: Episode, end: End, value_cents: int | None) -> None:

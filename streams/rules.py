@@ -29,6 +29,7 @@ from streams.planning import begin_playbook, drop_planned, hand_on, make_task
 from streams.record import TIMED, WATCHED, Episode, LeadRecord
 from streams.stage import next_stage
 from streams.state import decode_record, encode_record
+from streams.suppression import BY_ADDRESS
 from streams.track import forget_old, outcome_without_life, window_ends
 from streams.vector import vectors
 
@@ -125,7 +126,7 @@ class Case:
 
     def _forget_at(self) -> float:
         keep, record = self.policy.publish, self.record
-        if record.suppressed or False in record.consent.values():
+        if False in record.consent.values() or not all(w.startswith(BY_ADDRESS) for w in record.suppressed.values()):
             return np.inf  # refusals are never forgotten
         if record.closed:
             return record.closed_at + keep.forget_closed_after_days * DAY
@@ -196,6 +197,7 @@ class Case:
         record = self.record
         if record.episode is None:
             record.episodes += 1
+            record.suppressed = {c: why for c, why in record.suppressed.items() if not why.startswith(BY_ADDRESS)}
             record.episode = Episode(
                 number=record.episodes,
                 opened=self.now,

@@ -5,7 +5,8 @@ A story is a table of a TOML file (`deploy/policies/stories`, `tests/stories`):
     title, clock       its name, and the zone in which its times are read; day 0 is Monday, 2026-01-05
     day_0              another day to begin with, like 2026-03-02
     until, ticks_every when it ends ("day 30 12:00"), and the hours between two ticks (1)
-    watch              which lines it is about: stages, decisions, commands, escalations, outcomes, assessments, journey
+    watch              which lines it is about: stages, decisions, commands, escalations, outcomes, assessments, journey,
+                       addresses
     changes            what differs from the policy it is told under
     lead               whom it is about ("L1"), unless an event names another; the tenant is "acme", unless an event does
     given              what happens: `at`, the type under `event`, its fields
@@ -24,7 +25,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from schemas.topics import ASSESSMENTS, DECISIONS, ESCALATIONS, INTERVENTIONS, OUTCOMES
+from schemas.topics import ASSESSMENTS, DECISIONS, ESCALATIONS, INTERVENTIONS, OUTCOMES, SUPPRESSIONS
 from streams.env import EVERYONE, Env
 from streams.journey_words import progress_in_words
 from streams.lead import Message, Out, Partition, fold
@@ -123,7 +124,9 @@ class Story:
 
     def _body(self, given: Mapping[str, Any]) -> dict[str, Any]:
         fields = {k: v for k, v in given.items() if k not in {"at", "event", "happened"}}
-        if given["event"] != "tick":
+        if given["event"].endswith("_address"):
+            fields |= {"tenant": self._who(given)[0]}
+        elif given["event"] != "tick":
             tenant, lead = self._who(given)
             fields |= {"tenant": tenant, "lead": lead}
             fields |= {
@@ -150,11 +153,12 @@ class Story:
     def _lines(self, out: Out) -> list[str]:
         told = json.loads(out.value or b"")
         self._remember(out.topic, told)
-        start = self._day(told["at"]) + ("  " + told["tenant"] + ":" + told["lead"] if self.several else "")
+        whose = told["tenant"] + (f":{told['lead']}" if "lead" in told else "")
+        start = self._day(told["at"]) + ("  " + whose if self.several else "")
         return [f"{start}  {line}" for kind, line in self._say(out.topic, told) if kind in self.watch]
 
     def _remember(self, topic: str, told: dict[str, Any]) -> None:
-        whose = f"{told['lead']}@{told['tenant']}"
+        whose = f"{told.get('lead')}@{told['tenant']}"
         if topic == ESCALATIONS.name:
             self.names[f"{whose}$escalation"] = told["id"]
         elif topic == DECISIONS.name and told["channel"]:
@@ -181,6 +185,9 @@ class Story:
         if topic == ESCALATIONS.name:
             by = f" by {told['by']}" if told["by"] else ""
             return [("escalations", f"escalation {told['status']}{by}, to {told['target']}: {told['reason']}")]
+        if topic == SUPPRESSIONS.name:
+            verb = "suppressed" if told["suppressed"] else "released"
+            return [("addresses", f"{told['channel']} address {verb} ({told['cause']})")]
         assert topic == OUTCOMES.name
         if told["type"] == "journey_progressed":
             return [("journey", progress_in_words(told))]

@@ -99,7 +99,7 @@ def _apply(partition: Partition, fresh: Columns, i: int, found: Strokes, env: En
     desk = desk_of(partition, body.tenant, body.lead, env, done, fresh.now[i], fresh.offsets[i])
     case = Case(desk, fresh.rows[i], body.tenant, body.lead, body.id, found.after[i])
     if type(body) is e.EraseLead:
-        erase(case)
+        erase(case, body)
         return
     if meaning is not None and e.is_activity(body):
         on_activity(case, body, meaning, fresh.at[i])

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.errors import Rejected, RejectReason
-from schemas.events import EVENT, AboutLead, Activate, LeadEvent, Tick, is_control
+from schemas.events import EVENT, AboutLead, Activate, Control, LeadEvent, ReleaseAddress, SuppressAddress, is_control
 from streams.env import Env
 
 MAX_BYTES = 262_144
@@ -92,8 +92,10 @@ def check_home(key: bytes, partition: int, home: Callable[[bytes], int]) -> None
         )  # fmt: skip
 
 
-def check_control(event: Tick | Activate, partition: int, env: Env) -> None:
+def check_control(event: Control, partition: int, env: Env) -> None:
     """Raise Rejected when a tick or an activation is for another partition, or activates what is not there."""
+    if isinstance(event, SuppressAddress | ReleaseAddress):
+        return  # an address belongs to no partition
     if event.partition != partition:
         raise Rejected(
             RejectReason.WRONG_PARTITION,

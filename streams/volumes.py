@@ -12,7 +12,9 @@ from streams.partition import Out
 from streams.policy import Policy
 from streams.stage import ORDER
 
-LIMITS = ("cap_total", "cap_channel", "cooldown", "action_gap", "budget")
+CAPS = ("cap_total", "cap_channel")
+"""Rules that count how often a lead, or its channel, was reached already."""
+LIMITS = (*CAPS, "cooldown", "action_gap", "budget")
 """Rules by which a step is kept back because too much went out already."""
 _RANK = {str(stage): i for i, stage in enumerate(ORDER)}
 
@@ -36,6 +38,14 @@ class Verdict(NamedTuple):
     detail: str
 
 
+class Burden(NamedTuple):
+    """How often a person was asked to step in: in all, a day, and on the day on which it was most."""
+
+    asked: int
+    a_day: float
+    most_in_a_day: int
+
+
 @dataclass
 class Volumes:
     """Counts under one policy."""
@@ -46,8 +56,9 @@ class Volumes:
     cost_cents: float = 0.0
     kept: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(held or deferred, rule) -> how often."""
-    escalations: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(day, who was asked first) -> how many."""
+    escalations: int = 0
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(day, who was asked to step in: first, or after others did not answer) -> how many."""
     contacts: Counter[str] = field(default_factory=Counter)
     """Lead -> messages that reached it."""
     outpaced: int = 0
@@ -65,8 +76,9 @@ class Volumes:
                 self._decided(json.loads(out.value))
             elif out.topic == ESCALATIONS.name:
                 told = json.loads(out.value)
-                if told["status"] == "open":
-                    self.escalations[told["at"][:10], told["target"]] += 1
+                self.escalations += told["status"] == "open"
+                if told["status"] in {"open", "passed_on"}:
+                    self.asked[told["at"][:10], told["target"]] += 1
 
     def _assessed(self, told: dict[str, Any]) -> None:
         if _RANK[told["stage"]] > _RANK[told["previous_stage"]]:
@@ -90,10 +102,52 @@ class Volumes:
         """How often a cap, a rest, a gap or the budget kept a step back."""
         return sum(n for (_, rule), n in self.kept.items() if rule in LIMITS)
 
+    def caps_hit(self) -> dict[str, int]:
+        """How often each kind of cap was full."""
+        return {cap: sum(n for (_, rule), n in self.kept.items() if rule == cap) for cap in CAPS}
+
+    def kept_otherwise(self) -> dict[tuple[str, str], int]:
+        """What was held or deferred for other reasons than a cap or the quiet hours."""
+        return {
+            kept: n
+            for kept, n in sorted(self.kept.items())
+            if kept[1] not in CAPS and kept != ("deferred", "quiet_hours")
+        }
+
     def contacted(self) -> dict[str, int]:
         """How many leads got so many messages: 1, 2, 3, 4 and more."""
         counts = Counter(min(n, 4) for n in self.contacts.values())
         return {f"{n}" if n < 4 else "4 or more": counts[n] for n in range(1, 5)}
+
+    def burdens(self, days: float) -> dict[str, "Burden"]:
+        """What people were asked, those who were asked most first, over so many days."""
+        people: dict[str, list[int]] = {}
+        for (_, person), n in self.asked.items():
+            people.setdefault(person, []).append(n)
+        found = {name: Burden(sum(told), round(sum(told) / days, 4), max(told)) for name, told in people.items()}
+        return dict(sorted(found.items(), key=lambda kept: (-kept[1].asked, kept[0])))
+
+    def told(self, days: float) -> dict[str, Any]:
+        """All of it in plain values, for machines; `days` is the time over which it happened."""
+        return {
+            "policy": self.policy.name,
+            "version": self.policy.version,
+            "stages_entered": {str(stage): self.entered[stage] for stage in ORDER[1:]},
+            "sent": {str(channel): n for channel, n in sorted(self.sent.items())},
+            "cost_cents": round(self.cost_cents, 4),
+            "caps_hit": self.caps_hit(),
+            "quiet_hour_deferrals": self.kept["deferred", "quiet_hours"],
+            "kept_otherwise": [
+                {"verdict": verdict, "rule": rule, "times": n} for (verdict, rule), n in self.kept_otherwise().items()
+            ],
+            "limited": self.limited(),
+            "beaten_in_the_same_moment": self.outpaced,
+            "escalations": self.escalations,
+            "escalations_by_person": {name: burden._asdict() for name, burden in self.burdens(days).items()},
+            "leads_contacted": len(self.contacts),
+            "contacts_per_lead": self.contacted(),
+            "most_contacts_of_a_lead": max(self.contacts.values(), default=0),
+        }
 
 
 class Difference(NamedTuple):

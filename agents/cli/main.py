@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from agents.cli import agree, dlq, grade, inbox, lead, learn, ledger, model, policy, tables, topics, worker
+from agents.cli import address, agree, dlq, grade, inbox, lead, learn, ledger, model, policy, tables, topics, worker
 from agents.cli.common import CONFIG, FAILED, UNAVAILABLE, USAGE, err, out
 from agents.cli.replay import demo, replay
 from agents.cli.simulate import simulate
@@ -42,6 +42,7 @@ app.command(epilog="Example: leadkeeper why acme L-1001 --step call_task")(lead.
 app.add_typer(lead.app, name="lead")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(address.app, name="address")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(model.app, name="model")
 app.add_typer(policy.app, name="policy")

@@ -4,19 +4,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from agents.cli.common import CONFIG, fail, fail_for, load, out
+from agents.cli.common import CONFIG, NOT_FOUND, USAGE, err, fail, fail_for, load, out, wait
 from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from agents.simulate import Span
+    from agents.simulate import Log, Span
     from streams.volumes import Difference, Verdict, Volumes
 
 T = TypeVar("T")
+PEOPLE = 10
+"""Who was asked to step in most; the others are counted."""
 DETAIL = 60
 """Characters of a reason in an example."""
 
@@ -24,11 +27,15 @@ DETAIL = 60
 def simulate(
     policy: Annotated[Path, typer.Option(help="the changed policy", exists=True, dir_okay=False)],
     from_log: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option(
             "--from-log", help="JSON lines of lead.events, or any log with --mapping", exists=True, dir_okay=False
         ),
-    ],
+    ] = None,
+    from_kafka: Annotated[
+        bool, typer.Option("--from-kafka", help="what lead.events holds; nothing is written, no group joined")
+    ] = False,
+    tenant: Annotated[str | None, typer.Option(help="only the leads of this one")] = None,
     against: Annotated[
         Path | None,
         typer.Option(help="the policy to compare with; left out: LEADKEEPER_POLICY", exists=True, dir_okay=False),
@@ -48,17 +55,21 @@ def simulate(
         bool, typer.Option("--contacts/--no-contacts", help="give leads without an address one at example.com")
     ] = True,
     examples: Annotated[int, typer.Option(min=0, help="ways in which decisions differ, each with an example")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="all of it as one JSON object")] = False,
 ) -> None:
     """Replay recorded leads through two policies without sending anything, and show both side by side."""
     from agents.library import load_policy
     from agents.mapping import load_mapping
-    from agents.simulate import read_log, span_of
+    from agents.simulate import read_inbox, read_log, span_of
     from agents.simulate import simulate as run
     from streams.risk import RuleScorer, Scorer
     from streams.volumes import by_kind, differing
 
+    if from_kafka == bool(from_log):
+        fail(USAGE, "give --from-log FILE, or --from-kafka")
+    settings = load(LeadSettings)
     try:
-        files = [against or load(LeadSettings).policy, policy]
+        files = [against or settings.policy, policy]
         layout = load_mapping(mapping) if mapping else None
         policies = [layout.policy_with(load_policy(f)) if layout else load_policy(f) for f in files]
         scorer: Scorer = RuleScorer()
@@ -66,47 +77,90 @@ def simulate(
             from agents.model import load as load_model
 
             scorer = load_model(model)
-        log = read_log(from_log, layout, contacts=contacts)
+        with err.status("reading ..."):
+            log = wait(read_inbox(settings)) if from_kafka else read_log(from_log or [], layout, contacts=contacts)
     except LeadkeeperError as error:
         fail_for(error)
+    log = log.of_tenant(tenant) if tenant else log
+    if not log.lines:
+        fail(NOT_FOUND, f"no lead of the tenant {tenant} is in it")
     span = span_of(log.lines, days, tick_hours)
     if span.end <= span.start:
-        fail(CONFIG, f"{from_log[0].name} has no time in it: all its events are of one moment")
-    with out.status("replaying ..."):
-        old, new = (run(log.lines, span, p, scorer) for p in policies)
-    _tell(span, old, new, len(log.lines), log.left_out, scorer.version)
-    found = differing(old, new)
-    out.print(f"\n{len(found):,} of {len(set(old.choices) | set(new.choices)):,} steps end differently")
-    for ways, alike in by_kind(found)[:examples]:
+        fail(CONFIG, "there is no time in it: all its events are of one moment")
+    with err.status("replaying ..."):
+        old, new = (run(log.lines, span, p, scorer, log.partitions) for p in policies)
+    found, steps = differing(old, new), len(set(old.choices) | set(new.choices))
+    kinds = by_kind(found)
+    if as_json:
+        out.print(_as_json(span, old, new, log, scorer.version, steps, kinds[:examples]), soft_wrap=True, markup=False)
+        return
+    _tell(span, old, new, log, scorer.version)
+    out.print(f"\n{len(found):,} of {steps:,} steps end differently")
+    for ways, alike in kinds[:examples]:
         out.print(f"{len(alike):,} times {ways}, like", markup=False)
         _example(alike[0])
 
 
-def _tell(span: "Span", old: "Volumes", new: "Volumes", events: int, left_out: int, model: str) -> None:
+def _as_json(
+    span: "Span",
+    old: "Volumes",
+    new: "Volumes",
+    log: "Log",
+    model: str,
+    steps: int,
+    kinds: "Sequence[tuple[str, list[Difference]]]",
+) -> str:
+    import json
+    from datetime import UTC, datetime
+
+    def one(difference: "Difference") -> dict[str, Any]:
+        before, now = (v and v._asdict() for v in (difference.old, difference.new))
+        return {**difference.choice._asdict(), "before": before, "now": now}
+
+    days = (span.end - span.start) / 86_400
+    told = {
+        "from": datetime.fromtimestamp(span.start, UTC).isoformat(),
+        "to": datetime.fromtimestamp(span.end, UTC).isoformat(),
+        "events": len(log.lines),
+        "left_out": log.left_out,
+        "partitions": log.partitions,
+        "model": model,
+        "before": old.told(days),
+        "now": new.told(days),
+        "steps": steps,
+        "differing": [{"what": what, "times": len(alike), "example": one(alike[0])} for what, alike in kinds],
+    }
+    return json.dumps(told, indent=1)
+
+
+def _tell(span: "Span", old: "Volumes", new: "Volumes", log: "Log", model: str) -> None:
     from datetime import UTC, datetime
 
     begin, end = (datetime.fromtimestamp(at, UTC) for at in (span.start, span.end))
     out.print(
-        f"{events:,} events, simulated from {begin:%Y-%m-%d} to {end:%Y-%m-%d}, judged by {model}; nothing was sent"
+        f"{len(log.lines):,} events, simulated from {begin:%Y-%m-%d} to {end:%Y-%m-%d}, judged by {model}; nothing was sent"
     )
-    if left_out:
-        out.print(f"{left_out:,} rows could not be used: `leadkeeper replay` says why", style="yellow")
+    if log.left_out:
+        out.print(f"{log.left_out:,} rows could not be used: `leadkeeper replay` says why", style="yellow")
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("")
     for volumes in (old, new):
         table.add_column(f"{volumes.policy.name} {volumes.policy.version}", justify="right", overflow="fold")
-    days = max((span.end - span.start) / 86_400, 1e-9)
+    days = (span.end - span.start) / 86_400
     for name, before, after in _rows(old, new, days):
         bold = not name.startswith("  ")
-        table.add_row(f"[bold]{name}[/]" if bold else name, before, after)
+        table.add_row(f"[bold]{name}[/]" if bold else escape(name), before, after)
     out.print(table)
     out.print(
-        "Leads of a recorded log cannot react to what is sent here, and nothing is ever reported as opened.",
+        "Leads of a recorded log cannot react to what is sent here; a receipt counts only where the recording has one of "
+        "that very command.",
         style="dim",
     )
 
 
 def _rows(old: "Volumes", new: "Volumes", days: float) -> list[tuple[str, str, str]]:
+    from streams.stage import ORDER
+
     both = (old, new)
 
     def row(name: str, of: "Callable[[Volumes], float]", form: str = ",.0f") -> tuple[str, str, str]:
@@ -118,25 +172,40 @@ def _rows(old: "Volumes", new: "Volumes", days: float) -> list[tuple[str, str, s
     def each(of: "Callable[[Volumes], Iterable[T]]") -> list[T]:
         return sorted({key for volumes in both for key in of(volumes)}, key=str)
 
+    def person(name: str) -> tuple[str, str, str]:
+        before, after = (v.burdens(days).get(name) for v in both)
+        told = [f"{b.a_day:,.2f} ({b.most_in_a_day:,})" if b else "-" for b in (before, after)]
+        return f"  {name}", told[0], told[1]
+
+    people = sorted({name for v in both for name in v.burdens(days)}, key=lambda name: -_most(both, name))
     return [
-        row("rises of stage", lambda v: v.entered.total()),
-        *(row(f"  into {stage}", at(lambda v: v.entered, stage)) for stage in each(lambda v: v.entered)),
+        row("stages entered", lambda v: v.entered.total()),
+        *(row(f"  {stage}", at(lambda v: v.entered, stage)) for stage in ORDER[1:]),
         row("sent", lambda v: v.sent.total()),
         *(row(f"  {channel}", at(lambda v: v.sent, channel)) for channel in each(lambda v: v.sent)),
         row("cost", lambda v: v.cost_cents / 100, ",.2f"),
-        row("held or deferred", lambda v: v.kept.total()),
+        row("caps hit", lambda v: sum(v.caps_hit().values())),
+        row("  over all channels", at(lambda v: v.caps_hit(), "cap_total")),
+        row("  of one channel", at(lambda v: v.caps_hit(), "cap_channel")),
+        row("quiet-hour deferrals", at(lambda v: v.kept, ("deferred", "quiet_hours"))),
+        row("held or deferred otherwise", lambda v: sum(v.kept_otherwise().values())),
         *(
-            row(f"  {rule}, {verdict}", at(lambda v: v.kept, (verdict, rule)))
-            for verdict, rule in each(lambda v: v.kept)
+            row(f"  {kept[1]}, {kept[0]}", at(lambda v: v.kept, kept))
+            for kept in sorted(each(lambda v: v.kept_otherwise()), key=lambda kept: kept[::-1])
         ),
-        row("  of these by caps, rests, gaps, budget", lambda v: v.limited()),
-        row("  of these beaten in the same moment", lambda v: v.outpaced),
-        row("escalations", lambda v: v.escalations.total()),
-        row("  a day", lambda v: v.escalations.total() / days, ",.2f"),
-        row("  most for one person in a day", lambda v: max(v.escalations.values(), default=0)),
+        row("beaten in the same moment", lambda v: v.outpaced),
+        row("escalations", lambda v: v.escalations),
+        *([("asked, a day (most in one day)", "", "")] if people else []),
+        *(person(name) for name in people[:PEOPLE]),
+        *([(f"  and {len(people) - PEOPLE:,} more people", "", "")] if len(people) > PEOPLE else []),
         row("leads contacted", lambda v: len(v.contacts)),
         *(row(f"  {n} times", at(lambda v: v.contacted(), n)) for n in old.contacted()),
+        row("  most for one lead", lambda v: max(v.contacts.values(), default=0)),
     ]
+
+
+def _most(both: "Iterable[Volumes]", name: str) -> int:
+    return sum(n for volumes in both for (_, person), n in volumes.asked.items() if person == name)
 
 
 def _example(difference: "Difference") -> None:

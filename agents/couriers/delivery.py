@@ -29,10 +29,12 @@ from streams.deliver import (
     next_step,
     parked,
     receipt,
+    refused,
     resolve,
     settled,
     unsendable,
 )
+from streams.suppression import SuppressedAddresses
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class Desk:
     stats: CourierStats
     receipts_topic: str
     doubt_pause: timedelta
+    suppressed: SuppressedAddresses
     may_call: Callable[[], bool] = lambda: False
     redis_up: bool = True
 
@@ -97,6 +100,8 @@ class Desk:
     async def _call(
         self, partition: int, before: LedgerEntry | None, command: DeliverIntervention, claimed: LedgerEntry
     ) -> list[Out]:
+        if (no := self.suppressed.refuses(command.tenant, command.channel, command.recipient)) is not None:
+            return await self._record(partition, refused(before, command, claimed.at, no))
         if (why := self._hindrance(partition)) is not None:
             return await self._park(partition, before, command, why)
         try:

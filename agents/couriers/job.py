@@ -26,6 +26,7 @@ from agents.couriers.ledger import Ledger
 from agents.couriers.reading import dead_letter, read_command
 from agents.couriers.settings import CourierSettings
 from agents.couriers.stats import CourierStats
+from agents.couriers.suppressions import Suppressions
 from agents.lane import Lane
 from agents.rounds import Fetched, Round
 from agents.table import Changelog, one_by_one
@@ -59,6 +60,7 @@ class CourierJob:
         self._backlog = Backlog(settings.bootstrap, group)
         self._fence = Fence(redis, prefix, uuid.uuid4().hex)
         self._receipts = prefix + topics.EVENTS.name
+        self._suppressions = Suppressions(settings.bootstrap, prefix, settings.secrets())
         self._breakers: defaultdict[TP, DlqBreaker] = defaultdict(DlqBreaker)
         self._stream_now: datetime | None = None
         self._calls = asyncio.Semaphore(settings.concurrency)
@@ -77,20 +79,24 @@ class CourierJob:
             self._ledger.topic, self._writer, self.settings.bootstrap, fetch_max_wait_ms=flavour.fetch_max_wait_ms
         )
         self._journal = Journal(self._changelog)
+        await self._suppressions.start(self._writer)
         self._desk = Desk(
             self.channel, self.clock, self._ledger, self._journal, self._fence, Templates(self.settings.templates_dir),
             self._backlog, self.stats, self._receipts, timedelta(seconds=self.settings.doubt_pause_s),
+            self._suppressions.addresses,
         )  # fmt: skip
         lane.every(self.settings.retry_poll_s, self._fire)
         lane.every(PURGE_S, self._purge)
 
     async def teardown(self) -> None:
         """Stop the writer; the channel and Redis are their owner's."""
+        await self._suppressions.stop()
         await self._writer.stop()
 
     async def on_assigned(self, tps: frozenset[TP]) -> None:
         """Read the ledger back and look at everything that is unfinished, CLAIMED included."""
         await self._backlog.look(tps)
+        await self._suppressions.catch_up()
         partitions = {tp.partition for tp in tps}
         await self._changelog.recover_all(
             partitions, lambda number: one_by_one(lambda key, value, _: self._ledger.apply(number, key, value))

@@ -12,11 +12,14 @@ from agents.cli.main import app
 from agents.library import load_policy
 from agents.mapping import load_mapping
 from agents.simulate import read_log, simulate, span_of
+from agents.writer import Out, partition_for
 from schemas.errors import MappingInvalid
+from schemas.topics import EVENTS
 from schemas.units import Channel
 from streams.replay import replay
 from streams.risk import RuleScorer
 from streams.volumes import Volumes, by_kind, differing
+from tests.acceptance.conftest import Deploy
 from tests.worlds import ROOT, env, policy
 
 SHOP = ROOT / "deploy" / "policies" / "online_shop.toml"
@@ -81,14 +84,88 @@ def test_the_inbox_itself_can_be_replayed(tmp_path: Path) -> None:
         "simulate", "--policy", str(ROOT / "deploy/policies/real_estate.toml"), "--from-log", str(log), "--days", "60"
     )
     assert "\n0 of 9 steps end differently" in told
+    rows = [line.strip() for line in told.splitlines()]
+    for name in ("stages entered", "cost", "caps hit", "quiet-hour deferrals", "escalations", "leads contacted"):
+        assert any(row.startswith(name) for row in rows), name
+    assert "duty-manager" in told
     read = read_log([log], None, contacts=False)
     assert len(read.lines) == 7
     volumes = simulate(read.lines, span_of(read.lines, 60, 1), policy(), RuleScorer())
     assert volumes.sent[Channel.EMAIL] == 3
-    assert volumes.escalations.total() == 1
+    assert volumes.escalations == 1
+    burdens = volumes.burdens(60)
+    assert {name: b.asked for name, b in burdens.items()} == {"duty-manager": 1}
+    assert (burdens["duty-manager"].a_day, burdens["duty-manager"].most_in_a_day) == (round(1 / 60, 4), 1)
     log.write_text('{"type": "item_viewed"}')
     with pytest.raises(MappingInvalid, match=r"events.jsonl:1: not a message of lead.events"):
         read_log([log], None, contacts=False)
+
+
+def test_what_is_printed_is_also_told_to_machines(tmp_path: Path) -> None:
+    """The same numbers, under the names that the table has."""
+    loose = tmp_path / "loose.toml"
+    loose.write_text(
+        SHOP.read_text().replace('version = "1"', 'version = "2"').replace('start = "20:00"', 'start = "23:00"')
+    )
+    words = (
+        "simulate",
+        "--policy",
+        str(loose),
+        "--against",
+        str(SHOP),
+        "--from-log",
+        str(CLUB),
+        "--mapping",
+        str(MAPPING),
+    )
+    table, told = run(*words, "--days", "40"), json.loads(run(*words, "--days", "40", "--json"))
+    before, now = told["before"], told["now"]
+    assert (before["version"], now["version"]) == ("1", "2")
+    assert before["quiet_hour_deferrals"] >= now["quiet_hour_deferrals"]
+    rows = {line[:40].strip(): line.split()[-2:] for line in table.splitlines() if line.strip()}
+    for name, of in (("sent", "sent"), ("stages entered", "stages_entered"), ("caps hit", "caps_hit")):
+        assert rows[name] == [f"{sum(v[of].values()):,}" for v in (before, now)], name
+    for name in ("quiet-hour deferrals", "leads contacted", "escalations"):
+        of = name.replace(" ", "_").replace("-", "_")
+        assert rows[name] == [f"{v[of]:,}" for v in (before, now)], name
+    assert before["leads_contacted"] == sum(before["contacts_per_lead"].values())
+    assert sum(kind["times"] for kind in told["differing"]) <= told["steps"]
+
+
+def test_it_does_not_matter_over_how_many_partitions_leads_are_spread() -> None:
+    """But for what a partition has a share of: here nothing."""
+    log = read_log([CLUB], load_mapping(str(MAPPING)), contacts=True)
+    span, rules = span_of(log.lines, 40, 6), load_mapping(str(MAPPING)).policy_with(load_policy(SHOP))
+    one, three = (simulate(log.lines, span, rules, RuleScorer(), n) for n in (1, 3))
+    assert differing(one, three) == []
+    assert one.told(40) == three.told(40)
+
+
+def test_the_inbox_on_the_broker_is_replayed_and_left_as_it_is(deploy: Deploy, tmp_path: Path) -> None:
+    """What the topic holds means the same as the same lines in a file; garbage and ticks in it do no harm."""
+    product = deploy(3)
+    shop, mapping = str(SHOP), load_mapping(str(MAPPING))
+    lines = read_log([CLUB], mapping, contacts=True).lines
+    log = tmp_path / "events.jsonl"
+    log.write_bytes(b"\n".join(line.value for line in lines))
+    name = product.topic(EVENTS)
+    product.send(Out(name, partition_for(line.key, 3), line.key, line.value, line.at_ms) for line in lines)
+    tick = b'{"v":1,"type":"tick","id":"t","partition":0,"at":"2026-01-01T00:00:00Z"}'
+    product.send([Out(name, 0, b"x", b"garbage", 1), Out(name, 0, b"@tick:0", tick, 1)])
+    before = len(product.inbox())
+    words = ("simulate", "--policy", shop, "--against", shop, "--days", "40", "--json")
+    done = product.run(*words, "--from-kafka")
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    known = json.loads(run(*words, "--from-log", str(log)))
+    assert (told.pop("left_out"), known.pop("left_out")) == (1, 0)
+    assert (told.pop("partitions"), known.pop("partitions")) == (3, 1)
+    assert told == known
+    assert len(product.inbox()) == before
+    assert product.run(*words, "--from-kafka", "--tenant", "nobody").code == 66
+    for wrong in (words, (*words, "--from-kafka", "--from-log", str(log))):
+        refused = product.run(*wrong)
+        assert (refused.code, "give --from-log FILE, or --from-kafka" in refused.err) == (64, True)
 
 
 def test_volumes_are_those_of_the_outputs() -> None:

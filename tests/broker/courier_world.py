@@ -19,10 +19,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from agents.child import LOOPBACK, ChildProcess, free_port
 from agents.embedded import wheel_binary
 from agents.topics import create
+from agents.writer import partition_for
 from schemas import topics as names
 from schemas.commands import Command, DeliverIntervention, Recipient, WithdrawIntervention
 from schemas.ledger import LedgerEntry
+from schemas.suppressions import key_of
 from schemas.units import Channel, Priority, Stage
+from streams.suppression import words
 from tests.brokers import Broker, Topics
 from tests.polling import eventually
 
@@ -105,17 +108,28 @@ class World:
     def write(self, *commands: Command | tuple[bytes | None, bytes | None], partition: int = 0) -> None:
         """Put commands, or raw key and value, on one partition of the channel's topic."""
         topic = self.prefix + names.INTERVENTIONS[self.channel].name
+        raw = [
+            one if isinstance(one, tuple) else (f"{one.tenant}:{one.lead}".encode(), one.model_dump_json().encode())
+            for one in commands
+        ]
+        self._put(topic, raw, partition)
 
+    def say(self, email: str, *, suppressed: bool) -> None:
+        """Put on `suppressions` what the lead agent says of an erased lead's address."""
+        given = {Channel.EMAIL: email}
+        (record,) = words(
+            b"secret", "acme", given, "erased", suppressed=suppressed, at=datetime.now(UTC), because="erasure"
+        )
+        key = key_of(record)
+        raw = (key, record.model_dump_json().encode())
+        self._put(self.prefix + names.SUPPRESSIONS.name, [raw], partition_for(key, PARTITIONS))
+
+    def _put(self, topic: str, records: Sequence[tuple[bytes | None, bytes | None]], partition: int) -> None:
         async def run() -> None:
             producer = AIOKafkaProducer(bootstrap_servers=self.broker.bootstrap, acks="all")
             await producer.start()
-            for command in commands:
-                raw = (
-                    command
-                    if isinstance(command, tuple)
-                    else (f"{command.tenant}:{command.lead}".encode(), command.model_dump_json().encode())
-                )
-                await producer.send_and_wait(topic, key=raw[0], value=raw[1], partition=partition)
+            for key, value in records:
+                await producer.send_and_wait(topic, key=key, value=value, partition=partition)
             await producer.stop()
 
         asyncio.run(run())

@@ -19,6 +19,7 @@ from schemas.commands import QuietWindow, Recipient
 from schemas.dead_letters import DeadLetter
 from schemas.units import Channel
 from tests.broker.courier_world import OwnRedis, World, deliver, withdraw
+from tests.polling import eventually
 
 pytestmark = pytest.mark.broker
 MakeWorld = Callable[..., World]
@@ -271,3 +272,50 @@ def test_faults_of_a_mail_server_never_send_thrice(world: MakeWorld) -> None:
             assert calls[number] >= 1
     assert {"delivered", "failed"} <= {r["status"] for r in receipts.values()}
     assert 2 in calls.values(), "the faults were there"
+
+
+def test_an_address_that_is_suppressed_gets_nothing_until_it_is_released(world: MakeWorld) -> None:
+    """What stood on the topic before the start counts for the first mail, and what comes later for the next."""
+    w = world(Channel.EMAIL)
+    box = w.mailbox()
+    w.say("lead1@example.com", suppressed=True)
+    w.write(deliver(1), deliver(2))
+    w.courier(address_keys="secret")
+    told = {r["intervention"]: (r["status"], r["error"]) for r in w.receipts(2)}
+    assert told == {
+        "iv-1": ("failed", "suppressed: somebody with this address was erased"),
+        "iv-2": ("delivered", None),
+    }
+    assert w.history(1) == ["suppressed", "suppressed"]
+    w.say("lead1@example.com", suppressed=False)
+    w.say("lead2@example.com", suppressed=True)
+    w.say("lead3@example.com", suppressed=True)
+    # It is read beside: sooner or later, and nothing else is said of it, so ask with new commands until it is.
+    numbers = iter(range(100, 200))
+
+    def known() -> bool:
+        number = next(numbers)
+        w.write(deliver(number, recipient=Recipient(email="lead3@example.com")))
+        return w.history(1, number=number)[0] == "suppressed"
+
+    eventually(known, what="the suppression of lead3 to be known")
+    w.write(deliver(11, recipient=Recipient(email="lead1@example.com")))
+    w.write(deliver(12, recipient=Recipient(email="LEAD2@example.com")))
+    assert w.until("sent", number=11)
+    assert w.until("suppressed", number=12)
+    assert {mail["intervention"] for mail in box.index()} >= {"iv-2", "iv-11"}
+    assert not {mail["intervention"] for mail in box.index()} & {"iv-1", "iv-12"}
+
+
+def test_without_the_key_of_the_hashes_nobody_is_written_to(world: MakeWorld) -> None:
+    w = world(Channel.EMAIL)
+    box = w.mailbox()
+    w.say("lead1@example.com", suppressed=True)
+    w.write(deliver(1), deliver(2))
+    courier = w.courier(address_keys="another")
+    assert courier.wait() == 78
+    assert "add the former key behind the present one" in courier.log_tail(3)
+    assert box.index() == []
+    w.courier(address_keys="another,secret")
+    assert w.until("sent", number=2)
+    assert w.until("suppressed", number=1)
