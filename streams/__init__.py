@@ -26,7 +26,7 @@ In the order of the data (each file holds one rule of the business and is named 
     journey, occasions, campaign    where a lead is on its way; what else than risk begins steps, and when
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
     escalate      to whom, with what context, and who is next; working_hours    when people have time to answer
-    experiments, variants    texts that take turns, and which one a lead gets
+    experiments, variants, draws    texts that take turns, which one a lead gets, and all that it is drawn for
     offers, offering         what is offered at which stage, and to this lead
     channel_choice, send_time    by which channel a step begins, and at which hour, where it may choose
     track         receipts and later behaviour -> outcomes

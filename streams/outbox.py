@@ -15,16 +15,15 @@ from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
 from schemas.suppressions import AddressSuppressed, Cause, key_of
 from schemas.units import Channel
 from streams.assess import NOTHING, Judge, assessment, change, measures
-from streams.channel_choice import choice, note_answer
+from streams.channel_choice import note_answer
+from streams.draws import draws_of
 from streams.holdout import held_out
 from streams.ids import derive
 from streams.insight import notes_of_rise
-from streams.offering import offered
 from streams.partition import Out
 from streams.playbook import step_of
-from streams.record import Draw, Planned
+from streams.record import Planned
 from streams.risk import level_of
-from streams.send_time import hour_of
 from streams.stage import ORDER
 from streams.suppression import TALLY, addresses_of, words
 from streams.track import may_take_credit, outcome_without_life, success_score
@@ -33,7 +32,6 @@ from streams.variants import told, worded
 if TYPE_CHECKING:
     from streams.decide import Judgement
     from streams.episode import End
-    from streams.plays import Step
     from streams.record import Episode, Intervention
     from streams.rules import Case
 
@@ -147,13 +145,6 @@ def _decided(
     )
     case.desk.tally["decided", judgement.verdict, judgement.rule, planned.channel] += 1
     return decision
-
-
-def draws_of(case: Case, step: Step, planned: Planned) -> list[Draw]:
-    """What the lead is drawn for, of all that this step is part of."""
-    words, way = worded(case, step, planned.channel), choice(case, step, planned.stage)
-    hour, gift = hour_of(case, step, planned), offered(case, step, planned.stage)
-    return [draw for draw in (words.draw, way.draw, hour and hour.draw, gift and gift.draw) if draw]
 
 
 def decided_of_lead(

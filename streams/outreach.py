@@ -18,6 +18,7 @@ from streams.caps import trim
 from streams.channel_choice import choice
 from streams.consent import address_of
 from streams.decide import CROWDED, Judgement, Subject, judge, quiet_window
+from streams.draws import draws_of
 from streams.explain import in_words
 from streams.features import HOUR
 from streams.offering import offered, priced
@@ -131,14 +132,14 @@ def _run(case: Case, planned: Planned, before: Sequence[Contact], winners: list[
             planned.due, planned.deferrals = judgement.until or case.now, planned.deferrals + 1
             case.record.home_of(planned).append(planned)
         case _ if judgement.rule is Rule.HOLDOUT:
-            _note(case, planned, 0.0, outbox.draws_of(case, step, planned), held_out=True)
+            _note(case, planned, 0.0, draws_of(case, step, planned), held_out=True)
             follow(case, planned, "sent")  # as it would have been: the arms are compared
         case _ if not (judgement.rule in UNREACHABLE and _plan_fallback(case, planned, step)):
             follow(case, planned, "held")
 
 
 def _send(case: Case, planned: Planned, step: Step, decision: str) -> Intervention:
-    draws, cost_cents = outbox.draws_of(case, step, planned), cost_of(step, planned, case.policy)
+    draws, cost_cents = draws_of(case, step, planned), cost_of(step, planned, case.policy)
     intervention = _note(case, planned, cost_cents, draws, held_out=False)
     profile, rule = case.record.profile, case.policy.channels[planned.channel]
     deadline = max(planned.expires, case.now + HOUR)
