@@ -70,12 +70,15 @@ def test_the_text_that_keeps_more_leads_is_drawn_more_often(deploy: Deploy, tmp_
     drawn = Counter((d["drawn"][0]["variant"], round(d["drawn"][0]["propensity"], 2)) for d in after.values())
     assert drawn.keys() <= {("short", 0.95), ("plain", 0.05)}
     assert drawn["short", 0.95] > 50
+    why = product.run("why", product.tenant, later[0], "--json")
+    assert f"weights {told['version']}" in why.out
+    assert "words: " in why.out
     again = product.run("learn", "publish", "--at", day(28).replace(tzinfo=None).isoformat(), policy=str(file))
     assert again.code == 0, again.err
     assert worker.running
-    told = product.run("lead", "contact", product.tenant, first[0], policy=str(file))
-    assert told.code == 0, told.err
-    assert "best hour      not enough data (" in told.out
-    assert "next contact   nothing is planned" in told.out
+    contact = product.run("lead", "contact", product.tenant, first[0], policy=str(file))
+    assert contact.code == 0, contact.err
+    assert "best hour      not enough data (" in contact.out
+    assert "next contact   nothing is planned" in contact.out
     assert json.loads(product.run("lead", "contact", product.tenant, first[0], "--json", policy=str(file)).out)["ways"]
     assert product.run("lead", "contact", product.tenant, "nobody", policy=str(file)).code == 66
