@@ -122,8 +122,9 @@ def _not_now(planned: Planned, step: Step, subject: Subject, policy: Policy, ran
             or cooling(subject.contacts, channel, now, policy.caps.cooldown_hours, rule.min_gap_hours)
         )
     if objection is None and subject.hour is not None:
-        zone = zone_of(subject.profile, policy.quiet_hours.regions, policy.quiet_hours.timezone, now)
-        objection = holds(subject.hour, planned, zone.name, now)
+        rules = policy.quiet_hours
+        local = zone_of(subject.profile, rules.regions, rules.timezone, now)
+        objection = holds(subject.hour, planned, local.name, now)
     objection = objection or acted_lately(subject.acted, step.action, now, policy.caps.action_gap_hours)
     if objection is None and policy.budget.per_day_cents is not None:
         zone = policy.quiet_hours.timezone
