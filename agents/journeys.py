@@ -56,6 +56,30 @@ async def journey(bootstrap: str, prefix: str, tenant: str, lead: str) -> Travel
     return Travelled(told, progress.success(*where), progress.usual_days(*where))
 
 
+async def funnel(bootstrap: str, prefix: str, tenant: str) -> Progress:
+    """How the journeys of all of a tenant's leads go. Raises Unavailable where the topic does not exist."""
+    progress, topic = Progress(), prefix + topics.OUTCOMES.name
+    async for record in read_topics(bootstrap, [topic]):
+        if (record.key or b"").startswith(f"{tenant}:".encode()) and b'"journey_progressed"' in record.value:
+            progress.take([json.loads(record.value)])
+    return progress
+
+
+def funnel_table(progress: Progress) -> Table:
+    """A row for each stage; the share only where enough leads have settled."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("stage", no_wrap=True)
+    for head in ("entered", "there", "on", "back", "stuck", "days", "get through"):
+        table.add_column(head, justify="right")
+    for journey_, stage in sorted(progress.stays, key=lambda key: (key[0], progress.order.get(key, 0), key[1])):
+        counts, success = progress.counts(journey_, stage), progress.success(journey_, stage)
+        usual = progress.usual_days(journey_, stage)
+        share = "too few" if success.share is None else f"{success.share:.0%} ({success.low:.0%}-{success.high:.0%})"
+        ends = (str(counts[end]) for end in ("", "moved_on", "moved_back", "stalled"))
+        table.add_row(stage, str(counts.total()), *ends, "" if usual is None else f"{usual:.0f}", share)
+    return table
+
+
 def in_words(name: str, found: Travelled) -> str:
     """It as text, at most 80 columns wide."""
     now, out = found.told[-1], Console(file=StringIO(), width=WIDTH, no_color=True, highlight=False)

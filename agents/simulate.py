@@ -154,7 +154,9 @@ def simulate(lines: Sequence[Line], span: Span, policy: Policy, scorer: Scorer, 
         partition = Partition(number)
         messages = _messages(mine, span, number)
         while chunk := list(islice(messages, ROUND)):
-            volumes.take(fold(partition, chunk, world).outputs)
+            done = fold(partition, chunk, world)
+            volumes.take(done.outputs)
+            volumes.gone += done.tally["episode", "gone_before"]
             partition.changes()
     return volumes
 

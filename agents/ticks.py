@@ -6,13 +6,22 @@ from agents.writer import Out
 from schemas import topics
 from schemas.events import Tick
 
+LOOKS = 10_000
+"""Leads that a tick has looked at on a partition, about: 0.2 s of CPU where nothing moves, 1.3 s where each enters a stage. After an
+outage, or once a long history was taken in, a million can be due at the same time; events would wait for all of them."""
+
 
 def tick_record(
-    prefix: str, partition: int, at: datetime, tick_id: str, headers: list[tuple[str, bytes]] | None = None
+    prefix: str,
+    partition: int,
+    at: datetime,
+    tick_id: str,
+    headers: list[tuple[str, bytes]] | None = None,
+    until: datetime | None = None,
 ) -> Out:
-    """A tick for one inbox partition; its timestamp is its own time."""
-    tick = Tick(type="tick", id=tick_id, partition=partition, at=at)
-    value = tick.model_dump_json().encode()
+    """A tick for one inbox partition; its timestamp is its own time. For `until` see `Tick`."""
+    tick = Tick(type="tick", id=tick_id, partition=partition, at=at, until=until)
+    value = tick.model_dump_json(exclude_none=True).encode()
     return Out(
         prefix + topics.EVENTS.name,
         partition,

@@ -39,6 +39,7 @@ class Rule(StrEnum):
     APPROVAL = "approval"
     ESCALATION_COOLDOWN = "escalation_cooldown"
     ESCALATION_MERGED = "escalation_merged"
+    ESCALATION_LOAD = "escalation_load"
     BELOW_VALUE = "below_value"
     EXPIRED = "expired"
     RECOVERED = "recovered"

@@ -52,8 +52,8 @@ class LeadEscalated(Outgoing):
     snoozed_until: UtcTime | None = None
     asked: Annotated[tuple[str, ...], Field(description="who was asked so far, in order")] = ()
     repeats: Annotated[int, Field(ge=0, description="how often the same was asked again while it was open")] = 0
-    by: str | None = None
-    note: str | None = None
+    by: Annotated[str | None, Field(description="who ordered, acknowledged, snoozed or resolved it")] = None
+    note: Annotated[str | None, Field(description="why it was snoozed, or who was passed over, and why")] = None
     outcome: str | None = None
     episode: Annotated[int, Field(ge=0)]
     policy_version: str

@@ -42,6 +42,7 @@ from schemas.activity import (
 from schemas.orders import (
     AcknowledgeEscalation,
     ApproveIntervention,
+    BeginCampaign,
     CancelInterventions,
     EraseLead,
     EscalateLead,
@@ -77,6 +78,7 @@ __all__ = [
     "AppointmentMissed",
     "AppointmentScheduled",
     "ApproveIntervention",
+    "BeginCampaign",
     "CallCompleted",
     "CancelInterventions",
     "ConsentChanged",
@@ -181,13 +183,17 @@ class Receipt(LeadMessage):
 
 
 class Tick(Incoming):
-    """Time passes on one partition. Sent by the clock, or by a replay in event time."""
+    """Time passes on one partition. Sent by the clock, or by a replay in event time.
+
+    Leads whose turn came after `until` wait for the next tick. Without it everybody's turn has come, however many they are.
+    """
 
     v: Literal[1] = 1
     type: Literal["tick"]
     id: MessageId
     partition: Annotated[int, Field(ge=0)]
     at: UtcTime
+    until: UtcTime | None = None
 
 
 class Activate(Incoming):
@@ -227,6 +233,7 @@ class Activate(Incoming):
 Fact = Activity | ProfileUpdated | ConsentChanged | LeadClosed | Receipt
 Order = (
     TriggerIntervention
+    | BeginCampaign
     | ApproveIntervention
     | EscalateLead
     | AcknowledgeEscalation

@@ -27,6 +27,14 @@ class TriggerIntervention(LeadMessage):
     actions: Annotated[tuple[OrderedAction, ...], Field(max_length=10)] = ()
 
 
+class BeginCampaign(LeadMessage):
+    """An operator begins a campaign of the policy for this lead, whomever it is meant for and whenever it was begun last."""
+
+    type: Literal["begin_campaign"]
+    campaign: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
+    by: ShortText
+
+
 class EscalateLead(LeadMessage):
     """An operator hands the lead to a manager."""
 

@@ -23,9 +23,11 @@ In the order of the data (each file holds one rule of the business and is named 
     budget, approve      what a tenant may spend in a day; what waits for a person's yes
     rank          which of several steps goes first
     decide        one arbiter over all of these; every send and non-send is a decision
-    journey, occasions, campaign    where a lead is on its way; what else than risk begins steps, and when
+    journey, campaign    where a lead is on its way; steps that something else than risk begins
+    on_the_way    what events and time mean for those two; noted_days, occasions    the days they wait for
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
-    escalate      to whom, with what context, and who is next; working_hours    when people have time to answer
+    escalate      a person is asked to step in, with what context; merged, passed on, snoozed, resolved
+    chain, workload, working_hours    whom: who is at work and has room, and until when they have time to answer
     experiments, variants, draws    texts that take turns, which one a lead gets, and all that it is drawn for
     offers, offering         what is offered at which stage, and to this lead
     channel_choice, send_time    by which channel a step begins, and at which hour, where it may choose

@@ -32,6 +32,11 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     if policy.send_time is not None and policy.send_time.hour not in open_hours(*policy.quiet_hours.minutes):
         what = f"{policy.send_time.hour}:00 is in the quiet hours"
         yield Finding(("send_time", "hour"), what, "name an hour in which leads may be contacted")
+    chain = {*policy.escalation.chain, policy.escalation.target}
+    for name in sorted(policy.escalation.hours.keys() - chain - {"owner", "manager"}):
+        if not {"owner", "manager"} & chain:  # else it may be somebody's owner
+            what = f"{name!r} is nobody of the chain"
+            yield Finding(("escalation", "hours", name), what, "name one of the chain or the target, or take it out")
     if policy.escalation.task_template is not None and Channel.CRM_TASK not in policy.channels:
         what = "makes a CRM task, but [channels] does not describe crm_task"
         yield Finding(("escalation", "task_template"), what, "add a section [channels.crm_task], or take it out")

@@ -21,6 +21,7 @@ from streams.caps import over_cap
 from streams.closed_days import closed_days
 from streams.consent import Refusal, address_of, refuses
 from streams.cooldown import acted_lately, cooling
+from streams.holdout import share_of
 from streams.playbook import ordered
 from streams.plays import Step
 from streams.policy import Policy
@@ -43,6 +44,8 @@ class Subject(NamedTuple):
     suppressed: Mapping[Channel, str]
     contacts: Sequence[Contact]
     held_out: bool
+    programme: str = ""
+    """The playbook that the lead is held out of; empty: none."""
     acted: Mapping[str, float] = {}
     spent: int = 0
     """By the tenant today, of its share: thousandths of a cent."""
@@ -108,6 +111,9 @@ def _forbidden(planned: Planned, subject: Subject, policy: Policy) -> Refusal | 
         return Refusal(Rule.NO_ADDRESS, f"no address for {channel} is known")
     if subject.held_out:
         return Refusal(Rule.HOLDOUT, f"in the holdout of {policy.holdout.share:.0%} ({policy.holdout.salt})")
+    if subject.programme:
+        share = share_of(policy, subject.programme)
+        return Refusal(Rule.HOLDOUT, f"in the holdout of {share:.0%} of the programme {subject.programme}")
     return None
 
 

@@ -8,11 +8,12 @@ from schemas import events as e
 from schemas import topics
 from schemas.decisions import Rule, Verdict
 from schemas.escalations import EscalationStatus, LeadEscalated, PastIntervention
-from schemas.units import Priority
+from schemas.units import Priority, Stage
+from streams.chain import Person, chain_of, choose
 from streams.explain import reasons_of
 from streams.features import HOUR
 from streams.health import BANDS
-from streams.holdout import held_out
+from streams.holdout import held_out, out_of_programme
 from streams.ids import derive
 from streams.outbox import decided_of_lead, instant
 from streams.record import OpenEscalation
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 STEP = "escalate"
 """What a decision about an escalation names as its step."""
+PROGRAMME = Stage.CRITICAL_RISK
+"""What escalations by themselves belong to: who is held out of its playbook is not escalated either."""
 MOST_OPEN = 20
 """Open escalations of a lead; one more takes the place of the oldest."""
 URGENCY = (Priority.LOW, Priority.MEDIUM, Priority.HIGH, Priority.CRITICAL)
@@ -35,15 +38,27 @@ def escalate_by_itself(case: Case, reason: str) -> None:
     rules = case.policy.escalation
     cooling = case.record.last_escalation + rules.cooldown_hours * HOUR
     if held_out(case.policy.holdout, case.tenant, case.lead):
-        decided_of_lead(case, STEP, Verdict.HELD, Rule.HOLDOUT, "held-out leads are not escalated")
+        _held(case, Rule.HOLDOUT, "held-out leads are not escalated")
+    elif out_of_programme(case.policy, case.tenant, case.lead, PROGRAMME):
+        _held(case, Rule.HOLDOUT, f"leads held out of the programme {PROGRAMME} are not escalated")
     elif case.record.last_escalation and case.now < cooling:
-        detail = f"escalated less than {rules.cooldown_hours:g} h ago"
-        decided_of_lead(case, STEP, Verdict.HELD, Rule.ESCALATION_COOLDOWN, detail)
+        _held(case, Rule.ESCALATION_COOLDOWN, f"escalated less than {rules.cooldown_hours:g} h ago")
     elif (value := _value_of(case)) < rules.least_value_cents:
-        detail = f"worth {value / 100:,.2f}; escalated by itself from {rules.least_value_cents / 100:,.2f}"
-        decided_of_lead(case, STEP, Verdict.HELD, Rule.BELOW_VALUE, detail)
+        least = rules.least_value_cents / 100
+        _held(case, Rule.BELOW_VALUE, f"worth {value / 100:,.2f}; escalated by itself from {least:,.2f}")
+    elif not _open_for(case, reason) and (asked := choose(case, chain_of(case))).full:
+        room = f"of {rules.most_open} allowed" + (f", on {n} partitions" if (n := case.desk.partitions) > 1 else "")
+        _held(case, Rule.ESCALATION_LOAD, f"everybody has enough: {asked.person.name} is the freest {room}")
     else:
-        _open(case, reason, Rule.PLAYBOOK)
+        _open(case, reason)
+
+
+def _held(case: Case, rule: Rule, detail: str) -> None:
+    decided_of_lead(case, STEP, Verdict.HELD, rule, detail, programme=PROGRAMME)
+
+
+def _open_for(case: Case, reason: str) -> OpenEscalation | None:
+    return next((o for o in case.record.escalations if o.reason == reason), None)
 
 
 def _value_of(case: Case) -> float:
@@ -54,7 +69,7 @@ def _value_of(case: Case) -> float:
 
 def escalate_by_order(case: Case, order: e.EscalateLead) -> None:
     """An operator's order beats the cooldown and says so."""
-    _open(case, f"{order.reason} (by {order.by})", Rule.OPERATOR)
+    _open(case, order.reason, order.by)
 
 
 Settling = e.AcknowledgeEscalation | e.SnoozeEscalation | e.ResolveEscalation
@@ -92,14 +107,6 @@ def settle_ended(case: Case) -> None:
         _publish(case, ended, "resolved", outcome="the episode ended")
 
 
-def chain_of(case: Case) -> list[str]:
-    """Who is asked, in order: names, with owner and manager read from the lead's profile."""
-    rules, profile = case.policy.escalation, case.record.profile
-    own = {"owner": profile.owner, "manager": profile.manager}
-    names = [own.get(name, name) for name in (*rules.chain, rules.target)]
-    return list(dict.fromkeys(name for name in names if name))
-
-
 def time_is_over(case: Case) -> list[OpenEscalation]:
     """Move on what nobody acknowledged in time: to the next of the chain. What the whole chain left lying comes back."""
     unanswered = []
@@ -109,12 +116,14 @@ def time_is_over(case: Case) -> list[OpenEscalation]:
         if not case.desk.acting:
             opened.due = case.now + HOUR  # who only watches passes nothing on
         elif opened.snoozed:
-            opened.snoozed, opened.due = False, 0.0 if opened.acknowledged else _due(case)
+            asked_last = next((p for p in chain_of(case) if p.name == opened.target), None)
+            opened.snoozed, opened.due = False, 0.0 if opened.acknowledged else _due(case, asked_last)
             _publish(case, opened, "reopened")
-        elif following := [name for name in chain_of(case) if name not in (*opened.told, opened.target)]:
-            opened.target, opened.due = following[0], _due(case)
+        elif following := [p for p in chain_of(case) if p.name not in (*opened.told, opened.target)]:
+            asked = choose(case, following)
+            opened.target, opened.due = asked.person.name, _due(case, asked.person)
             opened.told.append(opened.target)
-            _publish(case, opened, "passed_on")
+            _publish(case, opened, "passed_on", note=asked.passed_over or None)
         else:
             opened.due = 0.0
             _publish(case, opened, "unanswered")
@@ -122,37 +131,42 @@ def time_is_over(case: Case) -> list[OpenEscalation]:
     return unanswered
 
 
-def _due(case: Case) -> float:
+def _due(case: Case, person: Person | None) -> float:
+    """When a person's time to answer is over; who is not of the chain any more has the tenant's hours."""
     rules, quiet = case.policy.escalation, case.policy.quiet_hours
-    return working_until(case.now, rules.acknowledge_within_hours, rules.working_hours, quiet.timezone, quiet.holidays)
+    hours = person.hours if person else rules.working_hours
+    return working_until(case.now, rules.acknowledge_within_hours, hours, quiet.timezone, quiet.holidays)
 
 
-def _open(case: Case, reason: str, rule: Rule) -> None:
+def _open(case: Case, reason: str, by: str | None = None) -> None:
+    """Ask somebody, by a rule or (`by`) by order; the same reason is not asked twice while it is open, whoever orders it."""
     record = case.record
-    if same := next((o for o in record.escalations if o.reason == reason), None):
+    rule, of = (Rule.PLAYBOOK, PROGRAMME) if by is None else (Rule.OPERATOR, "")
+    if same := _open_for(case, reason):
         same.repeats += 1
         detail = f"open since {instant(same.at):%Y-%m-%d %H:%M} for the same reason, with {same.target}"
-        decided_of_lead(case, STEP, Verdict.HELD, Rule.ESCALATION_MERGED, detail, same.id)
-        _publish(case, same, "repeated")
+        decided_of_lead(case, STEP, Verdict.HELD, Rule.ESCALATION_MERGED, detail, same.id, programme=of)
+        _publish(case, same, "repeated", by=by)
         return
     if len(record.escalations) >= MOST_OPEN:
         _publish(case, record.escalations.pop(0), "resolved", outcome="superseded")
     record.escalated += 1
     record.last_escalation = case.now
-    target = chain_of(case)[0]
+    asked = choose(case, chain_of(case))
     opened = OpenEscalation(
         id=derive("esc", case.tenant, case.lead, case.policy.name, case.born, record.escalated),
         at=case.now,
         episode=record.episode.number if record.episode else 0,
-        target=target,
+        target=asked.person.name,
         reason=reason,
-        told=[target],
-        due=_due(case),
-        automatic=rule is Rule.PLAYBOOK,
+        told=[asked.person.name],
+        due=_due(case, asked.person),
+        automatic=by is None,
     )
     record.escalations.append(opened)
-    decided_of_lead(case, STEP, Verdict.ESCALATED, rule, reason, opened.id)
-    _publish(case, opened, "open")
+    told = reason + (f" (by {by})" if by else "") + (f"; {asked.passed_over}" if asked.passed_over else "")
+    decided_of_lead(case, STEP, Verdict.ESCALATED, rule, told, opened.id, programme=of)
+    _publish(case, opened, "open", by=by, note=asked.passed_over or None)
 
 
 def _publish(

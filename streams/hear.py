@@ -10,9 +10,9 @@ from schemas.decisions import Rule
 from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus
 from streams import outbox
-from streams.campaign import hear_closing
 from streams.consent import ALL, opted_out
 from streams.escalate import settle_all
+from streams.on_the_way import hear_closing
 from streams.orders import obey
 from streams.outreach import try_fallback
 from streams.planning import answered, drop_planned, stop_campaigns, stop_playbooks, withdraw_all

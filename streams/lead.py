@@ -101,7 +101,7 @@ class Reader:
                 done.tally["events", body.type] += 1
                 self._fold()
                 if type(body) is e.Tick:
-                    fold_tick(partition, offset, body.id, env, done)
+                    fold_tick(partition, offset, body, env, done)
                 elif type(body) is e.Activate:
                     _activate(partition, body)
                 elif isinstance(body, e.SuppressAddress | e.ReleaseAddress):

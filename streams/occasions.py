@@ -38,7 +38,10 @@ def occasions(policy: Policy, record: LeadRecord, born: int, heard: float, now: 
         heard: newest event of the lead, epoch seconds.
         now: stream time.
     """
+    here = record.journey.stage if record.journey else ""
     for name, campaign in policy.campaigns.items():
+        if isinstance(campaign.trigger, Season) and here not in campaign.where.journey:
+            continue
         ran = record.campaigns.get(name)
         taken = ran.about if ran else None
         found = _of(campaign.trigger, policy, record, born, now, taken)
@@ -48,10 +51,8 @@ def occasions(policy: Policy, record: LeadRecord, born: int, heard: float, now: 
         ends = ends_at(campaign.trigger, about)
         if now >= ends or about == taken:
             continue
-        if isinstance(campaign.trigger, Season):
-            here = record.journey.stage if record.journey else ""
-            if here not in campaign.where.journey or due > heard + campaign.trigger.heard_within_days * DAY:
-                continue
+        if isinstance(campaign.trigger, Season) and due > heard + campaign.trigger.heard_within_days * DAY:
+            continue
         yield Occasion(name, due, ends, about)
 
 
@@ -105,6 +106,23 @@ def _stuck(journey: Journey, record: LeadRecord, stage: str) -> tuple[float, flo
         return None
     days = journey.stages[journey.index[stage]].stalls_after
     return None if days is None else (travelled.entered + days * DAY, travelled.entered)
+
+
+def in_words(trigger: Trigger, about: str) -> str:
+    """What time has brought, about that instant."""
+    match trigger:
+        case AppointmentDue():
+            return f"an appointment on {about}"
+        case RenewalDue():
+            return f"the contract renews on {about}"
+        case Anniversary():
+            return f"{trigger.after_days:g} days since {trigger.kind}"
+        case Season():
+            return f"the season from {trigger.start}"
+        case LifecycleStage():
+            return f"stuck in {trigger.stage} since {about}"
+        case _:
+            return about
 
 
 def is_over(policy: Policy, name: str, dated: Dated, now: float) -> bool:

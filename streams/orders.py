@@ -1,4 +1,4 @@
-"""Orders of operators: start a playbook, agree to a step, cancel, escalate, take on and settle escalations."""
+"""Orders of operators: start a playbook or a campaign, agree to a step, cancel, escalate, take on and settle escalations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from schemas import events as e
 from schemas.decisions import Rule, Verdict
 from streams import outbox
+from streams.campaign import begin_by_order
 from streams.decide import Judgement
 from streams.escalate import escalate_by_order, settle_escalation
 from streams.planning import add_steps, drop_planned, first_channel, withdraw_all
@@ -24,6 +25,8 @@ def obey(case: Case, order: e.AboutLead) -> None:
     match order:
         case e.TriggerIntervention():
             _trigger(case, order)
+        case e.BeginCampaign():
+            begin_by_order(case, order.campaign, order.by)
         case e.ApproveIntervention():
             _approve(case, order)
         case e.EscalateLead():

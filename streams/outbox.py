@@ -17,7 +17,7 @@ from schemas.units import Channel
 from streams.assess import NOTHING, Judge, assessment, change, measures
 from streams.channel_choice import note_answer
 from streams.draws import draws_of
-from streams.holdout import held_out
+from streams.holdout import CAMPAIGN, chance, held_out, out_of_programme
 from streams.ids import derive
 from streams.insight import notes_of_rise
 from streams.partition import Out
@@ -95,8 +95,20 @@ def is_held_out(case: Case, planned: Planned) -> bool:
 
 def decided(case: Case, planned: Planned, judgement: Judgement) -> str:
     """Publish one decision about a planned step; returns the decision's id."""
-    out = is_held_out(case, planned)
+    out = is_held_out(case, planned) or only_written_down(case, planned)
     return _decided(case, planned, judgement, intervention_id(case, planned), episode_of(case, planned), held_out=out)
+
+
+def programme_of(planned: Planned) -> str:
+    """The campaign or playbook that a step is part of; empty: an operator's own action, or a task, which are part of none."""
+    if planned.campaign:
+        return CAMPAIGN + planned.campaign
+    return "" if planned.action else str(ORDER[planned.stage])
+
+
+def only_written_down(case: Case, planned: Planned) -> bool:
+    """Whether the lead is held out of the step's programme."""
+    return out_of_programme(case.policy, case.tenant, case.lead, programme_of(planned))
 
 
 def withdrawn(case: Case, i: Intervention, judgement: Judgement) -> str:
@@ -135,7 +147,7 @@ def _decided(
             winner=judgement.winner,
             rank=judgement.rank,
             arm="holdout" if held_out else "treated",
-            propensity=case.policy.holdout.share if held_out else 1 - case.policy.holdout.share,
+            propensity=chance(case.policy, programme_of(planned), out=held_out),
             probability=case.probability,
             policy_version=case.policy.version,
             model_version=case.desk.scorer.version,
@@ -155,13 +167,15 @@ def decided_of_lead(
     detail: str,
     escalation: str | None = None,
     *,
+    programme: str = "",
     campaign: str | None = None,
 ) -> None:
     """Publish a decision about the lead as a whole: to escalate it or not, to begin another playbook or a campaign."""
     episode = case.record.episode
-    out = held_out(case.policy.holdout, case.tenant, case.lead)
+    of = CAMPAIGN + campaign if campaign else programme or str(ORDER[case.stage])
+    everything = held_out(case.policy.holdout, case.tenant, case.lead)
+    out = everything or out_of_programme(case.policy, case.tenant, case.lead, of)
     number = episode.number if episode else 0
-    share = case.policy.holdout.share
     case.emit(
         topics.DECISIONS,
         Decided(
@@ -188,7 +202,7 @@ def decided_of_lead(
             step=step,
             campaign=campaign,
             arm="holdout" if out else "treated",
-            propensity=share if out else 1 - share,
+            propensity=chance(case.policy, of, out=out),
             probability=case.probability,
             policy_version=case.policy.version,
             model_version=case.desk.scorer.version,

@@ -55,7 +55,7 @@ def run_due_steps(case: Case) -> None:
         due = [p for p in case.record.all_planned() if p.due <= case.now]
         if not due:
             return
-        planned = max(due, key=partial(_first, case))
+        planned = max(due, key=partial(_first, case)) if len(due) > 1 else due[0]
         if planned.waits:
             times_out(case, planned)
             continue
@@ -99,7 +99,8 @@ def _judge(
         spent = case.desk.partition.spending.until(case.key, day, case.desk.offset)
     subject = Subject(
         case.lead, record.profile, record.consent, record.suppressed, record.contacts,
-        outbox.is_held_out(case, planned), record.acted, spent, share,
+        outbox.is_held_out(case, planned),
+        outbox.programme_of(planned) if outbox.only_written_down(case, planned) else "", record.acted, spent, share,
         hour_of(case, step, planned),
     )  # fmt: skip
     ranked = _rank(case, planned, step)

@@ -11,6 +11,8 @@ from schemas.errors import StateUnreadable
 from streams import state as durable
 from streams.budget import Spending
 from streams.features import ROW, FeatureTable, Ints
+from streams.record import Borne
+from streams.workload import Workload
 
 IN_ONE_PIECE = 1000
 """Tombstones of faded leads that go with the marker; a batch of 1 MiB holds 4,000 of the longest keys."""
@@ -55,6 +57,7 @@ class Partition:
         self.records: dict[int, bytes] = {}
         self.state = durable.PartitionState()
         self._spending: Spending | None = None
+        self._workload: Workload | None = None
         self._touched: set[int] = set()
         self._erased: set[bytes] = set()
         self._faded: set[bytes] = set()
@@ -68,7 +71,7 @@ class Partition:
         Raises:
             StateUnreadable: A record is damaged; names its offset.
         """
-        self._spending = None
+        self._spending = self._workload = None
         rows: dict[bytes, bytes] = {}
         for key, value, offset in records:
             row = durable.plain_row(value)
@@ -127,6 +130,19 @@ class Partition:
             self._spending = Spending(held)
         return self._spending
 
+    @property
+    def workload(self) -> Workload:
+        """Who has how many escalations; gathered when first asked for."""
+        if self._workload is None:
+            held = ((self.table.keys[row] or b"", durable.decode_record(data)) for row, data in self.records.items())
+            self._workload = Workload(held)
+        return self._workload
+
+    def burden(self, key: bytes, changes: list[Borne]) -> None:
+        """What has changed for a lead; nobody has asked yet: it stands in the lead's record."""
+        if self._workload is not None:
+            self._workload.add(key, changes)
+
     def changes(self) -> tuple[list[tuple[bytes, bytes | None]], list[tuple[bytes, bytes | None]]]:
         """What changed since the last call: leads, then what must follow them in one piece (tombstones, the marker).
 
@@ -165,6 +181,8 @@ class Partition:
         self.records.pop(row, None)
         if self._spending is not None:
             self._spending.forget(key)
+        if self._workload is not None:
+            self._workload.forget(key)
         self._touched.discard(row)
         (self._faded if faded else self._erased).add(key)
         self.table.forget(key)

@@ -74,10 +74,17 @@ class Playbook(Section):
         default=frozenset({"recovery"}),
         description="recovery: any sign of life; reply: an answer of any kind; opt_out: of everything, also for staff",
     )
+    holdout: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.0,
+        description="share of leads for which this playbook is only written down, besides the holdout of all",
+    )
     hand_on_after_hours: Annotated[float, Field(gt=0)] | None = Field(
         default=None,
         description="not stopped by then: the next stage's playbook begins; after the last, a person is asked",
     )
+
+
+NO_PLAYBOOK = Playbook()
 
 
 class Playbooks(Section):
@@ -89,4 +96,4 @@ class Playbooks(Section):
 
     def of(self, stage: Stage) -> Playbook:
         """The playbook of a stage; NONE has none."""
-        return Playbook() if stage is Stage.NONE else getattr(self, stage.value)
+        return NO_PLAYBOOK if stage is Stage.NONE else getattr(self, stage)

@@ -34,7 +34,7 @@ from streams.thresholds import (
     SendTime,
     Stages,
 )
-from streams.triggers import Campaign, heard_by
+from streams.triggers import Anniversary, Campaign, heard_by
 from streams.vocabulary import Family, Kind
 
 Language = Literal["en"]
@@ -98,6 +98,12 @@ class Policy(Section):
         """Kinds of events that the journey or a campaign wants to hear of."""
         triggers = (heard_by(campaign.trigger) | campaign.stop_on for campaign in self.campaigns.values())
         return self.journey.kinds.union(*triggers)
+
+    @cached_property
+    def anniversaries(self) -> frozenset[str]:
+        """Kinds of events whose last time some campaign counts from."""
+        triggers = (campaign.trigger for campaign in self.campaigns.values())
+        return frozenset(trigger.kind for trigger in triggers if isinstance(trigger, Anniversary))
 
     @cached_property
     def kinds(self) -> Mapping[str, Kind]:

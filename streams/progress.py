@@ -1,5 +1,6 @@
 """How a journey goes, measured from what was published of it: who gets through a stage, and how long that takes."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,6 +37,8 @@ class Progress:
     """All stays in the stages of journeys, by journey and stage, then by lead and when it entered."""
 
     stays: dict[tuple[str, str], dict[tuple[str, str], Passage]] = field(default_factory=dict)
+    order: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Where each stage stands in its journey, as told last; 0: only ever left."""
 
     def take(self, told: Iterable[Mapping[str, Any]]) -> None:
         """Take messages `journey_progressed` in, in order; one that comes twice changes nothing."""
@@ -44,6 +47,7 @@ class Progress:
                 stay = self._stay(one, left)
                 stay.end, stay.days = one["change"], left["days"]
             here = self._stay(one, one)
+            self.order[one["journey"], one["stage"]] = one["order"]
             if one["change"] == "stalled" and not here.end:
                 here.end = "stalled"
 
@@ -52,12 +56,16 @@ class Progress:
         entered = datetime.fromisoformat(where["entered_at"]).isoformat()
         return stays.setdefault((f"{one['tenant']}:{one['lead']}", entered), Passage())
 
+    def counts(self, journey: str, stage: str) -> Counter[str]:
+        """How many stays there were, by how they ended; under an empty name those that have not."""
+        return Counter(stay.end for stay in self.stays.get((journey, stage), {}).values())
+
     def success(self, journey: str, stage: str) -> Success:
         """Who got through the stage, among those who left it either way or are stuck in it; who is on the way does not count."""
-        ends = [stay.end for stay in self.stays.get((journey, stage), {}).values() if stay.end]
-        through = ends.count("moved_on")
-        low, high = wilson(through, len(ends))
-        return Success(through, len(ends), through / len(ends) if len(ends) >= ENOUGH else None, low, high)
+        counts = self.counts(journey, stage)
+        through, settled = counts["moved_on"], counts.total() - counts[""]
+        low, high = wilson(through, settled)
+        return Success(through, settled, through / settled if settled >= ENOUGH else None, low, high)
 
     def usual_days(self, journey: str, stage: str) -> float | None:
         """The median of the days that it took those who got through."""

@@ -3,6 +3,8 @@
 Times are epoch seconds. Fields are only ever appended, with a default, so that older state can always be read.
 """
 
+from collections import Counter
+
 from msgspec import Struct, field
 
 from schemas.outcomes import Outcome
@@ -11,7 +13,7 @@ from schemas.units import Channel, DeliveryStatus
 WATCHED = 1
 """Bit of a row's `flags`: the lead's record has something that any activity, or time, may change."""
 TIMED = 2
-"""Bit of a row's `flags`: the lead's record has something of its own that only time changes (`LeadRecord.wake`)."""
+"""Bit of a row's `flags`: the lead's record has something of its own that only time changes (`LeadRecord.timed`)."""
 UNANSWERED = "unanswered_escalation"
 """The step that makes a task of an escalation that nobody acknowledged. It names the escalation, but no operator ordered it."""
 
@@ -154,6 +156,14 @@ class Spent(Struct, array_like=True, gc=False):
     milli: int
 
 
+class Borne(Struct, array_like=True, gc=False):
+    """Escalations that a person got (1), or got rid of (-1), by a message: its offset."""
+
+    offset: int
+    person: str
+    change: int
+
+
 class Told(Struct, array_like=True, gc=False):
     """What the risk was made of when reasons were last told, to say later what has changed since."""
 
@@ -232,8 +242,14 @@ class LeadRecord(Struct, array_like=True):
     """When a campaign or the journey wants a look at the lead; 0: not by itself."""
     drawn: dict[str, Draw] = field(default_factory=dict)
     """By experiment, from the first message on that was part of it."""
+    borne: list[Borne] = field(default_factory=list)
+    """Who was burdened by the lead's escalations, and since which message."""
     answers: dict[str, Answers] = field(default_factory=dict)
     """By channel."""
+
+    def carried(self) -> Counter[str]:
+        """How many of the lead's escalations each person has: asked, or taken on. What nobody answered, nobody has."""
+        return Counter(o.target for o in self.escalations if o.due or o.acknowledged)
 
     def open_interventions(self) -> list[Intervention]:
         """Those whose outcome is still open."""
@@ -255,6 +271,10 @@ class LeadRecord(Struct, array_like=True):
             or any(o.due for o in self.escalations)
             or bool(self.planned)
         )
+
+    def timed(self) -> bool:
+        """Whether each look by time goes through the rules: a campaign, also of a later policy, may wait for one."""
+        return self.journey is not None or bool(self.dates) or bool(self.wake)
 
     def all_planned(self) -> list[Planned]:
         """Of the open episode, and of campaigns."""

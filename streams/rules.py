@@ -32,6 +32,7 @@ from streams.state import decode_record, encode_record
 from streams.suppression import BY_ADDRESS
 from streams.track import forget_old, outcome_without_life, window_ends
 from streams.vector import vectors
+from streams.workload import note
 
 CRITICAL = 3
 EMPTY = LeadRecord()
@@ -47,15 +48,18 @@ class Case:
         lead: its id there.
         cause: id of the message that brought it up.
         signs: the lead's features at this moment; the table may already hold later ones.
+        x: the feature vector that they make, where it was worked out already.
     """
 
-    def __init__(self, desk: Desk, row: int, tenant: str, lead: str, cause: str, signs: np.void) -> None:
+    def __init__(
+        self, desk: Desk, row: int, tenant: str, lead: str, cause: str, signs: np.void, x: Floats | None = None
+    ) -> None:
         """Open the lead's file."""
         self.desk, self.row, self.tenant, self.lead, self.cause = desk, row, tenant, lead, cause
         self.policy, self.now, self.signs = desk.policy, desk.now, signs
         data = desk.records.get(row)
         self.record: LeadRecord = LeadRecord() if data is None else decode_record(data)
-        self._x: Floats | None = None
+        self._x = x
         self._look_again: float | None = None
         if not self.born:
             desk.table.rows["born"][row] = life_of(tenant, lead, cause)
@@ -253,7 +257,9 @@ class Case:
         times.extend(o.due for o in record.escalations if o.due)
         times.extend(window_ends(i, self.policy.episodes.attribution_days) for i in record.open_interventions())
         table.due[self.row] = min(float(table.due[self.row]), *times)
-        table.rows["flags"][self.row] = WATCHED * record.watched() | TIMED * bool(record.wake)
+        table.rows["flags"][self.row] = WATCHED * record.watched() | TIMED * record.timed()
+        if record.escalations or record.borne:
+            self.desk.partition.burden(self.key, note(record, self.desk.offset))
         if record == EMPTY:
             self.desk.records.pop(self.row, None)
         else:

@@ -14,7 +14,6 @@ import numpy as np
 
 from schemas import events as e
 from streams.assess import Finding, Judge
-from streams.campaign import hear_on_the_way
 from streams.desk import desk_of
 from streams.env import Env
 from streams.features import Bools, FeatureTable, Floats, Ints, lead_of
@@ -22,6 +21,7 @@ from streams.hear import erase, hear
 from streams.ids import life_of
 from streams.life import on_activity
 from streams.limits import limits_of
+from streams.on_the_way import hear_on_the_way
 from streams.partition import Folded, Out, Partition
 from streams.policy import Policy
 from streams.publish import Looked, publish
@@ -97,7 +97,8 @@ def _apply(partition: Partition, fresh: Columns, i: int, found: Strokes, env: En
     """The rules for one message."""
     body, meaning = about_lead(fresh.values[i]), fresh.meanings[i]
     desk = desk_of(partition, body.tenant, body.lead, env, done, fresh.now[i], fresh.offsets[i])
-    case = Case(desk, fresh.rows[i], body.tenant, body.lead, body.id, found.after[i])
+    signs = found.after[i]
+    case = Case(desk, fresh.rows[i], body.tenant, body.lead, body.id, signs, found.x[i] if signs["events"] else None)
     if type(body) is e.EraseLead:
         erase(case, body)
         return

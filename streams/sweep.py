@@ -4,15 +4,19 @@ Most looks find that nothing moves, or no more than the risk. Those are settled 
 or a move of stage go through the rules one by one.
 """
 
+from datetime import datetime, timedelta
+
 import numpy as np
 
+from schemas.events import Tick
 from streams.assess import Finding, Judge
-from streams.campaign import begin_by_time
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
 from streams.escalate import settle_all
 from streams.features import Floats, Ints, lead_of
 from streams.limits import limits_of
+from streams.on_the_way import begin_by_time
+from streams.outbox import instant
 from streams.partition import Folded, Partition
 from streams.policy import Policy
 from streams.publish import Looked, publish
@@ -22,11 +26,27 @@ from streams.silence import next_looks
 from streams.vector import vectors
 
 
-def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Folded) -> None:
-    """Visit every lead that is due at stream time and has not seen this tick yet."""
-    table, now = partition.table, partition.state.now
-    due = _united(table.due_rows(now), _to_be_looked_at_again(partition))
-    partition.state.ticked = now
+def turn_of(partition: Partition, now: float, most: int) -> datetime | None:
+    """Up to which moment a tick may go so that about as many leads as `most` have their turn; None: no more than those are due.
+
+    Only a tick that is in the log may say so. It bounds by time and not by number, as after a crash some of the leads that
+    had their turn are due no more: others would take their places.
+    """
+    table, again = partition.table, _again(partition, now)
+    moments = table.due[table.due_rows(now)]
+    if len(again):
+        moments = np.concatenate([moments, _moments(partition)[again]])
+    if len(moments) <= most:
+        return None
+    return instant(float(np.partition(moments, most - 1)[most - 1])) + timedelta(microseconds=1)
+
+
+def fold_tick(partition: Partition, offset: int, tick: Tick, env: Env, done: Folded) -> None:
+    """Visit every lead whose turn has come at stream time and that has not seen this tick yet."""
+    table, now, cause = partition.table, partition.state.now, tick.id
+    until = now if tick.until is None else min(now, tick.until.timestamp())
+    due = _united(table.due_rows(until), _again(partition, until))
+    partition.state.ticked = max(partition.state.ticked, until)
     due = due[table.rows["guard"][due] < offset]
     if not len(due):
         return
@@ -73,18 +93,24 @@ def fold_tick(partition: Partition, offset: int, cause: str, env: Env, done: Fol
         case.finish()
 
 
-def _to_be_looked_at_again(partition: Partition) -> Ints:
+def _again(partition: Partition, until: float) -> Ints:
     """Leads whose turn has come since the last tick, after other versions were put in force.
 
-    All at once they would hold up everything for seconds, so each has its own moment within the span that the order gives,
-    by its life: the same in every replay, wherever its row lies.
+    All at once they would hold up everything for seconds, so each has its own moment within the span that the order gives.
     """
-    state, table = partition.state, partition.table
+    state = partition.state
     if state.ticked >= state.activated + state.spread or not state.activated:
         return np.zeros(0, np.int64)
-    rows = table.rows[: len(table.keys)]
-    moments = state.activated + (rows["born"] & np.uint64(0xFFFF)) / 65_536 * state.spread
-    return np.flatnonzero((rows["guard"] >= 0) & (moments <= state.now) & (moments > state.ticked))
+    moments = _moments(partition)
+    held = partition.table.rows["guard"][: len(moments)] >= 0
+    return np.flatnonzero(held & (moments <= until) & (moments > state.ticked))
+
+
+def _moments(partition: Partition) -> Floats:
+    """When each row is to be looked at again: by the lead's life, the same in every replay, wherever its row lies."""
+    state, table = partition.state, partition.table
+    born = table.rows["born"][: len(table.keys)]
+    return np.asarray(state.activated + (born & np.uint64(0xFFFF)) / 65_536 * state.spread)
 
 
 def _united(some: Ints, others: Ints) -> Ints:

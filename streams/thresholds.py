@@ -183,6 +183,13 @@ class Escalation(Section):
     target: str = Field(default="duty-manager", description="who is asked last")
     task_template: str | None = Field(default=None, description="of the CRM task when nobody acknowledges")
     working_hours: WorkingHours | None = Field(default=None, description="the time to acknowledge counts only then")
+    hours: dict[str, WorkingHours] = Field(
+        default={}, description="of single people, by name, or of owner and manager; who is at work is asked first"
+    )
+    most_open: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="escalations that one person has at a time; each inbox partition has an equal share, at least one",
+    )
     cooldown_hours: Hours = 24.0
     least_value_cents: Cents = 0
     acknowledge_within_hours: Annotated[float, Field(gt=0)] = 2.0

@@ -167,4 +167,8 @@ class Campaign(Section):
     stop_on: frozenset[str] = Field(
         default=frozenset({"opt_out"}), description="recovery, reply, opt_out (see playbooks), or kinds of events"
     )
+    holdout: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.0,
+        description="share of leads for which this campaign is only written down, besides the holdout of all",
+    )
     steps: Annotated[Steps, Field(min_length=1)]

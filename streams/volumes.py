@@ -20,7 +20,7 @@ _RANK = {str(stage): i for i, stage in enumerate(ORDER)}
 
 
 class Choice(NamedTuple):
-    """One step for one lead in one episode."""
+    """One step for one lead in one episode, or (episode 0) of a campaign."""
 
     lead: str
     episode: int
@@ -52,6 +52,10 @@ class Volumes:
 
     policy: Policy
     entered: Counter[Stage] = field(default_factory=Counter)
+    begun: Counter[str] = field(default_factory=Counter)
+    """Campaign -> how often."""
+    gone: int = 0
+    """Rises of leads that had been silent for so long that nothing is done about them any more."""
     sent: Counter[Channel] = field(default_factory=Counter)
     cost_cents: float = 0.0
     kept: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -94,8 +98,11 @@ class Volumes:
         elif verdict in {"held", "deferred"}:
             self.kept[verdict, told["rule"]] += 1
             self.outpaced += told["winner"] is not None
-        step = f"{told['campaign']}.{told['step']}" if told["campaign"] and channel else told["step"]
-        choice = Choice(told["lead"], told["episode"], told["stage"], step, channel)
+        elif verdict == "begun":
+            self.begun[told["campaign"]] += 1
+        campaign = told["campaign"]
+        step = f"{campaign}.{told['step']}" if campaign and channel else told["step"]
+        choice = Choice(told["lead"], told["episode"], "campaign" if campaign else told["stage"], step, channel)
         self.choices[choice] = Verdict(verdict, told["rule"], told["at"], told["detail"])
 
     def limited(self) -> int:
@@ -133,6 +140,7 @@ class Volumes:
             "policy": self.policy.name,
             "version": self.policy.version,
             "stages_entered": {str(stage): self.entered[stage] for stage in ORDER[1:]},
+            "long_gone_before": self.gone,
             "sent": {str(channel): n for channel, n in sorted(self.sent.items())},
             "cost_cents": round(self.cost_cents, 4),
             "caps_hit": self.caps_hit(),

@@ -10,6 +10,17 @@ LONGEST_BREAK = 60
 """Days; a calendar that is closed for longer has no working time."""
 
 
+def at_work(at: float, rules: WorkingHours | None, zone: str, calendar: str | None) -> bool:
+    """Whether it is working time at a moment (epoch seconds); see `working_until`."""
+    if rules is None:
+        return True
+    local = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone))
+    if WEEKDAYS[local.weekday()] not in rules.days or closed_days(calendar, None, local.date(), local.date()):
+        return False
+    opens, shuts = rules.minutes
+    return opens <= local.hour * 60 + local.minute < shuts
+
+
 def working_until(start: float, hours: float, rules: WorkingHours | None, zone: str, calendar: str | None) -> float:
     """When so many working hours have passed since a moment (epoch seconds).
 

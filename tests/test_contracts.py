@@ -77,7 +77,7 @@ def test_no_shape_is_without_example_and_no_example_without_shape() -> None:
     letters = {(name, "dead_letter") for name in ("lead.events.dlq", "interventions.email.dlq")}
     assert shown == wanted | letters
     assert {s for t, s in shown if t == EVENTS.name} == set(event_classes())
-    assert len(event_classes()) == 40
+    assert len(event_classes()) == 41
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,23 @@ def contact(
         out.print(line, markup=False, soft_wrap=True)
 
 
+@app.command(epilog="Example: leadkeeper lead journeys acme")
+def journeys(tenant: Annotated[str, typer.Argument(help="like acme")]) -> None:
+    """How the journeys of a tenant's leads go: by stage, how many entered, moved on or back or got stuck, and in how many days."""
+    from agents.journeys import funnel, funnel_table
+    from streams.progress import ENOUGH
+
+    settings = load(Settings)
+    progress = wait(funnel(settings.bootstrap, settings.topic_prefix, tenant))
+    if not progress.stays:
+        fail(NOT_FOUND, f"nothing was heard of {tenant}'s leads on a journey; has its policy a [journey]?")
+    out.print(funnel_table(progress))
+    out.print(
+        f"[dim](days: median of those who moved on; get through: of those who moved on or back or got stuck, with its 95 % interval, "
+        f"from {ENOUGH} on)[/]"
+    )
+
+
 WHY = ("risk", "decision", "escalation", "journey")
 
 

@@ -152,8 +152,8 @@ def _tell(span: "Span", old: "Volumes", new: "Volumes", log: "Log", model: str) 
         table.add_row(f"[bold]{name}[/]" if bold else escape(name), before, after)
     out.print(table)
     out.print(
-        "Leads of a recorded log cannot react to what is sent here; a receipt counts only where the recording has one of "
-        "that very command.",
+        "Leads of a recorded log cannot react to what is sent here, and nobody agrees, acknowledges or resolves; receipts and "
+        "orders in the recording count only for the very same commands and escalations.",
         style="dim",
     )
 
@@ -181,6 +181,9 @@ def _rows(old: "Volumes", new: "Volumes", days: float) -> list[tuple[str, str, s
     return [
         row("stages entered", lambda v: v.entered.total()),
         *(row(f"  {stage}", at(lambda v: v.entered, stage)) for stage in ORDER[1:]),
+        row("  of these long gone: left alone", lambda v: v.gone),
+        row("campaigns begun", lambda v: v.begun.total()),
+        *(row(f"  {name}", at(lambda v: v.begun, name)) for name in each(lambda v: v.begun)),
         row("sent", lambda v: v.sent.total()),
         *(row(f"  {channel}", at(lambda v: v.sent, channel)) for channel in each(lambda v: v.sent)),
         row("cost", lambda v: v.cost_cents / 100, ",.2f"),
@@ -211,9 +214,8 @@ def _most(both: "Iterable[Volumes]", name: str) -> int:
 def _example(difference: "Difference") -> None:
     choice = difference.choice
     by = f" by {choice.channel}" if choice.channel else ""
-    out.print(
-        f"  {choice.lead}: {choice.step}{by} ({choice.stage}, episode {choice.episode})", markup=False, soft_wrap=True
-    )
+    where = f"{choice.stage}, episode {choice.episode}" if choice.episode else choice.stage
+    out.print(f"  {choice.lead}: {choice.step}{by} ({where})", markup=False, soft_wrap=True)
     for name, verdict in (("before", difference.old), ("now", difference.new)):
         out.print(f"    {name:<6} {_said(verdict)}", markup=False, soft_wrap=True)
 

@@ -49,6 +49,15 @@ def test_a_journey_is_told_with_what_is_not_known_of_it(product: Product) -> Non
     assert nobody.code == 66
 
 
+def test_how_journeys_go_is_told_by_stage(product: Product) -> None:
+    done = product.run("lead", "journeys", product.tenant)
+    assert done.code == 0, done.err
+    assert max(map(len, done.out.splitlines())) <= 80
+    rows = [line.split()[:6] for line in done.out.splitlines()[1:3]]
+    assert rows == [["prospect", "1", "0", "1", "0", "0"], ["viewing", "1", "1", "0", "0", "0"]]
+    assert product.run("lead", "journeys", "nobody").code == 66
+
+
 def test_the_campaign_is_in_the_story_and_in_why(product: Product) -> None:
     lead = lead_of(product)
     story, why = product.run("lead", "show", product.tenant, lead), product.run("why", product.tenant, lead, "--json")

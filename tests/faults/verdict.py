@@ -102,7 +102,9 @@ def oracle(
     the same.
     """
     known: dict[str, Scorer] = {"": RuleScorer(), RuleScorer.version: RuleScorer(), **(scorers or {})}
-    env = Env({"": {EVERYONE: policy}}, known, home=partial(partition_for, partitions=partitions))
+    env = Env(
+        {"": {EVERYONE: policy}}, known, home=partial(partition_for, partitions=partitions), partitions=partitions
+    )
     by_partition: dict[int, list[Message]] = {n: [] for n in range(partitions)}
     for r in sorted(log, key=lambda r: (r.partition, r.offset)):
         by_partition[r.partition].append(Message(r.offset, r.timestamp, r.key, r.value))

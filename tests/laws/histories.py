@@ -91,6 +91,8 @@ BUSY: dict[str, Any] = ON_THE_WAY | {
         "chain": ["owner", "manager", "lead-of-sales"],
         "task_template": "critical_risk.crm_task",
         "working_hours": {"start": "08:00", "end": "12:00"},
+        "hours": {"manager": {"start": "10:00", "end": "23:00"}},
+        "most_open": 1,
     },
     "approvals": {"actions": ["special_offer"], "expires_after_hours": 30},
     "offers": {
@@ -241,7 +243,7 @@ GARBAGE: tuple[bytes, ...] = (b"{", b"[]", b"\xff", b'{"type":"nope"}', b'{"v":1
 KINDS = (
     *["activity"] * 8, *["wait"] * 8, *["receipts"] * 3, *["trigger"] * 2, *["consent"] * 2, *["again"] * 2,
     "approve", "own_actions", "long_wait", "jump", "late", "profile", "escalate", "acknowledge", "snooze", "resolve",
-    "cancel", "close", "erase",
+    "cancel", "close", "erase", "campaign",
     "activate", "activate", "garbage",
 )  # fmt: skip
 WHO = (0, 0, 0, 0, 1, 1, 2, 3, 3, 4, 5)
@@ -277,7 +279,8 @@ class Builder:
     def wait(self, hours: int, every: int) -> None:
         for _ in range(0, hours, every):
             self.now += timedelta(hours=every)
-            self.add({"type": "tick", "partition": 0})
+            behind = {"until": (self.now - timedelta(hours=2 * every)).isoformat()} if hours % 5 == 3 else {}
+            self.add({"type": "tick", "partition": 0, **behind})
 
     def step(self, kind: str, who: int, n: int) -> None:  # noqa: C901, PLR0912, PLR0915 - a table of what may happen
         match kind:
@@ -318,6 +321,9 @@ class Builder:
                     self.tell(
                         who, {"type": "approve_intervention", "intervention": asked, "approved": n % 3 > 0, "by": "lee"}
                     )
+            case "campaign":
+                known = [*ON_THE_WAY["campaigns"], "nothing_of_the_kind"]
+                self.tell(who, {"type": "begin_campaign", "campaign": known[n % len(known)], "by": "kim"})
             case "escalate":
                 self.tell(who, {"type": "escalate_lead", "reason": "asked for a manager", "by": "kim"})
             case "acknowledge":

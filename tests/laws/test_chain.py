@@ -8,15 +8,17 @@ from typing import Any
 from hypothesis import given
 
 from schemas.topics import ALL, ASSESSMENTS, DECISIONS, ESCALATIONS, INTERVENTIONS, OUTCOMES, SUPPRESSIONS
+from streams.env import EVERYONE
 from streams.lead import Message
 from streams.replay import replay
 from streams.stage import ORDER
-from tests.laws.histories import ENV, MODEST, histories
+from tests.laws.histories import ENV, MODEST, POLICIES, histories
 from tests.worlds import outputs
 
 COMMANDS = {t.name for t in INTERVENTIONS.values()}
 Told = list[dict[str, Any]]
 STAGES = [str(s) for s in ORDER]
+FIRST = "prospect"
 
 
 @given(log=histories())
@@ -28,6 +30,8 @@ def test_nothing_happens_unsaid(log: list[Message]) -> None:
     a_stage_never_skips_on_its_way_up_without_saying_so(everything)
     assessments_of_a_lead_count_on(everything)
     interventions_and_episodes_close_once(everything)
+    journeys_go_on_from_where_they_were(everything)
+    no_campaign_sends_before_it_has_begun(everything)
 
 
 def every_command_has_a_decision_and_every_decision_an_assessment(everything: Told) -> None:
@@ -116,7 +120,7 @@ def interventions_and_episodes_close_once(everything: Told) -> None:
         if out["type"] == "episode_closed":
             assert out["id"] not in closed
             closed.add(out["id"])
-        else:
+        elif out["type"] == "intervention_tracked":
             spoken[out["intervention"]].append(out["outcome"])
             if out["intervention"] in final:
                 assert out["final"]
@@ -127,3 +131,35 @@ def interventions_and_episodes_close_once(everything: Told) -> None:
         if "re_engaged" in outcomes:
             after = outcomes[outcomes.index("re_engaged") :]
             assert set(after) <= {"re_engaged", "converted", "churned"}
+
+
+def journeys_go_on_from_where_they_were(everything: Told) -> None:
+    """Each move leaves the stage that was told last (the first, for who is new or was erased), and names what it passes over."""
+    last: dict[tuple[str, str], str] = {}
+    ids: set[str] = set()
+    for out in everything:
+        if out["topic"] != OUTCOMES.name or out["type"] != "journey_progressed":
+            continue
+        assert out["id"] not in ids
+        ids.add(out["id"])
+        assert 1 <= out["order"] <= out["of"]
+        assert not set(out["milestones"]) & set(out["missing"])
+        who, left = (out["tenant"], out["lead"]), out["left"]
+        assert (left is not None) == out["change"].startswith("moved")
+        begun = left["stage"] if left else out["stage"]
+        assert begun in {last.get(who), FIRST}
+        if out["change"] == "moved_on":
+            names = [s.name for s in POLICIES[""].get(out["tenant"], POLICIES[""][EVERYONE]).journey.stages]
+            assert left["skipped"] == names[names.index(begun) + 1 : out["order"] - 1]
+        last[who] = out["stage"]
+
+
+def no_campaign_sends_before_it_has_begun(everything: Told) -> None:
+    """What goes out for a campaign was begun for that lead, and said so; it belongs to no episode."""
+    begun: set[tuple[str, str, str]] = set()
+    for out in everything:
+        if out["topic"] == DECISIONS.name and out["verdict"] == "begun":
+            begun.add((out["tenant"], out["lead"], out["campaign"]))
+        elif out["topic"] in COMMANDS and out["type"] == "deliver_intervention" and out["campaign"]:
+            assert (out["tenant"], out["lead"], out["campaign"]) in begun
+            assert out["episode"] == 0

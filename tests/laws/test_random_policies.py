@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.units import Stage
 from streams.env import EVERYONE, Env
-from streams.holdout import held_out
+from streams.holdout import held_out, out_of_programme
 from streams.lead import Message
 from streams.plays import DECIDED, RECEIPTS
 from streams.policy import Policy
+from streams.record import UNANSWERED
 from streams.replay import replay
 from streams.risk import RuleScorer
 from streams.thresholds import WEEKDAYS
@@ -48,7 +50,13 @@ def playbooks(draw: st.DrawFn) -> dict[str, Any]:
             }
         steps.append(step)
     stop = draw(st.sets(st.sampled_from(("recovery", "reply", "opt_out"))))
-    return {"steps": steps, "stop_on": sorted(stop), "hand_on_after_hours": draw(st.sampled_from([None, 12, 200]))}
+    held = draw(st.sampled_from([0.0, 0.0, 0.3]))
+    return {
+        "steps": steps,
+        "stop_on": sorted(stop),
+        "holdout": held,
+        "hand_on_after_hours": draw(st.sampled_from([None, 12, 200])),
+    }
 
 
 TRIGGERS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
@@ -114,6 +122,8 @@ POLICIES = st.fixed_dictionaries(
                 "chain": st.lists(st.sampled_from(["owner", "manager", "x", "duty-manager"]), max_size=3),
                 "acknowledge_within_hours": st.sampled_from([0.5, 8, 60]), "cooldown_hours": st.sampled_from([0, 48]),
                 "task_template": st.sampled_from([None, "critical_risk.crm_task"]),
+                "most_open": st.sampled_from([None, 1, 2]),
+                "hours": st.sampled_from([{}, {"x": {"start": "00:00", "end": "06:00"}, "manager": {"days": ["sunday"]}}]),
                 "working_hours": st.sampled_from([None, {"start": "22:00", "end": "23:00", "days": ["friday"]}]),
             }
         ),
@@ -143,6 +153,8 @@ def test_no_policy_breaks_the_laws_of_contact(changes: dict[str, Any], steps: li
     out = {who for who in LEADS if held_out(rules.holdout, *who)}
     for who, command, known in deliveries(build([*KNOWN, *FIVE, *steps]), world):
         assert who not in out
+        if not command["step"].startswith(("ordered_", UNANSWERED)):
+            assert not out_of_programme(rules, *who, Stage(command["stage"]))
         if command["channel"] in REACHES_LEAD:
             at, channel = datetime.fromisoformat(command["at"]), command["channel"]
             never_more_than_the_cap_in_any_window(at, channel, known, rules)

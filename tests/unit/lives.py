@@ -41,6 +41,13 @@ class Life:
         body = {"id": f"e{self.count}", "type": event, "tenant": "acme", "lead": self.lead, **fields}
         return self._fold(at, body | {"at": (at if happened is None else START + timedelta(days=happened)).isoformat()})
 
+    def act(self, day: float, *, acting: bool) -> None:
+        """From this day on messages are sent, or not."""
+        at = START + timedelta(days=day)
+        self._fold(
+            at, {"id": f"a{self.count}", "type": "activate", "partition": 0, "at": at.isoformat(), "acting": acting}
+        )
+
     def ticks(self, first: int, last: int) -> None:
         """A tick on each of these days."""
         for day in range(first, last + 1):

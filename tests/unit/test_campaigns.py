@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from streams.occasions import season
+from streams.partition import Out
 from streams.track import KEEP_PAST
-from streams.triggers import Season
+from streams.volumes import Volumes
 from tests.unit.lives import Life
-from tests.worlds import START
+from tests.worlds import START, policy
 
 STAGES = [
     {"name": "deciding", "done_on": ["viewing_done"], "milestones": ["price_alert_set"]},
@@ -140,36 +139,6 @@ def test_what_begins_none(given: list[Told], trigger: dict[str, Any]) -> None:
     assert said(life) == []
 
 
-def test_an_older_word_about_the_day_told_late_does_not_count() -> None:
-    life = living({"type": "appointment_due", "hours_before": 24})
-    life.tell(2, "appointment_scheduled", starts_at=day(8))
-    life.tell(3, "appointment_cancelled", happened=1)
-    life.ticks(4, 12)
-    assert [s[0] for s in said(life)] == ["01-12", "01-12"]
-
-
-def test_a_day_that_moves_takes_back_what_was_said_of_it() -> None:
-    steps = [SAY, {**SAY, "name": "later", "delay_hours": 48}]
-    life = living({"type": "appointment_due", "hours_before": 120}, steps=steps)
-    life.tell(1, "appointment_scheduled", starts_at=day(10))
-    life.ticks(2, 6)
-    life.tell(6.2, "appointment_cancelled")
-    assert [s[1:] for s in said(life)] == [BEGUN, SENT, ("held", "overtaken"), ("withdrawn", "overtaken")]
-    assert life.record.planned == []
-
-
-def test_nothing_is_said_of_a_day_that_is_over() -> None:
-    """Approval came after the appointment: the reminder is held, not sent."""
-    life = Life({"approvals": {"actions": ["special_offer"], "expires_after_hours": 100}, "campaigns": {"it": {
-        "trigger": {"type": "appointment_due", "hours_before": 24}, "steps": [{**SAY, "action": "special_offer", "within_hours": 200}],
-    }}})  # fmt: skip
-    life.tell(1, "appointment_scheduled", starts_at=day(4))
-    life.ticks(2, 3)
-    (asked,) = [t for t in life.told if t["type"] == "decided" and t["verdict"] == "deferred"]
-    life.tell(4.5, "approve_intervention", intervention=asked["intervention"], approved=True, by="lee")
-    assert said(life)[-1][1:] == ("held", "expired")
-
-
 def test_an_approved_step_of_a_campaign_goes_out() -> None:
     life = Life({"approvals": {"actions": ["special_offer"], "expires_after_hours": 100}, "campaigns": {"it": {
         "trigger": {"type": "event", "kinds": ["payment_failed"]}, "steps": [{**SAY, "action": "special_offer"}],
@@ -220,6 +189,21 @@ def test_it_runs_again_when_its_gap_is_over_with_ids_of_its_own() -> None:
         life.tell(at, "custom", kind="viewing_missed")
     assert [s[1:] for s in said(life)] == [BEGUN, SENT, ("held", "campaign_gap"), BEGUN, SENT]
     assert len(set(life.commands("email"))) == 2
+
+
+def test_an_operator_begins_one_whomever_it_is_meant_for_but_not_twice_at_a_time() -> None:
+    life = living(
+        {"type": "event", "kinds": ["viewing_missed"]},
+        where={"journey": ["advocate"]},
+        steps=[{**SAY, "delay_hours": 24}],
+    )
+    for at in (1, 1.5):
+        life.tell(at, "begin_campaign", campaign="it", by="kim")
+    life.tell(1.6, "begin_campaign", campaign="that", by="kim")
+    assert [s[1:] for s in said(life)] == [("begun", "operator"), ("held", "operator")]
+    assert life.told[-1]["detail"] == "ordered by kim; the policy has it"
+    life.ticks(2, 3)
+    assert len(life.commands("email")) == 1
 
 
 def test_a_second_run_does_not_begin_while_the_first_is_under_way() -> None:
@@ -281,34 +265,11 @@ def test_what_campaigns_sent_is_forgotten_in_the_end() -> None:
     assert len(life.record.interventions) <= KEEP_PAST + 1
 
 
-def test_a_lead_that_comes_back_after_closing_is_reminded_of_its_appointment() -> None:
-    life = living({"type": "appointment_due", "hours_before": 24})
-    life.tell(1, "appointment_scheduled", starts_at=day(20))
-    life.tell(2, "lead_closed", outcome="lost")
-    life.ticks(3, 9)
-    life.tell(10, "item_viewed", item="x")
-    life.ticks(11, 21)
-    assert [s[0] for s in said(life)] == ["01-24", "01-24"]
-
-
-@given(
-    start=st.dates(date(2024, 1, 1), date(2024, 12, 31)),
-    length=st.integers(1, 180),
-    now=st.floats(1.6e9, 2.2e9),
-)
-def test_a_season_is_on_or_the_next_one_there_is(start: Any, length: int, now: float) -> None:
-    """At most a year and a bit ahead, never over, and on its day on the tenant's clock."""
-    if (start.month, start.day) == (2, 29):
-        return
-    trigger = Season(type="season", start=f"{start:%m-%d}", days=length)
-    begins = season(trigger, "UTC", now)
-    assert now < begins + length * 86_400
-    assert begins <= now + 366 * 86_400
-    assert f"{datetime.fromtimestamp(begins, UTC):%m-%d %H:%M}" == f"{trigger.start} 00:00"
-
-
-def test_a_season_comes_every_year_to_those_it_is_for() -> None:
-    life = living({"type": "season", "start": "02-01", "days": 20}, where={"journey": ["client"]}, again_after_days=100)
-    life.tell(1, "custom", kind="viewing_done")
-    life.ticks(2, 500)
-    assert [s[:2] for s in said(life)] == [("02-02", "begun"), ("02-02", "sent"), ("02-02", "begun"), ("02-02", "sent")]
+def test_a_simulation_counts_campaigns_and_tells_their_steps_apart_from_those_of_playbooks() -> None:
+    life = living({"type": "event", "kinds": ["viewing_missed"]})
+    life.tell(1, "custom", kind="viewing_missed")
+    volumes = Volumes(policy())
+    volumes.take(Out(t["topic"], b"acme:L", json.dumps(t).encode()) for t in life.told)
+    assert volumes.begun == {"it": 1}
+    assert volumes.sent == {"email": 1}
+    assert {(c.stage, c.step, c.episode) for c in volumes.choices} == {("campaign", "it", 0), ("campaign", "it.say", 0)}

@@ -49,6 +49,13 @@ def test_a_shift_by_a_standard_deviation_is_seen_everywhere(seed: int) -> None:
     assert not drift(THEN, LEAST - 1, spread(seed, LEAST, 1.0), NAMES)
 
 
+def test_a_small_shift_is_no_chance_and_no_matter() -> None:
+    """A quarter of a standard deviation: 0.06 (notes on what shifts give)."""
+    found = drift(THEN, 50_000, spread(5, 20_000, 0.25), NAMES)
+    assert all(one.by_chance < one.psi < 0.12 for one in found)
+    assert not any(one.moved for one in found)
+
+
 def test_chance_is_as_large_as_it_is_said_to_be() -> None:
     """PSI without drift has mean (bins - 1)(1/n + 1/m); the bound lies well above, and is exceeded by next to nobody."""
     shown = [psi(THEN["plain"], 50_000, spread(seed, 1_000)[:, 0]) for seed in range(300)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,9 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.topics import ESCALATIONS
+from streams.budget import LONGEST_ROUND
+from streams.env import Env
+from streams.lead import Message, Partition, fold
 from streams.thresholds import WorkingHours
 from streams.working_hours import working_until
+from streams.workload import note
 from tests.unit.lives import Life
+from tests.worlds import START, env, message, policy
 
 CHAIN: dict[str, Any] = {
     "chain": ["owner", "manager"], "target": "head", "acknowledge_within_hours": 6, "cooldown_hours": 24,
@@ -168,3 +176,95 @@ def test_more_working_time_ends_later_and_at_work(start: float, hours: float, mo
     assert local.weekday() < 5
     assert 9 * 60 <= local.hour * 60 + local.minute + local.second / 60 <= 18 * 60 + 0.1
     assert working_until(start, hours + more, rules, ZONE, None) > end
+
+
+def world_of(most: int | None, partitions: int = 1, **hours: Any) -> tuple[Partition, Env]:
+    """A chain of kim and lee, and the head."""
+    rules = policy(
+        {"escalation": {**CHAIN, "chain": ["kim", "lee"], "most_open": most, "hours": hours, "cooldown_hours": 0}}
+    )
+    return Partition(0), replace(env(rules), partitions=partitions)
+
+
+def ask(partition: Partition, world: Env, leads: int, at: datetime = START) -> list[str]:
+    """So many leads are escalated one after another by order; who is asked."""
+    log = [
+        message(
+            partition.state.applied + 1 + i,
+            {
+                "id": f"e{i}", "type": "escalate_lead", "tenant": "acme", "lead": f"L{i}", "at": at.isoformat(), "by": "ann",
+                "reason": "asked for help",
+            },
+            at,
+        )
+        for i in range(leads)
+    ]  # fmt: skip
+    told = [json.loads(o.value or b"") for o in fold(partition, log, world).outputs if o.topic == ESCALATIONS.name]
+    return [t["target"] for t in told if t["status"] == "open"]
+
+
+def test_who_has_enough_gives_way_and_then_it_is_shared_out_evenly() -> None:
+    assert ask(*world_of(2), leads=8) == ["kim", "kim", "lee", "lee", "head", "head", "kim", "lee"]
+    assert ask(*world_of(None), leads=3) == ["kim"] * 3
+
+
+def test_a_partition_has_its_share_of_what_a_person_may_have() -> None:
+    assert ask(*world_of(8, partitions=4), leads=3) == ["kim", "kim", "lee"]
+    assert ask(*world_of(2, partitions=4), leads=2) == ["kim", "lee"], "at least one"
+
+
+def test_who_is_not_at_work_is_asked_only_if_nobody_else_has_room() -> None:
+    nights = {"start": "20:00", "end": "23:00", "days": ["monday"]}
+    assert ask(*world_of(1, kim=nights), leads=4) == ["lee", "head", "kim", "kim"]
+
+
+def test_what_people_have_is_known_again_after_a_restart() -> None:
+    """From the leads' records alone, whether or not anybody had asked before."""
+    partition, world = world_of(1)
+    assert ask(partition, world, leads=2) == ["kim", "lee"]
+    leads, last = partition.changes()
+    again = Partition(0)
+    again.restore((key, value, 0) for key, value in (*leads, *last))
+    body = {
+        "id": "x", "type": "escalate_lead", "tenant": "acme", "lead": "M", "at": START.isoformat(), "by": "ann", "reason": "x",
+    }  # fmt: skip
+    told = [json.loads(o.value or b"") for o in fold(again, [message(9, body, START)], world).outputs]
+    assert [t["target"] for t in told if t["type"] == "lead_escalated"] == ["head"]
+
+
+def test_a_rule_asks_nobody_who_has_enough() -> None:
+    """The switch-on of a partition with many leads at risk: some are handed to a person, the others' playbooks go on."""
+    partition, world = world_of(1)
+    at, log = START, list[Message]()
+    for moment in (at + timedelta(days=2 * n) for n in range(5)):
+        for lead in ("A", "B", "C", "D", "E"):
+            body = {"type": "item_viewed", "item": "x", "tenant": "acme", "lead": lead, "at": moment.isoformat()}
+            log.append(message(len(log), {**body, "id": f"{lead}{moment:%d}"}, moment))
+    end = at + timedelta(days=40)
+    log.append(message(len(log), {"id": "t", "type": "tick", "partition": 0, "at": end.isoformat()}, end))
+    told = [json.loads(o.value or b"") for o in fold(partition, log, world).outputs]
+    assert [t["target"] for t in told if t["type"] == "lead_escalated"] == ["kim", "lee", "head"]
+    held = [t for t in told if t["type"] == "decided" and t["rule"] == "escalation_load"]
+    assert len(held) == 2
+    assert held[0]["detail"] == "everybody has enough: kim is the freest of 1 allowed"
+    assert {t["lead"] for t in told if t["type"] == "deliver_intervention"} == {"A", "B", "C", "D", "E"}
+
+
+def test_burdens_that_came_to_nothing_are_dropped_in_time() -> None:
+    life = asked()
+    for n in range(3):
+        life.tell(1.1 + n, "resolve_escalation", escalation=the_last(life), by="kim", outcome="called")
+        life.tell(1.5 + n, "escalate_lead", reason="asked for help", by="ann")
+    assert sum(b.change for b in life.record.borne) == 1
+    record = life.record
+    note(record, life.count + LONGEST_ROUND + 1)
+    assert [(b.person, b.change) for b in record.borne] == [("kim", 1)], "added up"
+    record.escalations.clear()
+    note(record, life.count + LONGEST_ROUND + 1)
+    note(record, life.count + 3 * LONGEST_ROUND)
+    assert record.borne == []
+
+
+def the_last(life: Life) -> str:
+    """Id of the lead's latest escalation."""
+    return str([t["id"] for t in life.told if t["type"] == "lead_escalated"][-1])

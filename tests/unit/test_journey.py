@@ -168,6 +168,7 @@ def passages(through: int, back: int, stuck: int, still: int) -> Progress:
                 "lead": f"L{n}",
                 "change": change,
                 "stage": "s",
+                "order": 1,
                 "entered_at": entered,
                 "left": None,
             }

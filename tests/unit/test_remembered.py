@@ -87,6 +87,10 @@ def test_nothing_is_remembered_of_who_was_erased() -> None:
         memory.commit({})
         assert len(memory.leads().tenants) == len(memory.life().times) == 1
         assert not len(memory.sent().times) + len(memory.closings().times) + len(memory.told("m-1").p)
+        memory.begin()
+        memory.take(EVENTS, purchase(1, 4.0, 1))
+        memory.commit({})
+        assert len(memory.leads().tenants) == len(memory.life().times) == 2, "who is heard of again begins anew"
 
 
 def test_a_clock_that_is_wrong_does_not_end_the_log() -> None:

@@ -1,0 +1,102 @@
+"""So many leads are due at the same time that events would wait for them: their turns are spread over several ticks."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from streams.env import EVERYONE, Env
+from streams.lead import Folded, Partition, fold
+from streams.risk import RuleScorer
+from streams.sweep import turn_of
+from tests.worlds import START, message, policy
+
+LEADS, MOST = 400, 50
+ENV = Env({"": {EVERYONE: policy()}, "2": {EVERYONE: policy()}}, {"": RuleScorer()})
+LATER = START + timedelta(days=12)
+"""By then all have been silent for long enough to enter a stage."""
+
+
+def _told(partition: Partition, offset: int, at: datetime, until: datetime | None) -> Folded:
+    bound = {} if until is None else {"until": until.isoformat()}
+    tick = {"type": "tick", "id": f"t{offset}", "partition": 0, "at": at.isoformat(), **bound}
+    done = fold(partition, [message(offset, tick, at)], ENV)
+    assert not done.rejected
+    return done
+
+
+def _silent() -> Partition:
+    """Leads that were active once, each at a moment of its own."""
+    partition = Partition(0)
+    for n in range(LEADS):
+        at = START + timedelta(seconds=n)
+        body = {"type": "item_viewed", "id": "e", "tenant": "acme", "lead": f"L{n}", "item": "x", "at": at.isoformat()}
+        fold(partition, [message(n, body, at)], ENV)
+    return partition
+
+
+def _looked_at(partition: Partition) -> dict[bytes, tuple[float, int, int]]:
+    """When each lead is due, its last message and its last assessment."""
+    table = partition.table
+    return {k: (table.due[r], int(table.rows["guard"][r]), int(table.rows["seq"][r])) for k, r in table.index.items()}
+
+
+def test_each_lead_has_its_turn_once_the_longest_due_first() -> None:
+    partition, offset, seen = _silent(), LEADS, list[bytes | None]()
+    while (until := turn_of(partition, LATER.timestamp(), MOST)) is not None:
+        done = _told(partition, offset, LATER, until)
+        assert done.tally["looks",] == MOST
+        seen += dict.fromkeys(out.key for out in done.outputs if out.topic == "lead.assessments")
+        offset += 1
+    seen += dict.fromkeys(
+        out.key for out in _told(partition, offset, LATER, None).outputs if out.topic == "lead.assessments"
+    )
+    assert len(seen) == len(set(seen)) == LEADS
+    turns = [
+        {int((key or b"").removeprefix(b"acme:L")) // MOST for key in seen[i : i + MOST]} for i in range(0, LEADS, MOST)
+    ]
+    assert turns == [{n} for n in range(LEADS // MOST)]
+
+
+def test_after_a_crash_nobody_takes_the_place_of_those_that_were_written_already() -> None:
+    """What the tick says is a moment. If it were a number, others would be looked at in place of those that are done."""
+    whole, partition = _silent(), _silent()
+    until = turn_of(whole, LATER.timestamp(), MOST)
+    _told(whole, LEADS, LATER, until)
+    log = dict((*partition.changes()[0], *partition.changes()[1]))
+    _told(partition, LEADS, LATER, until)
+    leads, _ = partition.changes()
+    log.update(leads[: MOST // 2])  # and then it crashed
+    again = Partition(0)
+    again.restore([(key, value, 0) for key, value in log.items()])
+    assert _told(again, LEADS, LATER, until).tally["looks",] == MOST - MOST // 2
+    assert _looked_at(again) == _looked_at(whole)
+
+
+@pytest.mark.parametrize("minutes", [5, 60])
+def test_those_that_other_versions_make_look_again_wait_likewise(minutes: int) -> None:
+    partition = _silent()
+    order = {
+        "type": "activate",
+        "id": "a",
+        "partition": 0,
+        "at": START.isoformat(),
+        "policy": "2",
+        "within_minutes": minutes,
+    }
+    fold(partition, [message(LEADS, order, START + timedelta(hours=1))], ENV)
+    end = START + timedelta(hours=1, minutes=minutes)
+    looks, offset = [], LEADS + 1
+    while (until := turn_of(partition, end.timestamp(), MOST)) is not None:
+        looks.append(_told(partition, offset, end, until).tally["looks",])
+        offset += 1
+    looks.append(_told(partition, offset, end, None).tally["looks",])
+    assert sum(looks) == LEADS
+    assert max(looks) <= MOST + 2, "two of four hundred may share a moment"
+    assert turn_of(partition, end.timestamp(), 0) is None, "nobody is left"
+
+
+def test_few_are_not_made_to_wait() -> None:
+    partition = _silent()
+    assert turn_of(partition, LATER.timestamp(), LEADS) is None
+    assert turn_of(partition, START.timestamp(), 0) is None, "nobody is due yet"
+    assert turn_of(partition, LATER.timestamp(), LEADS - 1) < LATER.astimezone(UTC)  # type: ignore[operator]
