@@ -43,7 +43,7 @@ How they are put together:
     rules         all rules, applied to one lead at one moment (a case)
     life          what a case does with signs of life
     hear, orders  what a case does with messages that are no activity, and with orders of operators
-    outbox        what a case concluded, as messages
+    outbox, settle    what a case concluded, as messages; what is known for good
     assess, insight    what an assessment says, and what it says more when a lead rises
     partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
