@@ -25,6 +25,7 @@ In the order of the data (each file holds one rule of the business and is named 
     decide        one arbiter over all of these; every send and non-send is a decision
     journey, campaign    where a lead is on its way; steps that something else than risk begins
     on_the_way    what events and time mean for those two; noted_days, occasions    the days they wait for
+    experiments, variants    texts that take turns, and which one a lead gets: by a hash, and then always the same
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
     escalate      a person is asked to step in, with what context; merged, passed on, snoozed, resolved
     chain, workload, working_hours    whom: who is at work and has room, and until when they have time to answer
@@ -70,5 +71,6 @@ And besides the fold:
     drift, adwin, outcomes     whether leads, or what becomes of them, are others than those that were learned from
     fallback                   which version judges in place of one that may not
     season, lately             what the same weeks a year ago say of the weeks to come, or else the last weeks
+    credit, bandit, intervals  what experiments have shown, how surely, and how often each text is drawn from now on
     hazard                     time to churn: a chance for each week ahead, told as a band and an interval
 """
