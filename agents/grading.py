@@ -80,6 +80,8 @@ def truth_of(memory: Remembered, label: Label, looks: list[float]) -> Truth:
     )
     first = np.full(n, np.inf)
     first[life.leads[::-1]] = life.times[::-1]
-    contacted = bool(looks) and len(sent.times[sent.within(looks[0], looks[-1] + label.reach)]) > 0
+    reached = sent.leads[sent.within(looks[0], looks[-1] + label.reach)] if looks else np.zeros(0, np.int64)
+    untouched = leads.held_out.astype(np.bool_)
+    untouched[reached] = False  # held out as policies say now, and contacted as one said then
     traits = {"tenant": leads.tenants, "region": leads.regions}
-    return Truth(seen, *losses, first, traits, leads.held_out.astype(np.bool_) if contacted else None)
+    return Truth(seen, *losses, first, traits, untouched if len(reached) else None)

@@ -27,7 +27,7 @@ from agents.settings import LeadSettings
 from agents.suspects import Part, suspects_of
 from agents.table import Changelog
 from agents.tally import count_tally
-from agents.ticks import LOOKS, tick_record
+from agents.ticks import ticks_for
 from agents.writer import Record, Writer, partition_for
 from schemas import topics
 from schemas.errors import Unavailable
@@ -37,7 +37,6 @@ from streams.partition import EPOCH_BITS, Folded, Message, Partition
 from streams.poison import condemn
 from streams.rollout import Versions, in_use
 from streams.suppression import TALLY
-from streams.sweep import turn_of
 
 logger = logging.getLogger(__name__)
 
@@ -237,18 +236,12 @@ class LeadJob:
 
     async def _tick(self, _: Round, lane: Lane) -> None:
         """Send time into every owned partition, unless it is so far behind that events must come first."""
-        now = datetime.now(UTC)
-        beat = int(now.timestamp() // self._settings.tick_s)
-
-        def until(number: int) -> datetime | None:
-            return turn_of(self._leads[number], now.timestamp(), LOOKS)
-
-        ticks = [
-            tick_record(self._prefix, tp.partition, now, f"tick-{tp.partition}-{beat}", until=until(tp.partition))
+        due = [
+            self._leads[tp.partition]
             for tp in lane.owned()
             if lane.stats.lag.get(tp, 0) <= self._settings.tick_lag and tp not in lane.stats.paused
         ]
-        await self._writer.produce(ticks)
+        await self._writer.produce(ticks_for(self._prefix, due, datetime.now(UTC), self._settings.tick_s))
 
     # -- helpers
 

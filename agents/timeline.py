@@ -180,6 +180,9 @@ def inputs(decided: dict[str, Any]) -> str:
         parts.append(f"rank {rank['score']:,.2f}: {chance} x {worth:,.2f} - {cost:,.2f}, {rank['hours_left']:g} h left")
     if decided.get("winner"):
         parts.append(f"beaten by {decided['winner']}")
+    parts += [f"{d['experiment']}: {d['variant']} ({d['propensity']:.0%})" for d in decided.get("drawn", ())]
     parts.append(f"policy {decided['policy_version']}, model {decided['model_version']}, {decided['assessment']}")
+    if decided.get("weights_version"):
+        parts.append(f"weights {decided['weights_version']}")
     parts += [decided[name] for name in ("intervention", "escalation") if decided[name]]
     return "; ".join(parts)

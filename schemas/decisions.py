@@ -33,6 +33,7 @@ class Rule(StrEnum):
     CAP_TOTAL = "cap_total"
     CAP_CHANNEL = "cap_channel"
     COOLDOWN = "cooldown"
+    SEND_TIME = "send_time"
     ACTION_GAP = "action_gap"
     BUDGET = "budget"
     APPROVAL = "approval"

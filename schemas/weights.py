@@ -1,10 +1,20 @@
 """What was learned from outcomes, on `policies`: how often each variant is drawn. Computed beside the fold, never by it."""
 
+from collections.abc import Mapping
+from functools import cached_property
+from hashlib import blake2b
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.units import MessageId, Outgoing, Probability, UtcTime, Whose
+from schemas.units import Channel, MessageId, Outgoing, Probability, Stage, UtcTime, Whose
+
+LocalHour = Annotated[int, Field(ge=0, le=23)]
+
+
+def name_of(tenant: str, lead: str) -> str:
+    """48 bits that stand for a lead, so that no record here says who it is."""
+    return blake2b(f"hour:{tenant}:{lead}".encode(), digest_size=6).hexdigest()
 
 
 class Drawn(Outgoing):
@@ -15,12 +25,33 @@ class Drawn(Outgoing):
     propensity: Annotated[Probability, Field(description="chance of this variant when it was drawn")]
 
 
+class Answered(Outgoing):
+    """Of so many messages, how many were answered: by a click, a reply, or the lead coming back."""
+
+    messages: Annotated[int, Field(ge=0)]
+    rate: Probability
+
+
 class Weights(Outgoing):
     """What was learned for one tenant."""
 
     experiments: dict[str, dict[str, Probability]] = Field(
         default={}, description="experiment -> variant -> chance that it is the best one"
     )
+    hour: LocalHour | None = Field(default=None, description="in which leads answer most; null: not enough data")
+    hours: dict[LocalHour, tuple[str, ...]] = Field(
+        default={}, description="leads with an hour of their own, by it; a lead is named by `name_of`"
+    )
+    channels: dict[Stage, dict[Channel, Answered]] = Field(default={}, description="by stage in which it was sent")
+
+    def hour_of(self, tenant: str, lead: str) -> int | None:
+        """The lead's own hour; None: not known."""
+        return self.own_hours.get(name_of(tenant, lead)) if self.hours else None
+
+    @cached_property
+    def own_hours(self) -> Mapping[str, int]:
+        """By the names of leads."""
+        return {name: hour for hour, names in self.hours.items() for name in names}
 
 
 class WeightsPublished(Outgoing):

@@ -25,9 +25,13 @@ In the order of the data (each file holds one rule of the business and is named 
     decide        one arbiter over all of these; every send and non-send is a decision
     journey, campaign    where a lead is on its way; steps that something else than risk begins
     on_the_way    what events and time mean for those two; noted_days, occasions    the days they wait for
+    experiments, variants    texts that take turns, and which one a lead gets: by a hash, and then always the same
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
     escalate      a person is asked to step in, with what context; merged, passed on, snoozed, resolved
     chain, workload, working_hours    whom: who is at work and has room, and until when they have time to answer
+    experiments, variants, draws    texts that take turns, which one a lead gets, and all that it is drawn for
+    offers, offering         what is offered at which stage, and to this lead
+    channel_choice, send_time    by which channel a step begins, and at which hour, where it may choose
     track         receipts and later behaviour -> outcomes
 
 How they are put together:
@@ -40,7 +44,7 @@ How they are put together:
     rules         all rules, applied to one lead at one moment (a case)
     life          what a case does with signs of life
     hear, orders  what a case does with messages that are no activity, and with orders of operators
-    outbox        what a case concluded, as messages
+    outbox, settle    what a case concluded, as messages; what is known for good
     assess, insight    what an assessment says, and what it says more when a lead rises
     partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
@@ -61,8 +65,12 @@ And besides the fold:
     baselines, leaks, warning  what a model has to beat; signs that it saw the answer; how early it knew
     progress, journey_words    how journeys go, measured; and one of them in words
     grade, segments            how told risks turned out, and whether a version may stay; by stage and by segment
+    contacting                 how to get through to one lead, for people
+    answered, hours            how often leads answer, by channel and stage; in which hours
+    credit, bandit, intervals    what experiments have shown: which outcomes count, how likely each variant is the best
     drift, adwin, outcomes     whether leads, or what becomes of them, are others than those that were learned from
     fallback                   which version judges in place of one that may not
     season, lately             what the same weeks a year ago say of the weeks to come, or else the last weeks
+    credit, bandit, intervals  what experiments have shown, how surely, and how often each text is drawn from now on
     hazard                     time to churn: a chance for each week ahead, told as a band and an interval
 """

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.experiments import Experiment, Goal
+from streams.experiments import Goal
 from streams.features import Floats
 from streams.intervals import half_width
 
@@ -67,24 +67,32 @@ class Lead(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What an experiment has shown. `winner` only where it is surely better than every other variant."""
+    """What an experiment has shown. `winner` only where it is surely better than every other variant.
+
+    `held`: held-out leads, which would have got one of the variants.
+    """
 
     arms: dict[str, Arm]
     leader: str
     leads: tuple[Lead, ...]
     winner: str | None
+    held: Arm
+
+    def gain(self, variant: str) -> Lead:
+        """A variant against sending nothing."""
+        return _against(self.arms[variant], self.held, "held out", len(self.arms))
 
 
-def shown(experiment: Experiment, trials: Sequence[Trial]) -> Shown:
-    """How the variants that are not stopped did, as far as it is known."""
-    running = [name for name, variant in experiment.variants.items() if variant.weight > 0]
-    found = {name: _arm([trial for trial in trials if trial.variant == name]) for name in running}
-    best = dict(zip(running, chances_of_best([(arm.n * arm.rate, arm.n) for arm in found.values()]), strict=True))
+def shown(variants: Sequence[str], trials: Sequence[Trial], held: Sequence[Trial] = ()) -> Shown:
+    """How these variants did, as far as it is known."""
+    found = {name: _arm([trial for trial in trials if trial.variant == name]) for name in variants}
+    best = dict(zip(variants, chances_of_best([(arm.n * arm.rate, arm.n) for arm in found.values()]), strict=True))
     arms = {name: arm._replace(best=best[name]) for name, arm in found.items()}
     leader = max(arms, key=lambda name: arms[name].rate if arms[name].leads else -1.0)
     leads = tuple(_against(arms[leader], arms[name], name, len(arms) - 1) for name in arms if name != leader)
     enough = all(arm.leads >= LEAST_EACH for arm in arms.values())
-    return Shown(arms, leader, leads, leader if leads and enough and all(one.sure for one in leads) else None)
+    winner = leader if leads and enough and all(one.sure for one in leads) else None
+    return Shown(arms, leader, leads, winner, _arm([one._replace(propensity=1.0) for one in held]))
 
 
 def chances_of_best(counts: Sequence[tuple[float, float]]) -> list[float]:
@@ -96,7 +104,7 @@ def chances_of_best(counts: Sequence[tuple[float, float]]) -> list[float]:
     Args:
         counts: successes and trials of each variant.
     """
-    densities = [_density(successes, n) for successes, n in counts]
+    densities = [density(successes, n) for successes, n in counts]
     below = [np.cumsum(d) - d / 2 for d in densities]
     chances = np.array(
         [
@@ -107,7 +115,7 @@ def chances_of_best(counts: Sequence[tuple[float, float]]) -> list[float]:
     return [round(chance, 6) for chance in (chances / chances.sum()).tolist()]
 
 
-def _density(successes: float, n: float) -> Floats:
+def density(successes: float, n: float) -> Floats:
     """Of Beta(1 + successes, 1 + n - successes), as shares of the cells of a grid over 0 to 1."""
     rate = (np.arange(GRID) + 0.5) / GRID
     height = successes * np.log(rate) + (n - successes) * np.log1p(-rate)

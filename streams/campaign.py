@@ -6,6 +6,7 @@ What begins is a run of the campaign's steps. They are planned, judged and sent 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from schemas.decisions import Rule, Verdict
@@ -15,7 +16,7 @@ from streams.health import health
 from streams.journey import stage_of
 from streams.occasions import APPOINTMENT, FOREVER, RENEWAL
 from streams.occasions import ends_at as occasion_ends
-from streams.planning import add_steps
+from streams.planning import add_steps, first_channel
 from streams.playbook import plan_campaign
 from streams.rank import worth
 from streams.record import Planned, Ran
@@ -92,7 +93,7 @@ def _run(case: Case, name: str, about: float, begun: float, rule: Rule, why: str
     record.campaigns = {n: r for n, r in record.campaigns.items() if n in case.policy.campaigns}
     record.campaigns[name] = Ran(case.now, about)
     outbox.decided_of_lead(case, name, Verdict.BEGUN, rule, why, campaign=name)
-    add_steps(case, plan_campaign(case.policy, name, record.runs, case.stage, begun))
+    add_steps(case, plan_campaign(case.policy, name, record.runs, case.stage, begun, partial(first_channel, case)))
 
 
 def _is_running(case: Case, name: str) -> bool:

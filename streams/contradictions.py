@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from schemas.units import Channel
+from streams.experiments import BUILT_IN_EXPERIMENTS
 from streams.findings import Finding
 from streams.journey_check import campaign_contradictions, is_kind, journey_contradictions
+from streams.offers import ACTION, PREFIX
 from streams.plays import DECIDED, RECEIPTS
+from streams.quiet_hours import open_hours
 from streams.vocabulary import BUILT_IN, CONNECTED
 
 if TYPE_CHECKING:
@@ -23,6 +26,12 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     yield from journey_contradictions(policy)
     yield from campaign_contradictions(policy)
     yield from _experiments(policy)
+    if policy.offers and ACTION not in policy.caps.action_gap_hours:
+        what = "there are offers, and nothing says how often a lead may get one"
+        yield Finding(("caps", "action_gap_hours"), what, f"add {ACTION} = 2160 there: one in 90 days")
+    if policy.send_time is not None and policy.send_time.hour not in open_hours(*policy.quiet_hours.minutes):
+        what = f"{policy.send_time.hour}:00 is in the quiet hours"
+        yield Finding(("send_time", "hour"), what, "name an hour in which leads may be contacted")
     chain = {*policy.escalation.chain, policy.escalation.target}
     for name in sorted(policy.escalation.hours.keys() - chain - {"owner", "manager"}):
         if not {"owner", "manager"} & chain:  # else it may be somebody's owner
@@ -58,6 +67,8 @@ def _waits(policy: Policy) -> Iterator[Finding]:
 
 def _experiments(policy: Policy) -> Iterator[Finding]:
     for name, experiment in policy.experiments.items():
+        if name in BUILT_IN_EXPERIMENTS or name.startswith(PREFIX):
+            yield Finding(("experiments", name), f"{name} is an experiment of the product", "give it another name")
         if policy.experiment_on[experiment.template] != name:
             what = f"two experiments take the place of {experiment.template}"
             yield Finding(("experiments", name, "template"), what, "put their variants into one")

@@ -7,25 +7,28 @@ that bounced or was taken back is a failure of its variant, since leaving it out
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Literal
 
 from schemas.outcomes import InterventionTracked, Outcome
 from schemas.units import DeliveryStatus
 from streams.bandit import Trial
+from streams.channel_choice import ANSWERED
 from streams.experiments import Goal
 from streams.features import DAY
 from streams.policy import Policy
+from streams.send_time import EXPLORE, NAME
 
 KEPT = frozenset({Outcome.RE_ENGAGED, Outcome.CONVERTED})
 Firsts = Mapping[tuple[str, str], list[InterventionTracked]]
 """By tenant and experiment: of each lead the first message, as it stands last."""
 
 
-def firsts(tracked: Iterable[InterventionTracked]) -> Firsts:
+def firsts(tracked: Iterable[InterventionTracked], arm: Literal["treated", "holdout"] = "treated") -> Firsts:
     """Of all that was tracked (any order, repeats allowed), what experiments rest on. Held-out leads got nothing."""
     newest: dict[str, InterventionTracked] = {}
     for one in tracked:
         held = newest.get(one.intervention)
-        if one.arm == "treated" and one.drawn and (held is None or (held.at, held.final) <= (one.at, one.final)):
+        if one.arm == arm and one.drawn and (held is None or (held.at, held.final) <= (one.at, one.final)):
             newest[one.intervention] = one
     first: dict[tuple[str, str, str], InterventionTracked] = {}
     for one in sorted(newest.values(), key=lambda one: (one.commanded_at, one.intervention)):
@@ -37,10 +40,22 @@ def firsts(tracked: Iterable[InterventionTracked]) -> Firsts:
     return found
 
 
-def trials(messages: Iterable[InterventionTracked], experiment: str, policy: Policy, until: datetime) -> list[Trial]:
-    """Those whose window has closed by then, judged by the experiment's goal."""
-    goal = policy.experiments[experiment].goal
+def trials(
+    messages: Iterable[InterventionTracked], experiment: str, goal: Goal, policy: Policy, until: datetime
+) -> list[Trial]:
+    """Those whose window has closed by then, judged by this goal."""
     return list(_trials(messages, experiment, goal, policy.episodes.attribution_days * DAY, until))
+
+
+def tried_hours(
+    tracked: Iterable[InterventionTracked], tenant: str, policy: Policy, until: datetime
+) -> Iterator[tuple[InterventionTracked, bool]]:
+    """Messages at hours that were drawn by a hash, their windows closed, and whether they were answered."""
+    newest = {one.intervention: one for one in tracked if one.final and one.tenant == tenant and one.arm == "treated"}
+    for one in newest.values():
+        explored = any(drawn == (NAME, EXPLORE) for drawn in ((d.experiment, d.variant) for d in one.drawn))
+        if explored and (until - one.commanded_at).total_seconds() >= policy.episodes.attribution_days * DAY:
+            yield one, one.status in ANSWERED or one.outcome in KEPT
 
 
 def _trials(

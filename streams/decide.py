@@ -1,7 +1,8 @@
 """One arbiter: may this step go out to this lead now?
 
 In this order, the first that objects decides: consent and suppression, address, holdout, quiet hours and days in the
-lead's own zone, caps over all channels and per channel, cooldown, the gap of the action, the tenant's budget, approval.
+lead's own zone, caps over all channels and per channel, cooldown, the hour it is held to, the gap of the action, the tenant's
+budget, approval.
 An objection that time can lift defers the step; if it would lift only after the step expires, the step is held. Either way
 it is written down.
 """
@@ -26,6 +27,7 @@ from streams.plays import Step
 from streams.policy import Policy
 from streams.quiet_hours import is_quiet, quiet_until
 from streams.record import Contact, Planned, Profile
+from streams.send_time import Hour, holds
 from streams.thresholds import WEEKDAYS
 from streams.zone import zone_of
 
@@ -48,6 +50,8 @@ class Subject(NamedTuple):
     spent: int = 0
     """By the tenant today, of its share: thousandths of a cent."""
     share_cents: float = 0.0
+    hour: Hour | None = None
+    """To which the step is held."""
 
 
 class Judgement(NamedTuple):
@@ -123,6 +127,10 @@ def _not_now(planned: Planned, step: Step, subject: Subject, policy: Policy, ran
             or over_cap(subject.contacts, channel, rule.max_per_week, now, policy.caps)
             or cooling(subject.contacts, channel, now, policy.caps.cooldown_hours, rule.min_gap_hours)
         )
+    if objection is None and subject.hour is not None:
+        rules = policy.quiet_hours
+        local = zone_of(subject.profile, rules.regions, rules.timezone, now)
+        objection = holds(subject.hour, planned, local.name, now)
     objection = objection or acted_lately(subject.acted, step.action, now, policy.caps.action_gap_hours)
     if objection is None and policy.budget.per_day_cents is not None:
         zone = policy.quiet_hours.timezone

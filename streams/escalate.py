@@ -11,7 +11,7 @@ from schemas.escalations import EscalationStatus, LeadEscalated, PastInterventio
 from schemas.units import Priority, Stage
 from streams.chain import Person, chain_of, choose
 from streams.explain import reasons_of
-from streams.features import HOUR
+from streams.features import DAY, HOUR
 from streams.health import BANDS
 from streams.holdout import held_out, out_of_programme
 from streams.ids import derive
@@ -28,6 +28,8 @@ STEP = "escalate"
 """What a decision about an escalation names as its step."""
 PROGRAMME = Stage.CRITICAL_RISK
 """What escalations by themselves belong to: who is held out of its playbook is not escalated either."""
+WATCHED_FOR = 30 * DAY
+"""While we only watch, an escalation waits so long for acting to begin; after that it is passed on to nobody."""
 MOST_OPEN = 20
 """Open escalations of a lead; one more takes the place of the oldest."""
 URGENCY = (Priority.LOW, Priority.MEDIUM, Priority.HIGH, Priority.CRITICAL)
@@ -114,7 +116,8 @@ def time_is_over(case: Case) -> list[OpenEscalation]:
         if not opened.due or case.now < opened.due:
             continue
         if not case.desk.acting:
-            opened.due = case.now + HOUR  # who only watches passes nothing on
+            # Who only watches passes nothing on, and in the end does not ask again whether to.
+            opened.due = case.now + HOUR if case.now < opened.at + WATCHED_FOR else 0.0
         elif opened.snoozed:
             asked_last = next((p for p in chain_of(case) if p.name == opened.target), None)
             opened.snoozed, opened.due = False, 0.0 if opened.acknowledged else _due(case, asked_last)

@@ -13,6 +13,10 @@ Goal = Literal["kept", "converted", "responded"]
 keep, and machines open mail."""
 
 
+BUILT_IN_EXPERIMENTS = {"channel_choice": ["as_written", "learned"], "send_time": ["fixed", "learned"]}
+"""Not of a policy: what choosing the channel, or the hour, is worth against not choosing. By name, their variants."""
+
+
 class Variant(Section):
     """One of the texts."""
 

@@ -9,7 +9,7 @@ from schemas import events as e
 from schemas.decisions import Rule
 from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus
-from streams import outbox
+from streams import outbox, settle
 from streams.consent import ALL, opted_out
 from streams.escalate import settle_all
 from streams.on_the_way import hear_closing
@@ -125,7 +125,7 @@ def _closed(case: Case, event: e.LeadClosed, at: float) -> None:
     drop_planned(case, Rule.CLOSED, f"the lead was closed as {event.outcome}")
     withdraw_all(case, Rule.CLOSED, f"closed as {event.outcome}")
     if case.record.episode:
-        outbox.close_episode(
+        settle.close_episode(
             case, case.record.episode, "converted" if event.outcome == "won" else "churned", event.value_cents
         )
     case.record.closed, case.record.closed_at = event.outcome, case.now
@@ -141,7 +141,7 @@ def erase(case: Case, order: e.EraseLead) -> None:
     drop_planned(case, Rule.ERASED, "the lead was erased")
     withdraw_all(case, Rule.ERASED, "the lead was erased")
     if case.record.episode:
-        outbox.close_episode(case, case.record.episode, "expired", None)
+        settle.close_episode(case, case.record.episode, "expired", None)
     case.record.profile = Profile()  # nothing published from here on says who it was
     settle_all(case, "erased")
     case.desk.tally["erased",] += 1

@@ -8,7 +8,7 @@ from schemas import events as e
 from schemas.decisions import Rule
 from schemas.outcomes import Outcome
 from schemas.units import DeliveryStatus
-from streams import outbox
+from streams import outbox, settle
 from streams.planning import answered, drop_planned, reaches_lead, stop_campaigns, stop_playbooks, withdraw
 from streams.track import apply_receipt, may_take_credit, window_ends
 from streams.triggers import kind_of
@@ -69,7 +69,7 @@ def _stop(case: Case, event: e.Activity, name: str, known: Meaning, at: float, *
     )
     if converts:
         told = getattr(event, "amount_cents", None) is not None
-        outbox.close_episode(case, episode, "converted", known.cents if told else None)
+        settle.close_episode(case, episode, "converted", known.cents if told else None)
 
 
 def _answered(case: Case, intervention: str) -> None:
@@ -85,5 +85,5 @@ def _answered(case: Case, intervention: str) -> None:
 def _credit(case: Case, intervention: Intervention, outcome: Outcome, *, final: bool) -> None:
     if intervention.outcome is outcome and not final:
         return
-    intervention.outcome, intervention.final = outcome, final
-    outbox.tracked(case, intervention)
+    intervention.outcome = outcome
+    (settle.finish if final else outbox.tracked)(case, intervention)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from schemas import events as e
@@ -10,7 +11,7 @@ from streams import outbox
 from streams.campaign import begin_by_order
 from streams.decide import Judgement
 from streams.escalate import escalate_by_order, settle_escalation
-from streams.planning import add_steps, drop_planned, withdraw_all
+from streams.planning import add_steps, drop_planned, first_channel, withdraw_all
 from streams.playbook import plan, plan_ordered
 from streams.stage import ORDER
 from streams.waiting import follow
@@ -53,7 +54,7 @@ def _trigger(case: Case, order: e.TriggerIntervention) -> None:
     case.open_episode()
     stage = ORDER.index(order.stage)
     own = plan_ordered(order.actions, stage, case.now, order.id)
-    add_steps(case, own or plan(case.policy, stage, case.now, by=order.id))
+    add_steps(case, own or plan(case.policy, stage, case.now, order.id, partial(first_channel, case)))
 
 
 def _approve(case: Case, answer: e.ApproveIntervention) -> None:

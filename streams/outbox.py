@@ -11,10 +11,11 @@ import numpy as np
 
 from schemas import topics
 from schemas.decisions import Decided, Rule, Verdict
-from schemas.outcomes import EpisodeClosed, InterventionTracked, Outcome
+from schemas.outcomes import InterventionTracked
 from schemas.suppressions import AddressSuppressed, Cause, key_of
 from schemas.units import Channel
 from streams.assess import NOTHING, Judge, assessment, change, measures
+from streams.draws import draws_of
 from streams.holdout import CAMPAIGN, chance, held_out, out_of_programme
 from streams.ids import derive
 from streams.insight import notes_of_rise
@@ -24,17 +25,13 @@ from streams.record import Planned
 from streams.risk import level_of
 from streams.stage import ORDER
 from streams.suppression import TALLY, addresses_of, words
-from streams.track import may_take_credit, outcome_without_life, success_score
+from streams.track import success_score
 from streams.variants import told, worded
 
 if TYPE_CHECKING:
     from streams.decide import Judgement
-    from streams.episode import End
-    from streams.record import Episode, Intervention
+    from streams.record import Intervention
     from streams.rules import Case
-
-END_OUTCOME = {"re_engaged": Outcome.RE_ENGAGED, "converted": Outcome.CONVERTED, "churned": Outcome.CHURNED}
-SAVED = frozenset({"re_engaged", "converted"})
 
 
 def instant(seconds: float) -> datetime:
@@ -150,7 +147,7 @@ def _decided(
             policy_version=case.policy.version,
             model_version=case.desk.scorer.version,
             weights_version=case.desk.partition.state.weights or None,
-            drawn=(told(wording.draw),) if wording and wording.draw else (),
+            drawn=tuple(map(told, draws_of(case, step, planned))) if step else (),
         ),
     )
     case.desk.tally["decided", judgement.verdict, judgement.rule, planned.channel] += 1
@@ -260,44 +257,3 @@ def of_its_addresses(case: Case, channels: Iterable[Channel], cause: Cause, *, s
         case.desk.address_key, case.tenant, addresses, cause, suppressed=suppressed, at=case.at, because=case.cause
     )
     say_of_addresses(made, case.desk.outputs, case.desk.tally)
-
-
-def close_episode(case: Case, episode: Episode, end: End, value_cents: int | None) -> None:
-    """End the open episode: what is still open of its interventions gets its outcome, savings are counted once.
-
-    Args:
-        case: the lead.
-        episode: its open episode.
-        end: how it ended.
-        value_cents: money of the conversion where known; else the lead's value or the tenant's usual one, if saved.
-    """
-    for i in case.record.open_interventions():
-        if i.episode == episode.number and not i.campaign:
-            ends_as = END_OUTCOME.get(end) if end not in SAVED or may_take_credit(i) else None
-            if i.outcome is not Outcome.RE_ENGAGED or (ends_as and end == "converted"):
-                i.outcome = ends_as or outcome_without_life(i)
-            i.final = True
-            tracked(case, i)
-    saved = end in SAVED
-    usual = case.record.profile.value_cents or case.policy.lead_value_cents or 0
-    case.emit(
-        topics.OUTCOMES,
-        EpisodeClosed(
-            id=derive("eps", case.tenant, case.lead, case.policy.name, case.born, episode.number),
-            tenant=case.tenant,
-            lead=case.lead,
-            at=case.at,
-            episode=episode.number,
-            opened_at=instant(episode.opened),
-            peak_stage=ORDER[episode.peak_stage],
-            peak_probability=episode.peak_probability,
-            outcome=end,
-            arm="holdout" if episode.held_out else "treated",
-            interventions=episode.sent,
-            cost_cents=round(episode.cost_cents, 4),
-            value_cents=max(value_cents if value_cents is not None else usual, 0) if saved else 0,
-            policy_version=case.policy.version,
-        ),
-    )
-    case.desk.tally["episode", end] += 1
-    case.record.episode = case.record.told = None

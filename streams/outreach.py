@@ -15,14 +15,18 @@ from streams import outbox
 from streams.budget import day_of, note
 from streams.campaign import ends_at
 from streams.caps import trim
+from streams.channel_choice import choice
 from streams.consent import address_of
 from streams.decide import CROWDED, Judgement, Subject, judge, quiet_window
+from streams.draws import draws_of
 from streams.explain import in_words
 from streams.features import HOUR
+from streams.offering import offered, priced
 from streams.planning import add_steps
-from streams.playbook import fallback_of, step_of
+from streams.playbook import step_of
 from streams.rank import cost_of, rank, worth
 from streams.record import Contact, Draw, Intervention, Planned
+from streams.send_time import hour_of
 from streams.stage import ORDER
 from streams.variants import worded
 from streams.vector import COLUMN
@@ -62,10 +66,16 @@ def run_due_steps(case: Case) -> None:
 
 
 def _first(case: Case, planned: Planned) -> tuple[bool, float, int]:
-    step, rule = step_of(case.policy, planned), case.policy.channels.get(planned.channel)
+    step, rule = _step_of(case, planned), case.policy.channels.get(planned.channel)
     if planned.waits or step is None or rule is None or not rule.contacts_lead:
         return True, 0.0, planned.stage
     return False, _rank(case, planned, step).score, planned.stage
+
+
+def _step_of(case: Case, planned: Planned) -> Step | None:
+    """The step, with what it offers."""
+    step = step_of(case.policy, planned)
+    return step and priced(case, step, planned.stage)
 
 
 def _rank(case: Case, planned: Planned, step: Step) -> Rank:
@@ -91,6 +101,7 @@ def _judge(
         case.lead, record.profile, record.consent, record.suppressed, record.contacts,
         outbox.is_held_out(case, planned),
         outbox.programme_of(planned) if outbox.only_written_down(case, planned) else "", record.acted, spent, share,
+        hour_of(case, step, planned),
     )  # fmt: skip
     ranked = _rank(case, planned, step)
     told = judge(planned, step, subject, policy, ranked, case.now)
@@ -102,11 +113,13 @@ def _judge(
 
 
 def _run(case: Case, planned: Planned, before: Sequence[Contact], winners: list[Intervention]) -> None:
-    step = step_of(case.policy, planned)
+    step = _step_of(case, planned)
     if step is None:
         outbox.decided(case, planned, Judgement(Verdict.HELD, Rule.EXPIRED, "the policy no longer has this step"))
         return
     judgement = _judge(case, planned, step, before, winners) if case.desk.acting else ONLY_WATCHING
+    if step.choose and judgement.verdict is Verdict.SENT:
+        judgement = judgement._replace(detail=f"{judgement.detail}; {choice(case, step, planned.stage).why}")
     decision = outbox.decided(case, planned, judgement)
     match judgement.verdict:
         case Verdict.SENT:
@@ -120,15 +133,15 @@ def _run(case: Case, planned: Planned, before: Sequence[Contact], winners: list[
             planned.due, planned.deferrals = judgement.until or case.now, planned.deferrals + 1
             case.record.home_of(planned).append(planned)
         case _ if judgement.rule is Rule.HOLDOUT:
-            _note(case, planned, 0.0, worded(case, step, planned.channel).draw, held_out=True)
+            _note(case, planned, 0.0, draws_of(case, step, planned), held_out=True)
             follow(case, planned, "sent")  # as it would have been: the arms are compared
         case _ if not (judgement.rule in UNREACHABLE and _plan_fallback(case, planned, step)):
             follow(case, planned, "held")
 
 
 def _send(case: Case, planned: Planned, step: Step, decision: str) -> Intervention:
-    wording = worded(case, step, planned.channel)
-    intervention = _note(case, planned, cost_of(step, planned, case.policy), wording.draw, held_out=False)
+    draws, cost_cents = draws_of(case, step, planned), cost_of(step, planned, case.policy)
+    intervention = _note(case, planned, cost_cents, draws, held_out=False)
     profile, rule = case.record.profile, case.policy.channels[planned.channel]
     deadline = max(planned.expires, case.now + HOUR)
     agent = address_of(Channel.AGENT_ALERT, profile, case.lead, case.policy.escalation.target)
@@ -146,7 +159,7 @@ def _send(case: Case, planned: Planned, step: Step, decision: str) -> Interventi
             campaign=planned.campaign or None,
             action=step.action,
             priority=step.priority,
-            template=wording.template,
+            template=worded(case, step, planned.channel).template,
             variables=_variables(case, planned, step),
             recipient=Recipient(
                 name=profile.name,
@@ -178,7 +191,7 @@ def _send(case: Case, planned: Planned, step: Step, decision: str) -> Interventi
     return intervention
 
 
-def _note(case: Case, planned: Planned, cost_cents: float, draw: Draw | None, *, held_out: bool) -> Intervention:
+def _note(case: Case, planned: Planned, cost_cents: float, draws: list[Draw], *, held_out: bool) -> Intervention:
     intervention = Intervention(
         id=outbox.intervention_id(case, planned),
         at=case.now,
@@ -191,10 +204,9 @@ def _note(case: Case, planned: Planned, cost_cents: float, draw: Draw | None, *,
         by=planned.by,
         campaign=planned.campaign,
         run=planned.run,
-        draws=[draw] if draw else [],
+        draws=draws,
     )
-    if draw:
-        case.record.drawn[draw.experiment] = draw
+    case.record.drawn |= {draw.experiment: draw for draw in draws}
     case.record.interventions.append(intervention)
     return intervention
 
@@ -216,10 +228,9 @@ def try_fallback(case: Case, failed: Intervention) -> bool:
 
 
 def _plan_fallback(case: Case, planned: Planned, step: Step) -> bool:
-    order = (step.channel, *step.fallback)
-    tried = set(order[: order.index(planned.channel) + 1]) if planned.channel in order else set(order)
-    channel = fallback_of(step, tried)
-    if channel is None:
+    order = choice(case, step, planned.stage).order
+    left = order[order.index(planned.channel) + 1 :] if planned.channel in order else ()
+    if not left:
         return False
     add_steps(
         case,
@@ -227,7 +238,7 @@ def _plan_fallback(case: Case, planned: Planned, step: Step) -> bool:
             Planned(
                 planned.stage,
                 planned.step,
-                channel,
+                left[0],
                 case.now,
                 planned.expires,
                 planned.deferrals,
@@ -258,6 +269,7 @@ def _variables(case: Case, planned: Planned, step: Step) -> dict[str, str | int 
         "reason": in_words("silence", x, raises=True),
         "journey": case.record.journey.stage if case.record.journey else None,
         "occasion": _occasion(case, planned),
+        "offer_words": found.offer.words if (found := offered(case, step, planned.stage)) else None,
     }
 
 

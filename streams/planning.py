@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from schemas import topics
@@ -10,6 +11,7 @@ from schemas.commands import WithdrawIntervention
 from schemas.decisions import Rule, Verdict
 from schemas.units import Channel, DeliveryStatus
 from streams import outbox
+from streams.channel_choice import choice
 from streams.decide import Judgement
 from streams.escalate import escalate_by_itself
 from streams.features import DAY, HOUR
@@ -19,6 +21,7 @@ from streams.stage import ORDER
 from streams.track import RANK
 
 if TYPE_CHECKING:
+    from streams.plays import Step
     from streams.record import Intervention, OpenEscalation
     from streams.rules import Case
 
@@ -64,7 +67,12 @@ def _begin(case: Case, stage: int) -> None:
     assert episode is not None
     hours = case.policy.playbooks.of(ORDER[stage]).hand_on_after_hours
     episode.playbook, episode.hand_on_at = stage, case.now + hours * HOUR if hours else 0.0
-    add_steps(case, plan(case.policy, stage, case.now))
+    add_steps(case, plan(case.policy, stage, case.now, first_of=partial(first_channel, case)))
+
+
+def first_channel(case: Case, step: Step, stage: int) -> Channel:
+    """By which channel the step begins."""
+    return choice(case, step, stage).order[0]
 
 
 def make_task(case: Case, unanswered: OpenEscalation) -> None:

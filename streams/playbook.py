@@ -1,6 +1,6 @@
 """Which steps a stage or a campaign asks for, and when."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from schemas.events import OrderedAction
 from schemas.units import Channel
@@ -13,14 +13,27 @@ from streams.stage import ORDER
 MOST_ORDERED = 50
 """Steps that wait for their time by operators' orders; more are not taken on."""
 
+FirstOf = Callable[[Step, int], Channel]
+"""By which channel a step begins, at a stage."""
 
-def plan(policy: Policy, stage: int, entered: float, by: str = "") -> list[Planned]:
+
+def _as_written(step: Step, _: int) -> Channel:
+    return step.channel
+
+
+def plan(
+    policy: Policy,
+    stage: int,
+    entered: float,
+    by: str = "",
+    first_of: FirstOf = _as_written,
+) -> list[Planned]:
     """The steps of a stage's playbook that wait for nothing, with their times, counted from when it was begun (epoch seconds)."""
     return [
         Planned(
             stage=stage,
             step=step.name,
-            channel=step.channel,
+            channel=first_of(step, stage),
             due=entered + step.delay_hours * HOUR,
             expires=entered + (step.delay_hours + step.within_hours) * HOUR,
             by=by,
@@ -30,13 +43,15 @@ def plan(policy: Policy, stage: int, entered: float, by: str = "") -> list[Plann
     ]
 
 
-def plan_campaign(policy: Policy, name: str, run: int, stage: int, begun: float) -> list[Planned]:
+def plan_campaign(
+    policy: Policy, name: str, run: int, stage: int, begun: float, first_of: FirstOf = _as_written
+) -> list[Planned]:
     """The steps of a campaign that wait for nothing, with their times, counted from when it was begun (epoch seconds)."""
     return [
         Planned(
             stage=stage,
             step=step.name,
-            channel=step.channel,
+            channel=first_of(step, stage),
             due=begun + step.delay_hours * HOUR,
             expires=begun + (step.delay_hours + step.within_hours) * HOUR,
             campaign=name,
@@ -86,11 +101,6 @@ def template_of(step: Step, channel: Channel) -> str:
     """The step's template for this channel: a fallback speaks in its own words (`x.email` by in_app is `x.in_app`)."""
     base = step.template.removesuffix(f".{step.channel}")
     return step.template if base == step.template else f"{base}.{channel}"
-
-
-def fallback_of(step: Step, tried: set[Channel]) -> Channel | None:
-    """The next channel of the step that was not tried yet."""
-    return next((c for c in step.fallback if c not in tried), None)
 
 
 def ordered(planned: Planned) -> bool:

@@ -47,6 +47,9 @@ class Step(Section):
     within_hours: Annotated[float, Field(gt=0)] = 48.0
     after: After | None = None
     fallback: tuple[Channel, ...] = ()
+    choose: bool = Field(
+        default=False, description="begin with the one of channel and fallback that the lead prefers, or answers most"
+    )
     priority: Priority = Priority.MEDIUM
     effect: Probability = Field(default=0.1, description="chance that it keeps a lead that would go quiet, for ranking")
     cost_cents: Annotated[float, Field(ge=0)] = Field(

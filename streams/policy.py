@@ -16,6 +16,7 @@ from streams.contradictions import contradictions
 from streams.experiments import Experiment, Name
 from streams.findings import ContradictionError
 from streams.lifecycle import Journey, StageName
+from streams.offers import Offer
 from streams.plays import Playbook, Playbooks
 from streams.stage import ORDER
 from streams.thresholds import (
@@ -30,6 +31,7 @@ from streams.thresholds import (
     Publish,
     QuietHours,
     Section,
+    SendTime,
     Stages,
 )
 from streams.triggers import Anniversary, Campaign, heard_by
@@ -57,6 +59,7 @@ class Policy(Section):
     journey: Journey = Journey()
     campaigns: Annotated[dict[StageName, Campaign], Field(max_length=30)] = Field(default={})
     quiet_hours: QuietHours = QuietHours()
+    send_time: SendTime | None = None
     caps: Caps = Caps()
     budget: Budget = Budget()
     approvals: Approvals = Approvals()
@@ -65,6 +68,7 @@ class Policy(Section):
     episodes: Episodes = Episodes()
     publish: Publish = Publish()
     experiments: dict[Name, Experiment] = Field(default={})
+    offers: Annotated[dict[Name, Offer], Field(max_length=20)] = Field(default={})
 
     @model_validator(mode="after")
     def _means_something(self) -> Self:

@@ -4,7 +4,9 @@ Asked twice: by the lead agent when it decides, and by the courier right before 
 The window is read on the lead's own wall clock, also in the nights in which that clock is put forward or back.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from schemas.commands import QuietWindow
@@ -74,3 +76,15 @@ def _end_of_hours(at: datetime, window: QuietWindow) -> datetime:
     # The clock is changed before the window ends: the end may come an hour sooner or later, twice, or not at all.
     hours = window.model_copy(update={"days_off": (), "closed": ()})
     return next(moment for step in range(1, SEARCH_MINUTES) if not is_quiet(moment := now + step * MINUTE, hours))
+
+
+@lru_cache(maxsize=1024)
+def open_hours(start_minute: int, end_minute: int) -> Sequence[int]:
+    """Hours of an ordinary day in which nothing is quiet; all of them where none is wholly open."""
+    window = QuietWindow(start_minute=start_minute, end_minute=end_minute, timezone="UTC")
+    free = [
+        hour
+        for hour in range(24)
+        if not any(is_quiet(datetime(2026, 1, 5, hour, minute, tzinfo=UTC), window) for minute in range(60))
+    ]
+    return free or range(24)

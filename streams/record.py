@@ -100,6 +100,14 @@ class Intervention(Struct, array_like=True, gc=False):
     """Of the experiments that it was part of."""
 
 
+class Answers(Struct, array_like=True, gc=False, frozen=True):
+    """Messages by one channel whose outcome is known, and how many were answered; faded to a time."""
+
+    at: float
+    messages: float
+    answered: float
+
+
 class Episode(Struct, array_like=True):
     """From the first stage to recovery, conversion, churn or expiry."""
 
@@ -236,6 +244,8 @@ class LeadRecord(Struct, array_like=True):
     """By experiment, from the first message on that was part of it."""
     borne: list[Borne] = field(default_factory=list)
     """Who was burdened by the lead's escalations, and since which message."""
+    answers: dict[str, Answers] = field(default_factory=dict)
+    """By channel."""
 
     def carried(self) -> Counter[str]:
         """How many of the lead's escalations each person has: asked, or taken on. What nobody answered, nobody has."""

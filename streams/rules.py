@@ -14,7 +14,7 @@ from schemas import topics
 from schemas.decisions import Rule
 from schemas.outcomes import Outcome
 from schemas.units import Outgoing
-from streams import outbox
+from streams import outbox, settle
 from streams.assess import Finding, assessment_id
 from streams.campaign import begin_by_risk
 from streams.desk import Desk
@@ -221,14 +221,13 @@ class Case:
             if self.now >= window_ends(intervention, rules.attribution_days):
                 if intervention.outcome is not Outcome.RE_ENGAGED:
                     intervention.outcome = outcome_without_life(intervention)
-                intervention.final = True
-                outbox.tracked(self, intervention)
+                settle.finish(self, intervention)
         if record.episode:
             end = ending(record.episode, rules, stage=self.stage, last_key=self.last_key, now=self.now)
             if end and not (end != "churned" and record.ordered()):
                 why = Rule.RECOVERED if end == "re_engaged" else Rule.EXPIRED
                 drop_planned(self, why, f"the episode ended: {end}", lambda p: not p.campaign)
-                outbox.close_episode(self, record.episode, end, None)
+                settle.close_episode(self, record.episode, end, None)
                 if end == "churned":
                     self.go_quiet()
         hand_on(self)

@@ -141,6 +141,20 @@ class Holdout(Section):
     salt: str = "holdout-1"
 
 
+class SendTime(Section):
+    """The hour to which steps of low and medium priority are held, on the lead's clock, where that is before they expire."""
+
+    hour: Annotated[int, Field(ge=0, le=23)] = Field(default=10, description="until more is known, and to compare with")
+    control: Probability = Field(default=0.2, description="share of leads that is always held to it")
+    explore: Probability = Field(default=0.1, description="share of leads by which other hours are tried out")
+
+    @model_validator(mode="after")
+    def _some_are_left(self) -> Self:
+        if self.control + self.explore >= 1:
+            raise ValueError("control and explore leave nobody whose hour could be learned; lower one of them")
+        return self
+
+
 class WorkingHours(Section):
     """When people are at work, on the tenant's clock (`quiet_hours.timezone`); the tenant's holidays are free."""
 

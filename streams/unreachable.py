@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from schemas.units import Channel
 from streams.findings import Finding
 from streams.journey_check import never_met
+from streams.offers import ACTION, running_offers
 from streams.playbook import template_of
 from streams.plays import Playbook, Step
 from streams.policy import Policy
+from streams.stage import ORDER
 from streams.triggers import Campaign
 from streams.vocabulary import BUILT_IN
 
@@ -16,6 +18,7 @@ def unreachable(policy: Policy) -> Iterator[Finding]:
     """What no lead will ever meet, with the key that keeps it from happening."""
     yield from never_met(policy)
     yield from _unused_experiments(policy)
+    yield from _empty_offers(policy)
     for where, programme in policy.programmes():
         for i, step in enumerate(programme.steps):
             place = (*where, "steps", i)
@@ -37,11 +40,35 @@ def _unused_experiments(policy: Policy) -> Iterator[Finding]:
             yield Finding(("experiments", name, "template"), what, "name the template of a step, or of its fallback")
 
 
+def _empty_offers(policy: Policy) -> Iterator[Finding]:
+    """Offers that no playbook makes, and playbooks that make one where there is none."""
+    making = [
+        (stage, i)
+        for stage in ORDER[1:]
+        for i, step in enumerate(policy.playbooks.of(stage).steps)
+        if step.action == ACTION
+    ]
+    for stage, i in making if policy.offers else ():
+        if not running_offers(policy, stage):
+            what = f"makes an offer, and there is none for {stage}"
+            yield Finding(
+                ("playbooks", str(stage), "steps", i, "action"), what, f"add {stage} to the stages of an offer"
+            )
+    campaigns = any(step.action == ACTION for campaign in policy.campaigns.values() for step in campaign.steps)
+    for name, offer in policy.offers.items():
+        if not campaigns and not offer.stages & {stage for stage, _ in making}:
+            what = "no step of its stages makes an offer"
+            yield Finding(("offers", name, "stages"), what, f"give a step there the action {ACTION}, or take it out")
+
+
 def _step(policy: Policy, step: Step, place: tuple[str | int, ...]) -> Iterator[Finding]:
     ways = (step.channel, *step.fallback)
     if step.channel in step.fallback or len(set(ways)) < len(ways):
         what = f"step {step.name} falls back on a channel that it has tried"
         yield Finding((*place, "fallback"), what, "name each channel once")
+    if step.choose and not step.fallback:
+        what = f"step {step.name} chooses its channel, and has no other"
+        yield Finding((*place, "choose"), what, "name other channels as fallback, or take choose out")
     shut = [c for c in ways if policy.channels[c].contacts_lead and _never(policy, c)]
     if shut == list(ways):
         what = f"step {step.name} can never go out: {_never(policy, step.channel)} is 0"

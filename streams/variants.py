@@ -38,24 +38,34 @@ def worded(case: Case, step: Step, channel: Channel) -> Wording:
     if found is None:
         return Wording(template, None)
     experiment = case.policy.experiments[found]
-    chances = probabilities(experiment, case.desk.weights.experiments.get(found, {}))
-    kept = case.record.drawn.get(found)
-    draw = kept if kept is not None and kept.variant in chances else drawn(found, chances, case.tenant, case.lead)
+    draw = sticky(case, found, probabilities(experiment, case.desk.weights.experiments.get(found, {})))
     return Wording(experiment.variants[draw.variant].template, draw)
 
 
-def probabilities(experiment: Experiment, learned: Mapping[str, float]) -> dict[str, float]:
-    """Chance of each variant that is not stopped; they add up to 1.
+def sticky(case: Case, experiment: str, chances: Mapping[str, float]) -> Draw:
+    """What the lead was drawn for before, if that is still on; else what it is drawn for now."""
+    kept = case.record.drawn.get(experiment)
+    return kept if kept is not None and kept.variant in chances else drawn(experiment, chances, case.tenant, case.lead)
 
-    What was learned counts if the experiment learns and all its running variants were known then; each keeps the floor.
-    """
-    running = {name: variant.weight for name, variant in experiment.variants.items() if variant.weight > 0}
-    best = {name: learned.get(name, 0.0) for name in running}
-    if experiment.learn and running.keys() <= learned.keys() and (total := sum(best.values())) > 0:
-        room = 1.0 - experiment.floor * len(running)
-        return {name: experiment.floor + room * chance / total for name, chance in best.items()}
-    total = sum(running.values())
-    return {name: weight / total for name, weight in running.items()}
+
+def probabilities(experiment: Experiment, learned: Mapping[str, float]) -> dict[str, float]:
+    """Chance of each variant that is not stopped; they add up to 1."""
+    return chances_of(running(experiment), learned if experiment.learn else {}, experiment.floor)
+
+
+def chances_of(weights: Mapping[str, float], learned: Mapping[str, float], floor: float) -> dict[str, float]:
+    """Chances by what was learned, if all of these were known then, each with the floor; else by the weights as written."""
+    best = {name: learned.get(name, 0.0) for name in weights}
+    if weights.keys() <= learned.keys() and (total := sum(best.values())) > 0:
+        room = 1.0 - floor * len(weights)
+        return {name: floor + room * chance / total for name, chance in best.items()}
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def running(experiment: Experiment) -> dict[str, float]:
+    """Weights of the variants that are not stopped."""
+    return {name: variant.weight for name, variant in experiment.variants.items() if variant.weight > 0}
 
 
 def drawn(experiment: str, chances: Mapping[str, float], tenant: str, lead: str) -> Draw:

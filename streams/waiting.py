@@ -8,7 +8,7 @@ from schemas.decisions import Rule, Verdict
 from streams import outbox
 from streams.decide import Judgement
 from streams.features import HOUR
-from streams.planning import add_steps
+from streams.planning import add_steps, first_channel
 from streams.playbook import step_of, steps_beside
 from streams.record import Planned
 
@@ -40,7 +40,7 @@ def follow(case: Case, decided: Planned, word: str) -> None:
         Planned(
             stage=decided.stage,
             step=step.name,
-            channel=step.channel,
+            channel=first_channel(case, step, decided.stage),
             due=case.now + step.after.within_hours * HOUR,
             expires=case.now + (step.after.within_hours + step.delay_hours + step.within_hours) * HOUR,
             by=decided.by,

@@ -98,6 +98,36 @@ def journey(
     out.print(journeys.in_words(f"{tenant}:{lead}", found), markup=False, end="")
 
 
+@app.command(epilog="Example: leadkeeper lead contact acme L-1001")
+def contact(
+    tenant: Annotated[str, typer.Argument(help="like acme")],
+    lead: Annotated[str, typer.Argument(help="the lead's id within the tenant")],
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+) -> None:
+    """How to get through to it: best hour, day and channel, chance of an answer, tone; or that there is not enough data."""
+    from agents.contact import find
+    from agents.library import policies_of
+    from streams.contacting import in_words
+
+    settings = load(LeadSettings)
+    policies = policies_of(settings)
+    found = wait(find(settings.bootstrap, settings.topic_prefix, tenant, lead, policies.get(tenant) or policies["*"]))
+    if found is None:
+        fail(NOT_FOUND, f"no state of {tenant}:{lead} is held; check tenant and id, case counts")
+    if as_json:
+        known = found.contacting
+        told = known._asdict() | {
+            "hour": known.hour and known.hour._asdict(), "day": known.day and known.day._asdict(),
+            "ways": {channel: way._asdict() for channel, way in known.ways.items()},
+            "content": known.content and known.content._asdict(),
+            "next": known.next and {"step": known.next.step, "channel": known.next.channel, "due": known.next.due},
+        }  # fmt: skip
+        out.print_json(data={"tenant": tenant, "lead": lead, "at": found.at.isoformat(), "zone": found.zone, **told})
+        return
+    for line in in_words(f"{tenant}:{lead}", found.at, found.zone, found.contacting):
+        out.print(line, markup=False, soft_wrap=True)
+
+
 @app.command(epilog="Example: leadkeeper lead journeys acme")
 def journeys(tenant: Annotated[str, typer.Argument(help="like acme")]) -> None:
     """How the journeys of a tenant's leads go: by stage, how many entered, moved on or back or got stuck, and in how many days."""

@@ -10,9 +10,12 @@ from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agents.learned import Learned
     from streams.bandit import Shown
-    from streams.experiments import Experiment
+    from streams.experiments import Goal
+    from streams.hours import Hours
     from streams.policy import Policy
 
 app = typer.Typer(no_args_is_help=True, help="Experiments: what they have shown, and putting it in force.")
@@ -56,46 +59,104 @@ def publish(policy: File = None, at: At = None) -> None:
 
 
 def _learned(settings: LeadSettings) -> "tuple[Learned, dict[str, Policy]]":
+    from agents.habits import Habits
+    from agents.inbox_log import received
     from agents.learned import learn, read_tracked
     from agents.library import policies_of
+    from schemas import topics
 
     try:
         policies = policies_of(settings)
-        learned = learn(wait(read_tracked(settings.bootstrap, settings.topic_prefix)), policies)
+        with out.status("reading the topics ..."):
+            tracked = wait(read_tracked(settings.bootstrap, settings.topic_prefix))
+            holds = tracked and any(policy.send_time for policy in policies.values())
+            events = wait(received(settings, topics.EVENTS)) if holds else []
+        if not tracked:
+            fail(NOT_FOUND, "no intervention was tracked yet; there is nothing to learn from")
+        learned = learn(tracked, Habits(events, policies, max(one.at for one in tracked)), policies)
     except LeadkeeperError as error:
         fail_for(error)
-    if learned is None:
-        fail(NOT_FOUND, "no intervention was tracked yet; there is nothing to learn from")
-    if not learned.experiments:
-        fail(NOT_FOUND, f"{settings.policy.name} has no [experiments]; nothing is tried out")
+    assert learned is not None
     return learned, policies
 
 
 def _tell(learned: "Learned", policies: "dict[str, Policy]") -> None:
+    from streams.offers import FLOOR
+    from streams.variants import chances_of, probabilities
+
     out.print(f"outcomes up to {learned.until:%Y-%m-%d %H:%M} UTC", soft_wrap=True)
-    for tenant, seen in learned.experiments.items():
+    for tenant, known in learned.tenants.items():
         policy = policies.get(tenant) or policies["*"]
-        for name, one in seen.items():
-            out.print(f"\n[bold]{tenant}  {name}[/]", soft_wrap=True)
-            for line in in_words(one, policy.experiments[name], policy.episodes.attribution_days):
-                out.print(line, markup=False, soft_wrap=True)
+        days = policy.episodes.attribution_days
+        for name, seen in known.experiments.items():
+            best = {variant: arm.best for variant, arm in seen.arms.items()}
+            if (experiment := policy.experiments.get(name)) is not None:
+                lines = in_words(seen, experiment.goal, days, probabilities(experiment, best))
+            else:
+                weights = {offer: policy.offers[offer].weight for offer in seen.arms}
+                lines = in_words(seen, "kept", days, chances_of(weights, best, FLOOR))
+                lines += offers_in_words(seen, {offer: policy.offers[offer].cost_cents / 100 for offer in seen.arms})
+            _print(f"{tenant}  {name}", lines)
+        for name, seen in known.choices.items():
+            _print(f"{tenant}  {name}", in_words(seen, "kept", days))
+        for stage, channels in known.channels.items():
+            told = ", ".join(f"{channel} {one.rate:.0%} of {one.messages:,}" for channel, one in channels.items())
+            _print(f"{tenant}  answers in {stage}", [told])
+        if known.hours is not None:
+            _print(f"{tenant}  hours", hours_in_words(known.hours))
 
 
-def in_words(seen: "Shown", experiment: "Experiment", window_days: float) -> list[str]:
-    """What an experiment has shown, in lines of at most 80 characters."""
+def offers_in_words(seen: "Shown", costs: "Mapping[str, float]") -> list[str]:
+    """What each offer keeps beyond sending nothing, and what a lead kept so costs; `costs`: of each offer, if taken."""
+    from streams.bandit import LEAST_EACH
+
+    if seen.held.leads < LEAST_EACH:
+        return [f"against nothing: not enough data ({seen.held.leads} held-out leads of {LEAST_EACH})"]
+    lines = []
+    for name, arm in seen.arms.items():
+        gain = seen.gain(name)
+        lines.append(f"{name} against nothing: {100 * gain.difference:+.1f} points, +/- {100 * gain.wide:.1f}")
+        if arm.leads < LEAST_EACH or not gain.sure or gain.difference <= 0:
+            lines.append("  not known to keep anybody")
+        else:
+            # Taken by all who stay: those who would have stayed anyway take it too.
+            lines.append(f"  {costs[name] * arm.rate / gain.difference:,.2f} for each lead kept by it")
+    return lines
+
+
+def hours_in_words(known: "Hours") -> list[str]:
+    """What is known of hours, and what is not."""
+    from streams.hours import DAYS, LEAST_EVENTS, LEAST_SENT
+
+    usual = (
+        f"leads answer most at {known.usual}:00, by {known.tried:,} messages at hours tried out"
+        if known.usual is not None
+        else f"not enough data: {known.tried:,} messages at hours tried out, {LEAST_SENT:,} are needed"
+    )
+    own = f"{len(known.own):,} leads have an hour of their own ({LEAST_EVENTS} signs of life in {DAYS} days)"
+    left = [f"{known.left_out:,} more did not fit into one record"] if known.left_out else []
+    return [usual, own, *left]
+
+
+def _print(title: str, lines: list[str]) -> None:
+    out.print(f"\n[bold]{title}[/]", soft_wrap=True)
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def in_words(seen: "Shown", goal: "Goal", window_days: float, nexts: "Mapping[str, float] | None" = None) -> list[str]:
+    """What an experiment has shown, in lines of at most 80 characters; `nexts`: chances that follow from it."""
     from streams.bandit import LEAST_EACH, WORDS
-    from streams.variants import probabilities
 
-    best = {name: arm.best for name, arm in seen.arms.items()}
-    nexts = probabilities(experiment, best)
     lines = [
-        f"by who {WORDS[experiment.goal]} within {window_days:g} days; first message of each lead",
-        f"{'variant':20}{'leads':>7}{WORDS[experiment.goal]:>10}{'95 %':>17}{'opened':>8}{'best':>7}{'next':>7}",
+        f"by who {WORDS[goal]} within {window_days:g} days; first message of each lead",
+        f"{'variant':20}{'leads':>7}{WORDS[goal]:>10}{'95 %':>17}{'opened':>8}{'best':>7}{'next' if nexts else '':>7}".rstrip(),
     ]
     for name, arm in seen.arms.items():
         low, high = arm.interval
         rate = f"{arm.rate:10.1%}{f'{low:.1%} - {high:.1%}':>17}{arm.opened:8.0%}" if arm.leads else " " * 35
-        lines.append(f"{name[:20]:20}{arm.leads:7,}{rate}{arm.best:7.0%}{nexts[name]:7.0%}")
+        then = f"{nexts[name]:7.0%}" if nexts else ""
+        lines.append(f"{name[:20]:20}{arm.leads:7,}{rate}{arm.best:7.0%}{then}")
     if any(arm.leads < LEAST_EACH for arm in seen.arms.values()):
         return [*lines, f"not enough data: {LEAST_EACH} leads of each variant are the least"]
     for one in seen.leads:

@@ -46,6 +46,11 @@ def in_short(policy: Policy) -> Iterator[str]:
     caps, quiet = policy.caps, policy.quiet_hours
     yield f"at most {caps.max_per_day} a day and {caps.max_per_week} a week, {caps.cooldown_hours:g} h between two"
     yield f"quiet {quiet.start} to {quiet.end} in the lead's zone, else in {quiet.timezone}"
+    for name, offer in policy.offers.items():
+        stages = ", ".join(stage for stage in ORDER if stage in offer.stages)
+        yield f"offer {name} in {stages}: {offer.words} ({offer.cost_cents / 100:,.2f})"
+    if (hold := policy.send_time) is not None:
+        yield f"held to {hold.hour}:00 or an hour that is learned; {hold.control:.0%} always to {hold.hour}:00"
     for name, experiment in policy.experiments.items():
         shares = ", ".join(f"{variant} {share:.0%}" for variant, share in probabilities(experiment, {}).items())
         how = f"learns from who {WORDS[experiment.goal]}" if experiment.learn else "does not learn"

@@ -18,12 +18,13 @@ import numpy as np
 import psutil
 
 from agents.activate import records
-from agents.ticks import tick_record
+from agents.ticks import LOOKS, tick_record
 from agents.writer import Out, Writer, partition_for
 from schemas import topics
+from streams.silence import FIRST_LOOK
 from tests.bench import model
 from tests.bench.figures import Bench, Figure
-from tests.bench.lead_log import LeadLog, now
+from tests.bench.lead_log import DAY, HISTORY_DAYS, INBOX_DAYS, LeadLog, now
 from tests.bench.lead_traffic import records as events
 from tests.bench.lead_worker import LeadWorkers
 from tests.bench.progress import EngineFailedError, cpu_seconds, settled, watch
@@ -72,7 +73,7 @@ def _held(bench: Bench, log: LeadLog, about: Figure) -> tuple[int, list[Figure]]
         restart_s = next(sample.at for sample in samples if sample.done) - began
         pid = workers.pids()[0]
         resident = psutil.Process(pid).memory_info().rss
-        _, look = _ticked(bench, log, prefix, workers, "look", acting=False)
+        look = _looked(bench, log, prefix, workers)
         # Another version of the policy, the same in content: every lead is due again, and none changes.
         wall, sweep = _ticked(bench, log, prefix, workers, "sweep", policy="1")
     about = replace(about, load=round(os.getloadavg()[0], 2))
@@ -84,6 +85,20 @@ def _held(bench: Bench, log: LeadLog, about: Figure) -> tuple[int, list[Figure]]
     ]
 
 
+def _looked(bench: Bench, log: LeadLog, prefix: str, workers: LeadWorkers) -> float:
+    """CPU seconds until each lead was looked at for the first time, by ticks as the product's clock would send them.
+
+    The leads' last events are spread evenly over the history, and so are the moments from which on they are due.
+    """
+    ticks = max(1, log.leads // (log.partitions * LOOKS))
+    oldest = log.now - (HISTORY_DAYS + INBOX_DAYS) * DAY + FIRST_LOOK
+    cpu = cpu_seconds(workers.pids())
+    for n in range(1, ticks + 1):
+        until = datetime.fromtimestamp(oldest + HISTORY_DAYS * DAY * n / ticks, UTC) if n < ticks else None
+        _ticked(bench, log, prefix, workers, f"look-{n}", until=until, acting=False if n == 1 else None)
+    return cpu_seconds(workers.pids()) - cpu
+
+
 def _ticked(
     bench: Bench,
     log: LeadLog,
@@ -91,15 +106,16 @@ def _ticked(
     workers: LeadWorkers,
     name: str,
     *,
+    until: datetime | None = None,
     policy: str | None = None,
     acting: bool | None = None,
 ) -> tuple[float, float]:
-    """Activate something, send a tick behind it; wall and CPU seconds until both are committed everywhere."""
+    """Activate something, if anything, send a tick behind it; wall and CPU seconds until both are committed everywhere."""
     pids = workers.pids()
     cpu, began = cpu_seconds(pids), time.monotonic()
-    at = datetime.now(UTC)
-    orders = records(prefix, log.partitions, at, policy=policy, acting=acting, within_minutes=0)
-    ticks = [tick_record(prefix, number, at, f"{name}-{number}") for number in range(log.partitions)]
+    at, told = datetime.now(UTC), policy is not None or acting is not None
+    orders = records(prefix, log.partitions, at, policy=policy, acting=acting, within_minutes=0) if told else []
+    ticks = [tick_record(prefix, n, at, f"{name}-{n}", until=until) for n in range(log.partitions)]
     if not asyncio.run(_sent(bench, log, prefix, [*orders, *ticks])) or not workers.pids():
         raise EngineFailedError(f"the tick was not done within {_SWEEP_S:g} s: {workers.tail()}")
     return time.monotonic() - began, cpu_seconds(pids) - cpu

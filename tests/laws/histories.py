@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from schemas.units import Channel
-from schemas.weights import Weights
+from schemas.units import Channel, Stage
+from schemas.weights import Answered, Weights, name_of
 from streams.env import EVERYONE, Env
 from streams.features import Floats
 from streams.ids import derive, life_of
@@ -77,7 +77,12 @@ ON_THE_WAY["campaigns"]["missed"]["steps"] += [
 ]
 BUSY: dict[str, Any] = ON_THE_WAY | {
     "quiet_hours": {"start": "00:00", "end": "00:00", "days_off": ["tuesday"], "holidays": "US"},
-    "caps": {"max_per_day": 1, "max_per_week": 2, "cooldown_hours": 0, "action_gap_hours": {"market_update": 30}},
+    "caps": {
+        "max_per_day": 1,
+        "max_per_week": 2,
+        "cooldown_hours": 0,
+        "action_gap_hours": {"market_update": 30, "special_offer": 60},
+    },
     "channels": {"email": {"max_per_week": 3, "min_gap_hours": 0, "cost_cents": 12.5}, "crm_task": {"cost_cents": 8.0}},
     "holdout": {"share": 0.3},
     "vocabulary": {"demo_watched": {"family": "intent", "key": True}},
@@ -90,6 +95,11 @@ BUSY: dict[str, Any] = ON_THE_WAY | {
         "most_open": 1,
     },
     "approvals": {"actions": ["special_offer"], "expires_after_hours": 30},
+    "offers": {
+        "ten": {"words": "10 % off", "stages": ["active_risk"], "cost_cents": 3.0},
+        "free": {"words": "one month", "stages": ["active_risk", "critical_risk"], "cost_cents": 2.0},
+    },
+    "send_time": {"hour": 11, "control": 0.3, "explore": 0.4},
     "experiments": {
         "first_words": {
             "template": "early_warning.email",
@@ -110,7 +120,7 @@ BUSY: dict[str, Any] = ON_THE_WAY | {
             "hand_on_after_hours": 60,
             "stop_on": ["reply", "opt_out"],
             "steps": [
-                {**NOTE, "name": "gentle_note", "fallback": ["in_app"]},
+                {**NOTE, "name": "gentle_note", "fallback": ["in_app"], "choose": True},
                 {
                     **NOTE,
                     "name": "thanks",
@@ -141,7 +151,19 @@ class Stern(RuleScorer):
 
 
 WEIGHTS = {
-    "w1": {"busy": Weights(experiments={"first_words": {"plain": 0.9, "bold": 0.1, "old": 0.0}})},
+    "w1": {
+        "busy": Weights(
+            experiments={"first_words": {"plain": 0.9, "bold": 0.1, "old": 0.0}},
+            hour=15,
+            hours={20: tuple(name_of("busy", f"B{n}") for n in range(50))},
+            channels={
+                Stage.EARLY_WARNING: {
+                    Channel.EMAIL: Answered(messages=90, rate=0.1),
+                    Channel.IN_APP: Answered(messages=50, rate=0.3),
+                }
+            },
+        )
+    },
     "w2": {EVERYONE: Weights(experiments={"first_words": {"plain": 0.0, "bold": 1.0}, "in_the_app": {"a": 1, "b": 0}})},
 }
 ENV = Env(POLICIES, {"": RuleScorer(), "rule-1": RuleScorer(), "stern": Stern()}, weights=WEIGHTS)
@@ -182,7 +204,7 @@ ACTIVITIES: tuple[dict[str, Any], ...] = (
 )
 PROFILES: tuple[dict[str, Any], ...] = (
     {"email": "ann@harbour-homes.com", "timezone": "Europe/Berlin", "name": "Ann"},
-    {"email": None, "owner": "kim"},
+    {"email": None, "owner": "kim", "preferred_channel": "in_app"},
     {"email": "bo@harbour-homes.com", "timezone": "Asia/Tokyo", "value_cents": 12_000_00},
     {"timezone": None, "manager": "lee", "phone": "+14155550132", "region": "US-CA"},
     {"timezone": None, "phone": None, "region": "DE-BY"},

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 
-from hypothesis import given
+from hypothesis import example, given
 
 from streams.lead import Message
 from streams.replay import Replayed, replay
 from streams.state import PARTITION_KEY, decode_lead, decode_record
-from tests.laws.histories import ENV, LEADS, MODEST, SPACING, histories
+from tests.laws.histories import ENV, KNOWN, LEADS, MODEST, SPACING, build, histories
 from tests.worlds import START, message
 
 
@@ -68,6 +68,7 @@ def test_an_erased_lead_leaves_no_state(log: list[Message]) -> None:
 
 @MODEST
 @given(log=histories())
+@example(log=build([*KNOWN, ("activity", 0, 0), ("consent", 0, 0), ("escalate", 0, 0), ("off", 0, 0)]))
 def test_all_state_ends(log: list[Message]) -> None:
     """Three years later only refusals are left (opt-outs, addresses that bounced), and no open matter in them."""
     at = datetime.fromtimestamp(log[-1].timestamp_ms / 1000, START.tzinfo)

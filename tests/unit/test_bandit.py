@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.cli.learn import in_words
+from agents.habits import Habits
 from agents.learned import announcement, learn
 from schemas.outcomes import InterventionTracked
 from streams.bandit import Trial, chances_of_best, shown
@@ -17,6 +18,7 @@ from streams.env import EVERYONE
 from streams.experiments import Experiment
 from streams.intervals import half_width
 from streams.policy import Policy
+from streams.variants import probabilities
 from tests.worlds import policy
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -28,7 +30,7 @@ EXPERIMENT = Experiment.model_validate(TWO)
 POLICY: Policy = policy({"experiments": {"words": TWO}, "episodes": {"attribution_days": 14}})
 
 
-def _tracked(lead: str, days_ago: float, variant: str = "plain", **fields: Any) -> InterventionTracked:
+def tracked_row(lead: str, days_ago: float, variant: str = "plain", **fields: Any) -> InterventionTracked:
     at = NOW - timedelta(days=days_ago)
     body = {
         "id": f"t-{lead}-{days_ago}", "tenant": "acme", "lead": lead, "at": at + timedelta(days=15),
@@ -74,7 +76,7 @@ def test_a_variant_that_was_drawn_more_in_a_good_week_is_not_better_for_it() -> 
                                          ("plain", 0.2, 200, 0.5), ("short", 0.8, 800, 0.5))
         for i in range(n)
     ]  # fmt: skip
-    seen = shown(EXPERIMENT, rows)
+    seen = shown(list(EXPERIMENT.variants), rows)
     raw = [np.mean([r.success for r in rows if r.variant == v]) for v in ("plain", "short")]
     assert raw[1] - raw[0] > 0.2
     assert [arm.rate for arm in seen.arms.values()] == pytest.approx([0.3, 0.3])
@@ -86,7 +88,7 @@ def test_a_variant_that_was_drawn_more_in_a_good_week_is_not_better_for_it() -> 
 def test_who_opens_more_and_stays_less_does_not_win() -> None:
     rows = [Trial("plain", 0.5, i % 10 < 5, i % 10 < 1) for i in range(2000)]
     rows += [Trial("short", 0.5, i % 10 < 2, i % 10 < 9) for i in range(2000)]
-    seen = shown(EXPERIMENT, rows)
+    seen = shown(list(EXPERIMENT.variants), rows)
     assert (seen.leader, seen.winner) == ("plain", "plain")
     assert seen.arms["short"].opened > seen.arms["plain"].opened
     assert seen.arms["plain"].best > 0.999
@@ -110,50 +112,58 @@ def test_intervals_hold_at_all_looks_together() -> None:
 
 def test_a_lead_counts_once_by_its_first_message_and_only_when_its_time_is_over() -> None:
     rows = [
-        _tracked("a", 40, "short", outcome="re_engaged"),
-        _tracked("a", 20, "short"),  # its second message
-        _tracked(
+        tracked_row("a", 40, "short", outcome="re_engaged"),
+        tracked_row("a", 20, "short"),  # its second message
+        tracked_row(
             "b", 13, outcome="converted"
         ),  # could still come to nothing else, but slow ones could not be known yet
-        _tracked("c", 30, arm="holdout"),
-        _tracked("d", 30, final=False, outcome="in_progress"),
-        _tracked("e", 15, outcome="unknown"),
-        _tracked("e", 15, outcome="unknown"),  # told twice
-        _tracked("f", 30, drawn=[]),
-        _tracked("g", 15, outcome="failed", status="bounced"),
+        tracked_row("c", 30, arm="holdout"),
+        tracked_row("d", 30, final=False, outcome="in_progress"),
+        tracked_row("e", 15, outcome="unknown"),
+        tracked_row("e", 15, outcome="unknown"),  # told twice
+        tracked_row("f", 30, drawn=[]),
+        tracked_row("g", 15, outcome="failed", status="bounced"),
     ]
-    counted = trials(firsts(rows)["acme", "words"], "words", POLICY, NOW)
+    counted = trials(firsts(rows)["acme", "words"], "words", "kept", POLICY, NOW)
     assert sorted(counted) == sorted(
         [Trial("short", 0.5, True, False), Trial("plain", 0.5, False, False), Trial("plain", 0.5, False, False)]
     )
     assert firsts(rows[::-1]) == {("acme", "words"): firsts(rows[::-1])["acme", "words"]}
-    assert sorted(trials(firsts(rows[::-1])["acme", "words"], "words", POLICY, NOW)) == sorted(counted)
+    assert sorted(trials(firsts(rows[::-1])["acme", "words"], "words", "kept", POLICY, NOW)) == sorted(counted)
 
 
 def test_what_is_published_follows_from_the_outcomes_alone() -> None:
     rows = [
-        _tracked(f"L{i}", 30, ("plain", "short")[i % 2], outcome=("ignored", "re_engaged")[i % 4 == 1])
+        tracked_row(f"L{i}", 30, ("plain", "short")[i % 2], outcome=("ignored", "re_engaged")[i % 4 == 1])
         for i in range(200)
     ]
-    first, again = (learn(some, {EVERYONE: POLICY}) for some in (rows, rows[::-1] + rows[:7]))
+    habits = Habits([], {EVERYONE: POLICY}, NOW)
+    first, again = (learn(some, habits, {EVERYONE: POLICY}) for some in (rows, rows[::-1] + rows[:7]))
     assert first is not None
     assert again is not None
     assert announcement(first) == announcement(again)
     told = announcement(first).weights["acme"].experiments["words"]
     assert told["short"] > 0.99
-    assert set(learn([*rows, _tracked("x", 30, tenant="zeta")], {EVERYONE: POLICY}).experiments) == {"acme", "zeta"}  # type: ignore[union-attr]
-    assert learn([], {EVERYONE: POLICY}) is None
+    two = learn([*rows, tracked_row("x", 30, tenant="zeta")], habits, {EVERYONE: POLICY})
+    assert two is not None
+    assert two.tenants.keys() == {"acme", "zeta"}
+    assert learn([], habits, {EVERYONE: POLICY}) is None
 
 
 def test_the_report_says_what_is_not_known() -> None:
-    few = in_words(shown(EXPERIMENT, [Trial("plain", 0.5, True, True)] * 30), EXPERIMENT, 14)
+    few = in_words(
+        shown(list(EXPERIMENT.variants), [Trial("plain", 0.5, True, True)] * 30),
+        "kept",
+        14,
+        probabilities(EXPERIMENT, {}),
+    )
     assert few[-1] == "not enough data: 20 leads of each variant are the least"
     same = [Trial(v, 0.5, i % 5 == 0, i % 2 == 0) for v in ("plain", "short") for i in range(400)]
-    words = in_words(shown(EXPERIMENT, same), EXPERIMENT, 14)
+    words = in_words(shown(list(EXPERIMENT.variants), same), "kept", 14, probabilities(EXPERIMENT, {}))
     assert words[-1].startswith("not yet known; by now a difference of ")
     better = [Trial("plain", 0.5, i % 5 == 0, True) for i in range(800)] + [
         Trial("short", 0.5, i % 2 == 0, True) for i in range(800)
     ]
-    won = in_words(shown(EXPERIMENT, better), EXPERIMENT, 14)
+    won = in_words(shown(list(EXPERIMENT.variants), better), "kept", 14, probabilities(EXPERIMENT, {}))
     assert won[-1] == "short is better than every other variant"
     assert all(len(line) <= 80 for line in (*few, *words, *won)), "\n".join(won)

@@ -10,7 +10,7 @@ from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus
 from streams.episode import ending, ends_at
 from streams.features import DAY, HOUR
-from streams.playbook import fallback_of, plan, step_of, template_of
+from streams.playbook import plan, step_of, template_of
 from streams.record import Episode, Intervention, Planned
 from streams.track import RANK, apply_receipt, forget_old, outcome_without_life, success_score
 from tests.worlds import policy
@@ -37,8 +37,6 @@ def test_playbook() -> None:
     )
     assert template_of(step.model_copy(update={"template": "spring_sale"}), A) == "spring_sale"
     assert step_of(POLICY, Planned(2, "gone", E, 0, 0)) is None
-    assert fallback_of(step, {E}) is A
-    assert fallback_of(step, {E, A}) is None
 
 
 @pytest.mark.parametrize(

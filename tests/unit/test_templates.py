@@ -24,7 +24,7 @@ FULL: dict[str, Variable] = {
     "probability_percent": 72,
     "silent_days": 9, "usual_gap_days": 2, "reason": "No reply to the last two mails", "action": "schedule_meeting",
     "business": "Hearth Homes", "unsubscribe": "https://example.com/u?i=x&y=1",
-    "journey": "customer", "occasion": "Monday 12 January, 10:30",
+    "journey": "customer", "occasion": "Monday 12 January, 10:30", "offer_words": "20 % off for three months",
 }  # fmt: skip
 BARE = FULL | {
     "name": None,
@@ -33,6 +33,7 @@ BARE = FULL | {
     "unsubscribe": None,
     "journey": None,
     "occasion": None,
+    "offer_words": None,
 }
 
 

@@ -1,0 +1,78 @@
+"""Which hours leads answer in, and which leads have an hour of their own. Worked out beside the fold, for `send_time`.
+
+    g(h)     rate of answers by local hour, from messages sent at hours drawn by a hash, smoothed over neighbours; believed
+             from 1,000 such messages on, the best hour and its neighbours at least 100 of them
+    a(h)     share of the tenant's activity by local hour; a_u(h) that of one lead, with 20 events of the tenant's mixed in
+    own      argmax of g(h) (a_u(h) / a(h))^0.7, for leads with 40 events in 90 days; while g is not known, a stands for it
+
+Holding each lead to the hour it opened most in lost to one hour for all at every length of history that was tried, hence the
+bar (notes of the project: 4,000 simulated leads).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from streams.features import Floats
+
+DAYS = 90
+LEAST_EVENTS = 40
+LEAST_SENT, LEAST_AROUND = 1_000, 100
+MIXED_IN, POWER = 20.0, 0.7
+MOST_OWN = 40_000
+"""Leads with an hour of their own that one record can name."""
+
+
+class Hours(NamedTuple):
+    """What is known of hours.
+
+    Attributes:
+        usual: In which leads answer most; None: not enough data.
+        own: Lead -> its hour.
+        tried: Messages at drawn hours, whose outcome is known.
+        left_out: Leads with an hour of their own that did not fit.
+    """
+
+    usual: int | None
+    own: dict[str, int]
+    tried: int
+    left_out: int
+
+
+def hours(
+    activity: Mapping[str, Sequence[float]], sent: Sequence[float], answered: Sequence[float], open_hours: Sequence[int]
+) -> Hours:
+    """Work them out.
+
+    Args:
+        activity: events of each lead in the last 90 days, by local hour (24 counts).
+        sent: messages at hours drawn by a hash, by local hour.
+        answered: how many of them were answered.
+        open_hours: those in which a lead may be contacted.
+    """
+    tried, around = np.asarray(sent, np.float64), smooth(np.asarray(sent, np.float64))
+    rate = smooth(np.asarray(answered, np.float64)) / np.maximum(around, 1e-9)
+    best = _best(rate, open_hours)
+    known = tried.sum() >= LEAST_SENT and tried[[best - 1, best, (best + 1) % 24]].sum() >= LEAST_AROUND
+    counts = {lead: np.asarray(of_lead, np.float64) for lead, of_lead in activity.items()}
+    told = sorted((lead for lead, n in counts.items() if n.sum() >= LEAST_EVENTS), key=lambda n: (-counts[n].sum(), n))
+    everyone = smooth(np.sum(list(counts.values()), axis=0)) + 1e-9 if counts else np.ones(24)
+    everyone /= everyone.sum()
+    base = rate if known else everyone
+    own = {lead: _own(counts[lead], base, everyone, open_hours) for lead in told[:MOST_OWN]}
+    return Hours(best if known else None, own, int(tried.sum()), len(told[MOST_OWN:]))
+
+
+def smooth(by_hour: Floats) -> Floats:
+    """Each hour with half of itself and a quarter of each neighbour, round the clock."""
+    return np.asarray(0.5 * by_hour + 0.25 * np.roll(by_hour, 1) + 0.25 * np.roll(by_hour, -1))
+
+
+def _own(of_lead: Floats, base: Floats, everyone: Floats, open_hours: Sequence[int]) -> int:
+    share = (smooth(of_lead) + MIXED_IN * everyone) / (of_lead.sum() + MIXED_IN)
+    return _best(base * (share / everyone) ** POWER, open_hours)
+
+
+def _best(worth: Floats, open_hours: Sequence[int]) -> int:
+    return max(open_hours, key=lambda hour: (worth[hour], -hour))
