@@ -40,23 +40,23 @@ def escalate_by_itself(case: Case, reason: str) -> None:
     rules = case.policy.escalation
     cooling = case.record.last_escalation + rules.cooldown_hours * HOUR
     if held_out(case.policy.holdout, case.tenant, case.lead):
-        _held(case, Rule.HOLDOUT, "held-out leads are not escalated")
+        _held(case, reason, Rule.HOLDOUT, "held-out leads are not escalated")
     elif out_of_programme(case.policy, case.tenant, case.lead, PROGRAMME):
-        _held(case, Rule.HOLDOUT, f"leads held out of the programme {PROGRAMME} are not escalated")
+        _held(case, reason, Rule.HOLDOUT, f"leads held out of the programme {PROGRAMME} are not escalated")
     elif case.record.last_escalation and case.now < cooling:
-        _held(case, Rule.ESCALATION_COOLDOWN, f"escalated less than {rules.cooldown_hours:g} h ago")
+        _held(case, reason, Rule.ESCALATION_COOLDOWN, f"escalated less than {rules.cooldown_hours:g} h ago")
     elif (value := _value_of(case)) < rules.least_value_cents:
         least = rules.least_value_cents / 100
-        _held(case, Rule.BELOW_VALUE, f"worth {value / 100:,.2f}; escalated by itself from {least:,.2f}")
+        _held(case, reason, Rule.BELOW_VALUE, f"worth {value / 100:,.2f}; escalated by itself from {least:,.2f}")
     elif not _open_for(case, reason) and (asked := choose(case, chain_of(case))).full:
         room = f"of {rules.most_open} allowed" + (f", on {n} partitions" if (n := case.desk.partitions) > 1 else "")
-        _held(case, Rule.ESCALATION_LOAD, f"everybody has enough: {asked.person.name} is the freest {room}")
+        _held(case, reason, Rule.ESCALATION_LOAD, f"everybody has enough: {asked.person.name} is the freest {room}")
     else:
         _open(case, reason)
 
 
-def _held(case: Case, rule: Rule, detail: str) -> None:
-    decided_of_lead(case, STEP, Verdict.HELD, rule, detail, programme=PROGRAMME)
+def _held(case: Case, reason: str, rule: Rule, detail: str) -> None:
+    decided_of_lead(case, STEP, Verdict.HELD, rule, detail, programme=PROGRAMME, about=reason)
 
 
 def _open_for(case: Case, reason: str) -> OpenEscalation | None:
@@ -148,7 +148,7 @@ def _open(case: Case, reason: str, by: str | None = None) -> None:
     if same := _open_for(case, reason):
         same.repeats += 1
         detail = f"open since {instant(same.at):%Y-%m-%d %H:%M} for the same reason, with {same.target}"
-        decided_of_lead(case, STEP, Verdict.HELD, Rule.ESCALATION_MERGED, detail, same.id, programme=of)
+        decided_of_lead(case, STEP, Verdict.HELD, Rule.ESCALATION_MERGED, detail, same.id, programme=of, about=reason)
         _publish(case, same, "repeated", by=by)
         return
     if len(record.escalations) >= MOST_OPEN:
@@ -168,7 +168,7 @@ def _open(case: Case, reason: str, by: str | None = None) -> None:
     )
     record.escalations.append(opened)
     told = reason + (f" (by {by})" if by else "") + (f"; {asked.passed_over}" if asked.passed_over else "")
-    decided_of_lead(case, STEP, Verdict.ESCALATED, rule, told, opened.id, programme=of)
+    decided_of_lead(case, STEP, Verdict.ESCALATED, rule, told, opened.id, programme=of, about=reason)
     _publish(case, opened, "open", by=by, note=asked.passed_over or None)
 
 

@@ -164,8 +164,12 @@ def decided_of_lead(
     *,
     programme: str = "",
     campaign: str | None = None,
+    about: str = "",
 ) -> None:
-    """Publish a decision about the lead as a whole: to escalate it or not, to begin another playbook or a campaign."""
+    """Publish a decision about the lead as a whole: to escalate it or not, to begin another playbook or a campaign.
+
+    `about` tells decisions about the same step apart that one message leads to: two reasons to escalate at once.
+    """
     episode = case.record.episode
     of = CAMPAIGN + campaign if campaign else programme or str(ORDER[case.stage])
     everything = held_out(case.policy.holdout, case.tenant, case.lead)
@@ -180,7 +184,7 @@ def decided_of_lead(
                 case.lead,
                 case.policy.name,
                 number,
-                f"campaign.{campaign}" if campaign else step,
+                f"campaign.{campaign}" if campaign else f"{step}.{about}" if about else step,
                 case.assessment_id,
                 case.cause,
             ),

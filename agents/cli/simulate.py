@@ -202,7 +202,7 @@ def _rows(old: "Volumes", new: "Volumes", days: float) -> list[tuple[str, str, s
         *(person(name) for name in people[:PEOPLE]),
         *([(f"  and {len(people) - PEOPLE:,} more people", "", "")] if len(people) > PEOPLE else []),
         row("leads contacted", lambda v: len(v.contacts)),
-        *(row(f"  {n} times", at(lambda v: v.contacted(), n)) for n in old.contacted()),
+        *(row(f"  {n} message" + "s" * (n != "1"), at(lambda v: v.contacted(), n)) for n in old.contacted()),
         row("  most for one lead", lambda v: max(v.contacts.values(), default=0)),
     ]
 

@@ -114,6 +114,17 @@ def test_what_a_rule_opened_ends_with_its_episode_and_all_ends_when_the_lead_is_
     assert [t["outcome"] for t in closed.told if t["type"] == "lead_escalated"][-1] == "the lead was closed as won"
 
 
+def test_two_reasons_in_one_moment_are_two_decisions() -> None:
+    """The lead becomes critical in the very tick in which nothing has stopped the critical playbook for long enough."""
+    soon: dict[str, Any] = {"steps": [], "hand_on_after_hours": 24}
+    playbooks = {"early_warning": soon, "active_risk": soon, "critical_risk": {**soon, "hand_on_after_hours": 220}}
+    life = Life({"playbooks": playbooks, "escalation": {**CHAIN, "cooldown_hours": 0}}, **STAFF)
+    life.grow_silent(40)
+    made = [(t["at"], t["id"]) for t in life.told if t["type"] == "decided" and t["step"] == "escalate"]
+    assert len({at for at, _ in made}) < len(made), "otherwise this says nothing"
+    assert len({name for _, name in made}) == len(made)
+
+
 def test_a_task_that_nobody_ordered_does_not_hold_the_episode_open() -> None:
     life = Life({"escalation": CHAIN}, **STAFF)
     life.grow_silent(30)
