@@ -139,6 +139,25 @@ def test_what_begins_none(given: list[Told], trigger: dict[str, Any]) -> None:
     assert said(life) == []
 
 
+def test_a_campaign_has_a_holdout_of_its_own() -> None:
+    """Half of the leads, drawn by the salt, get all else; what the campaign would have sent them is written down."""
+    arms = set()
+    for salt in "abcdefgh":
+        half = {"trigger": {"type": "event", "kinds": ["payment_failed"]}, "steps": [SAY], "holdout": 0.5}
+        life = Life({"campaigns": {"it": half}, "holdout": {"share": 0.0, "salt": salt}})
+        life.tell(1, "payment_failed")
+        begun, step = [t for t in life.told if t["type"] == "decided" and t["campaign"] == "it"]
+        sent = step["verdict"] == "sent"
+        assert (begun["arm"], step["arm"], step["rule"]) == (
+            ("treated", "treated", "campaign") if sent else ("holdout", "holdout", "holdout")
+        )
+        assert begun["propensity"] == step["propensity"] == 0.5
+        assert any(t["type"] == "deliver_intervention" for t in life.told) == sent
+        assert ("programme campaign.it" in step["detail"]) == (not sent)
+        arms.add(step["arm"])
+    assert arms == {"treated", "holdout"}
+
+
 def test_an_approved_step_of_a_campaign_goes_out() -> None:
     life = Life({"approvals": {"actions": ["special_offer"], "expires_after_hours": 100}, "campaigns": {"it": {
         "trigger": {"type": "event", "kinds": ["payment_failed"]}, "steps": [{**SAY, "action": "special_offer"}],
