@@ -137,7 +137,7 @@ def tell(case: Case, change: Change, cause: str, left: StageLeft | None = None) 
     case.emit(
         topics.OUTCOMES,
         JourneyProgressed(
-            id=derive("jny", case.tenant, case.lead, case.policy.name, case.born, travelled.changes),
+            id=derive("jny", case.tenant, case.lead, case.born, travelled.changes),
             tenant=case.tenant,
             lead=case.lead,
             at=case.at,

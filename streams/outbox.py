@@ -69,7 +69,7 @@ def intervention_id(case: Case, planned: Planned) -> str:
     if planned.campaign:
         number, part_of = planned.run, f"campaign.{planned.campaign}"
     step = f"{part_of}.{planned.step}.{planned.by}".rstrip(".")
-    return derive("int", case.tenant, case.lead, case.policy.name, case.born, number, step, planned.channel)
+    return derive("int", case.tenant, case.lead, case.born, number, step, planned.channel)
 
 
 def episode_of(case: Case, planned: Planned) -> int:

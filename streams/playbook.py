@@ -80,13 +80,14 @@ def plan_ordered(actions: Sequence[OrderedAction], stage: int, now: float, by: s
 
 
 def step_of(policy: Policy, planned: Planned) -> Step | None:
-    """The step a plan speaks of; None when the policy in force has no such step, or not its channel."""
+    """The step a plan speaks of; None when the policy in force has no such step, or not by its channel."""
+    if planned.channel not in policy.channels:
+        return None
     if planned.action:
-        if planned.channel not in policy.channels:
-            return None
         own = {"name": planned.step, "action": planned.action, "channel": planned.channel, "template": planned.template}
         return Step.model_validate(own)
-    return next((s for s in steps_beside(policy, planned) if s.name == planned.step), None)
+    step = next((s for s in steps_beside(policy, planned) if s.name == planned.step), None)
+    return step if step is not None and planned.channel in (step.channel, *step.fallback) else None
 
 
 def steps_beside(policy: Policy, one: Planned | Intervention) -> Sequence[Step]:

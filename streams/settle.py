@@ -48,7 +48,7 @@ def close_episode(case: Case, episode: Episode, end: End, value_cents: int | Non
     case.emit(
         topics.OUTCOMES,
         EpisodeClosed(
-            id=derive("eps", case.tenant, case.lead, case.policy.name, case.born, episode.number),
+            id=derive("eps", case.tenant, case.lead, case.born, episode.number),
             tenant=case.tenant,
             lead=case.lead,
             at=case.at,
