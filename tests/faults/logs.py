@@ -10,6 +10,8 @@ from schemas import topics
 from schemas.ledger import LedgerState
 from streams.state import PARTITION_KEY, decode_partition
 
+BARRIER = b"\x00barrier"
+
 ENDED = {s.value for s in LedgerState} - {LedgerState.CLAIMED, LedgerState.RETRY_AT, LedgerState.IN_DOUBT}
 
 
@@ -57,8 +59,8 @@ class Logs:
 
     @property
     def outputs(self) -> list[ConsumerRecord]:
-        """Everything the lead agents wrote."""
-        return [r for name in self._written for r in self.records[name]]
+        """Everything the lead agents wrote; without the marks by which readers of whole topics know that they are at the end."""
+        return [r for name in self._written for r in self.records[name] if r.key != BARRIER]
 
     async def begun(self) -> bool:
         """Something was applied on every partition."""

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from aiokafka import ConsumerRecord
 
@@ -16,12 +15,9 @@ from streams.partition import Message
 from streams.policy import Policy
 from streams.replay import Replayed, replay
 from streams.risk import RuleScorer, Scorer
-
-if TYPE_CHECKING:
-    from tests.faults.logs import Logs
+from tests.faults.logs import BARRIER, Logs
 
 ONE_BY_ONE = 30_000
-BARRIER = b"\x00barrier"
 POISON = b'"poison-'
 """Stands in records that end the process which folds them, where it has this trouble:"""
 DEADLY = f"poison:{POISON.decode()}"
