@@ -1,5 +1,6 @@
 """A model's manifest as text for people: what it is for, what it was made from, what it is worth."""
 
+from collections.abc import Sequence
 from io import StringIO
 
 from rich.console import Console
@@ -88,14 +89,19 @@ def warning_in_words(tested: Scorecard) -> list[str]:
     warned = tested.warning
     if warned is None or not any(share is not None for share in warned.before_lost):
         return []
-    told = ", ".join(
-        f"{days:g} days before: {share:.0%}"
-        for days, share in zip(warned.days, warned.before_lost, strict=True)
-        if share is not None
-    )
     median = f"; half of the warnings came {warned.median_days:.0f} days or more before" if warned.median_days else ""
     volume = f"That takes contacting {warned.contacted:.0%} of all who are judged."
-    return [f"Of those who were lost, in early warning or above {told}{median}. {volume}"]
+    early = _early(warned.days, warned.before_lost)
+    lines = [f"Of the lost, in early warning or above before they counted as lost {early}{median}. {volume}"]
+    if any(share is not None for share in warned.before_last_sign):
+        told = _early(warned.days, warned.before_last_sign)
+        lines.append(f"Before their last sign of life, while nothing was to be seen yet, {told}.")
+    return lines
+
+
+def _early(days: Sequence[float], shares: Sequence[float | None]) -> str:
+    known = [(day, share) for day, share in zip(days, shares, strict=True) if share is not None]
+    return ", ".join(f"{day:g} days: {share:.0%}" for day, share in known)
 
 
 def time_to_churn_in_words(tested: Scorecard) -> list[str]:

@@ -48,7 +48,7 @@ def promote(
     takes more in and lets none go; without a share it then judges all.
     """
     settings = load(LeadSettings, models=models)
-    if _in_folder(settings, version) and not despite_flags and (flags := read_model(settings, version).manifest.flags):
+    if not despite_flags and (flags := _flags(settings, version)):
         fail(FAILED, f"{version} may have seen the answer: {'; '.join(flags)}. Look into it; or say --despite-flags")
     if tenant != EVERYONE and share is None:
         fail(USAGE, "--tenant needs --share; 1 is all of its leads")
@@ -129,6 +129,14 @@ def _leads(tenant: str) -> str:
 
 def _in_folder(settings: LeadSettings, version: str) -> bool:
     return (settings.models / version).is_dir()
+
+
+def _flags(settings: LeadSettings, version: str) -> tuple[str, ...]:
+    """Signs that a model saw the answer; it may have been trained and published on another machine."""
+    if _in_folder(settings, version):
+        return read_model(settings, version).manifest.flags
+    known = None if version == _rule() else _registry(settings).published.get(version)
+    return tuple(known.manifest.get("flags", ())) if known else ()
 
 
 def _packed(settings: LeadSettings, version: str, at: datetime) -> Published:
