@@ -44,12 +44,14 @@ class HealthPart(Outgoing):
     text: str
 
 
+Band = Literal["<7", "7-14", "14-30", ">30"]
+"""Days."""
+
+
 class TimeToChurn(Outgoing):
     """When the lead will be lost if nothing is done; never a date. Days count from the assessment."""
 
-    band: Annotated[
-        Literal["<7", "7-14", "14-30", ">30"], Field(description="in which one half of such leads are lost")
-    ]
+    band: Annotated[Band, Field(description="in which one half of such leads are lost")]
     earliest_days: Annotated[
         float | None, Field(ge=0, description="10 % are lost by then; null: later than is looked at")
     ]
@@ -87,7 +89,10 @@ class LeadAssessed(Outgoing):
     stage: Stage
     previous_stage: Stage
     skipped: tuple[Stage, ...] = ()
-    time_to_churn: Literal["<7", "7-14", "14-30", ">30"]
+    time_to_churn: Annotated[
+        Band | None,
+        Field(description="as in `insight.churn`; null: not worked out, or this version has no model of it"),
+    ]
     confidence: Probability
     health: Health
     reasons: tuple[Reason, ...] = ()

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.assessments import Reason
+from schemas.assessments import Reason, TimeToChurn
 from schemas.units import Cents, Channel, LeadId, MessageId, Outgoing, Priority, Probability, Stage, TenantId, UtcTime
 
 EscalationStatus = Literal[
@@ -40,7 +40,7 @@ class LeadEscalated(Outgoing):
     urgency: Priority
     probability: Probability
     stage: Stage
-    time_to_churn: str
+    time_to_churn: Annotated[TimeToChurn | None, Field(description="null: this version has no model of it")] = None
     reasons: tuple[Reason, ...] = ()
     name: str | None = None
     value_cents: Cents | None = None

@@ -9,7 +9,7 @@ In the order of the data (each file holds one rule of the business and is named 
     risk          numbers -> probability of going quiet (rule scorer; a trained model has the same face)
     calibrate     raw scores -> honest probabilities (isotonic or Platt)
     explain       why, in words, against the lead's own norm
-    health        0-100 with parts; time to churn as a band
+    health        0-100 with parts; confidence
     value         what a lead will still spend
     stage         probability -> stage, with hysteresis and dwell
     silence       when to look at a lead again that says nothing

@@ -14,7 +14,7 @@ import numpy as np
 from schemas.assessments import Health, LeadAssessed
 from schemas.units import Level
 from streams.features import Floats, Ints
-from streams.health import BANDS, confidence, health
+from streams.health import confidence, health
 from streams.stage import ORDER
 from streams.vector import COLUMN
 
@@ -123,7 +123,7 @@ def assessment(
             STAGES[stage],
             STAGES[before],
             notes.skipped,
-            BANDS[level],
+            notes.insight["churn"]["band"] if notes.insight and notes.insight["churn"] else None,
             certain,
             _Health(overall, engagement, satisfaction, payment, responsiveness),  # what is NaN becomes null
             notes.reasons,

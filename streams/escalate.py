@@ -12,9 +12,9 @@ from schemas.units import Priority, Stage
 from streams.chain import Person, chain_of, choose
 from streams.explain import reasons_of
 from streams.features import DAY, HOUR
-from streams.health import BANDS
 from streams.holdout import held_out, out_of_programme
 from streams.ids import derive
+from streams.insight import time_to_churn
 from streams.outbox import decided_of_lead, instant
 from streams.record import OpenEscalation
 from streams.risk import level_of
@@ -157,7 +157,7 @@ def _open(case: Case, reason: str, by: str | None = None) -> None:
     record.last_escalation = case.now
     asked = choose(case, chain_of(case))
     opened = OpenEscalation(
-        id=derive("esc", case.tenant, case.lead, case.policy.name, case.born, record.escalated),
+        id=derive("esc", case.tenant, case.lead, case.born, record.escalated),
         at=case.now,
         episode=record.episode.number if record.episode else 0,
         target=asked.person.name,
@@ -195,7 +195,7 @@ def _publish(
             urgency=URGENCY[level],
             probability=case.probability,
             stage=ORDER[case.stage],
-            time_to_churn=BANDS[level],
+            time_to_churn=time_to_churn(case),
             reasons=reasons_of(effects, case.x),
             name=case.record.profile.name,
             value_cents=case.record.profile.value_cents,

@@ -1,15 +1,12 @@
-"""Health 0 (worst) to 100 with its parts, confidence, and time to churn as a band. A part without data is absent, not zero."""
+"""Health 0 (worst) to 100 with its parts, and confidence. A part without data is absent, not zero."""
 
 import numpy as np
 
 from schemas.assessments import HealthPart
 from streams.explain import days, in_words
 from streams.features import Floats
-from streams.hazard import Band
 from streams.vector import COLUMN
 
-BANDS: tuple[Band, ...] = (">30", "14-30", "7-14", "<7")
-"""Time left by level: critical under 7 days, high 7 to 14, medium 14 to 30, low more (seed 0's stages)."""
 PARTS = ("overall", "engagement", "satisfaction", "payment", "responsiveness")
 """Columns of `health`."""
 

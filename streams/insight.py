@@ -48,11 +48,17 @@ def notes_of_rise(case: Case, probability: float, before: int) -> Notes:
         if earlier is None
         else shift_of(effects - earlier.effects, x, _time(earlier.at), probability - earlier.probability),
         health=health_in_words(x),
-        churn=None if (when := scorer.forecast(x)) is None else TimeToChurn.model_validate(when._asdict()),
+        churn=time_to_churn(case),
         future_value_cents=future_value_cents(x, probability, scorer.horizon_days),
     )
     reasons = [reason.model_dump() for reason in reasons_of(effects, x)]
     return Notes(passed, reasons, recommended, insight.model_dump())
+
+
+def time_to_churn(case: Case) -> TimeToChurn | None:
+    """When the lead will be lost, by the model of it; None: the version that judges has none."""
+    when = case.desk.scorer.forecast(case.x)
+    return None if when is None else TimeToChurn.model_validate(when._asdict())
 
 
 def _effects(case: Case) -> tuple[Floats, Before | None]:

@@ -178,6 +178,7 @@ def test_a_rise_tells_when_the_lead_will_be_lost() -> None:
     for body in rises:
         told = body["insight"]["churn"]
         assert told["band"] in {"<7", "7-14", "14-30", ">30"}
+        assert body["time_to_churn"] == told["band"], "one record, one answer"
         if told["latest_days"] is not None:
             assert 0 <= told["earliest_days"] <= told["latest_days"]
     assert len({body["insight"]["churn"]["band"] for body in rises}) > 1

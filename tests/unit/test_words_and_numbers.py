@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 
 from streams.explain import in_words, reasons_of
-from streams.health import BANDS, PARTS, confidence, health
+from streams.health import PARTS, confidence, health
 from streams.ids import bucket, derive, fingerprint
 from streams.risk import FAMILIES, level_of
 from streams.vector import COLUMN, NAMES
 
 
-def test_levels_bands_and_confidence() -> None:
-    """Levels by threshold reached; a band for each level; the seed's formula for confidence."""
+def test_levels_and_confidence() -> None:
+    """Levels by threshold reached; the seed's formula for confidence."""
     assert [level_of(p, (0.3, 0.6, 0.8)) for p in (0.29, 0.3, 0.6, 0.8, 1.0)] == [0, 1, 2, 3, 3]
-    assert BANDS == (">30", "14-30", "7-14", "<7")
     known, unknown = _x(key_events=5), _x(key_events=0)
     assert confidence(np.stack([known, known, unknown]), np.array([0.5, 1.0, 0.75])).tolist() == [0.6, 1.0, 0.2]
 
