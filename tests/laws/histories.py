@@ -396,7 +396,7 @@ def interventions_of(who: int, born: int, episode: int) -> list[tuple[str, Chann
     tenant, lead = LEADS[who]
     rules = POLICIES[""].get(tenant, POLICIES[""][EVERYONE])
     of_campaigns: list[tuple[str, Channel]] = [
-        (derive("int", tenant, lead, rules.name, born, run, f"campaign.{name}.{step.name}", channel), channel)
+        (derive("int", tenant, lead, born, run, f"campaign.{name}.{step.name}", channel), channel)
         for name, one in rules.campaigns.items()
         for run in (episode, episode + 1)
         for step in one.steps
@@ -404,7 +404,7 @@ def interventions_of(who: int, born: int, episode: int) -> list[tuple[str, Chann
         if channel in {Channel.EMAIL, Channel.IN_APP}
     ]
     of_playbooks: list[tuple[str, Channel]] = [
-        (derive("int", tenant, lead, rules.name, born, episode, f"{stage}.{step.name}", channel), channel)
+        (derive("int", tenant, lead, born, episode, f"{stage}.{step.name}", channel), channel)
         for stage in ORDER[1:]
         for step in rules.playbooks.of(stage).steps
         for channel in (step.channel, *step.fallback)
@@ -416,15 +416,13 @@ def interventions_of(who: int, born: int, episode: int) -> list[tuple[str, Chann
 def own_intervention(who: int, born: int, episode: int, order: str) -> str:
     """Id of the offer by e-mail that an order brings about, in that episode and at that stage."""
     tenant, lead = LEADS[who]
-    return derive(
-        "int", tenant, lead, POLICIES[""][EVERYONE].name, born, episode, f"{ORDER[2]}.ordered_1.{order}", "email"
-    )
+    return derive("int", tenant, lead, born, episode, f"{ORDER[2]}.ordered_1.{order}", "email")
 
 
 def escalation_of(who: int, born: int, number: int) -> str:
     """Id of a lead's n-th escalation."""
     tenant, lead = LEADS[who]
-    return derive("esc", tenant, lead, POLICIES[""][EVERYONE].name, born, number)
+    return derive("esc", tenant, lead, born, number)
 
 
 def build(steps: list[Step]) -> list[Message]:
