@@ -8,6 +8,7 @@ meets the order finds the content.
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from agents.broker import probe
 from agents.topics import check
@@ -16,21 +17,40 @@ from schemas import topics
 from schemas.errors import Unavailable
 from schemas.events import Activate
 from schemas.policies import Published, key_of
+from streams.env import EVERYONE
 from streams.ids import derive
+
+
+class Order(NamedTuple):
+    """What is put in force; None: as before.
+
+    Attributes:
+        policy: Version to judge by from here on.
+        model: Likewise.
+        weights: What was learned and counts from here on.
+        acting: False: watch only; True: act again.
+        share: Of the tenant's leads that the version judges, 0 to 1; None: it judges everybody's.
+        tenant: Whose; `*`: of every tenant that has no share of its own.
+    """
+
+    policy: str | None = None
+    model: str | None = None
+    weights: str | None = None
+    acting: bool | None = None
+    share: float | None = None
+    tenant: str = EVERYONE
+
+
+NOTHING = Order()
 
 
 async def activate(
     bootstrap: str,
     prefix: str,
     at: datetime,
+    order: Order = NOTHING,
     *,
     announce: Sequence[Published] = (),
-    policy: str | None = None,
-    model: str | None = None,
-    weights: str | None = None,
-    acting: bool | None = None,
-    share: float | None = None,
-    tenant: str = "*",
     head_start_s: float = 0.0,
 ) -> int:
     """Tell all partitions; returns how many.
@@ -39,20 +59,14 @@ async def activate(
         bootstrap: `host:port[,host:port]`.
         prefix: Of the topics.
         at: Now; where the log carries its own time, that time.
+        order: What to put in force.
         announce: What to put on `policies` first.
-        policy: Version to judge by from here on; None: as before.
-        model: Likewise.
-        weights: What was learned and counts from here on; None: as before.
-        acting: False: watch only; True: act again; None: as before.
-        share: Of the tenant's leads that the version judges, 0 to 1; None: it judges everybody's.
-        tenant: Whose; `*`: of every tenant that has no share of its own.
         head_start_s: Seconds between announcement and order, in which workers load what was announced. Without it nothing
             goes wrong, but the record after the order waits until they have.
 
     Raises:
         Unavailable: The topics are not as they must be.
     """
-    ordering = not (policy is None and model is None and weights is None and acting is None)
     flavour = await probe(bootstrap)
     partitions, wrong = await check(bootstrap, prefix)
     if wrong:
@@ -61,20 +75,9 @@ async def activate(
     await writer.start()
     try:
         await writer.produce(announcements(prefix, partitions, announce))
-        if ordering:
+        if order != NOTHING:
             await asyncio.sleep(head_start_s)
-            orders = records(
-                prefix,
-                partitions,
-                at,
-                policy=policy,
-                model=model,
-                weights=weights,
-                acting=acting,
-                share=share,
-                tenant=tenant,
-            )
-            await writer.produce(orders)
+            await writer.produce(records(prefix, partitions, at, order))
     finally:
         await writer.stop()
     return partitions
@@ -89,39 +92,18 @@ def announcements(prefix: str, partitions: int, announced: Sequence[Published]) 
     ]
 
 
-def records(
-    prefix: str,
-    partitions: int,
-    at: datetime,
-    *,
-    policy: str | None = None,
-    model: str | None = None,
-    weights: str | None = None,
-    acting: bool | None = None,
-    share: float | None = None,
-    tenant: str = "*",
-    within_minutes: float = 30.0,
-) -> list[Out]:
+def records(prefix: str, partitions: int, at: datetime, order: Order, *, within_minutes: float = 30.0) -> list[Out]:
     """The orders, one for each partition; see `Activate`."""
     made = []
     for partition in range(partitions):
-        of_some = () if share is None else (str(share), tenant)
-        learned = () if weights is None else (weights,)
-        name = derive("act", partition, policy or "", model or "", str(acting), at.isoformat(), *of_some, *learned)
-        order = Activate(
-            type="activate",
-            id=name,
-            partition=partition,
-            at=at,
-            policy=policy,
-            model=model,
-            weights=weights,
-            acting=acting,
-            share=share,
-            tenant=tenant,
-            within_minutes=within_minutes,
+        of_some = () if order.share is None else (str(order.share), order.tenant)
+        learned = () if order.weights is None else (order.weights,)
+        told = order.policy or "", order.model or "", str(order.acting), at.isoformat()
+        name = derive("act", partition, *told, *of_some, *learned)
+        record = Activate(
+            type="activate", id=name, partition=partition, at=at, within_minutes=within_minutes, **order._asdict()
         )
-        value = order.model_dump_json(exclude_none=True).encode()
+        value = record.model_dump_json(exclude_none=True).encode()
         key = f"@activate:{partition}".encode()
         made.append(Out(prefix + topics.EVENTS.name, partition, key, value, int(at.timestamp() * 1000)))
     return made

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agents import metrics
-from agents.activate import activate
+from agents.activate import Order, activate
 from agents.grade_page import page
 from agents.grade_report import Night, export, report
 from agents.grading import grades, versions_of
@@ -120,7 +120,7 @@ def write(night: Night, folder: Path) -> None:
 
 async def _go_back(settings: ModelSettings, at: datetime, bad: str, good: str, why: str) -> None:
     bootstrap, prefix = settings.bootstrap, settings.topic_prefix
-    await activate(bootstrap, prefix, at, model=good)
+    await activate(bootstrap, prefix, at, Order(model=good))
     note = ModelPromoted(
         id=f"promoted-{good}-{at:%Y%m%dT%H%M%S}", tenant="*", at=at, version=good, why=f"{FELL_BACK}{bad}: {why}"
     )

@@ -10,7 +10,7 @@ from streams.partition import Partition
 from streams.sweep import turn_of
 
 LOOKS = 10_000
-"""Leads that a tick has looked at on a partition, about: 0.2 s of CPU where nothing moves, 1.3 s where each enters a stage. After an
+"""Leads that a tick has looked at on a partition, about: 0.2 s of CPU where nothing moves, 1.5 s where each enters a stage. After an
 outage, or once a long history was taken in, a million can be due at the same time; events would wait for all of them."""
 
 

@@ -29,24 +29,27 @@ def plan(
     first_of: FirstOf = _as_written,
 ) -> list[Planned]:
     """The steps of a stage's playbook that wait for nothing, with their times, counted from when it was begun (epoch seconds)."""
-    return [
-        Planned(
-            stage=stage,
-            step=step.name,
-            channel=first_of(step, stage),
-            due=entered + step.delay_hours * HOUR,
-            expires=entered + (step.delay_hours + step.within_hours) * HOUR,
-            by=by,
-        )
-        for step in policy.playbooks.of(ORDER[stage]).steps
-        if step.after is None
-    ]
+    return _at_once(policy.playbooks.of(ORDER[stage]).steps, stage, entered, first_of, by=by)
 
 
 def plan_campaign(
     policy: Policy, name: str, run: int, stage: int, begun: float, first_of: FirstOf = _as_written
 ) -> list[Planned]:
     """The steps of a campaign that wait for nothing, with their times, counted from when it was begun (epoch seconds)."""
+    return _at_once(policy.campaigns[name].steps, stage, begun, first_of, campaign=name, run=run)
+
+
+def _at_once(
+    steps: Sequence[Step],
+    stage: int,
+    begun: float,
+    first_of: FirstOf,
+    *,
+    by: str = "",
+    campaign: str = "",
+    run: int = 0,
+) -> list[Planned]:
+    """Those of the steps that wait for nothing."""
     return [
         Planned(
             stage=stage,
@@ -54,10 +57,11 @@ def plan_campaign(
             channel=first_of(step, stage),
             due=begun + step.delay_hours * HOUR,
             expires=begun + (step.delay_hours + step.within_hours) * HOUR,
-            campaign=name,
+            by=by,
+            campaign=campaign,
             run=run,
         )
-        for step in policy.campaigns[name].steps
+        for step in steps
         if step.after is None
     ]
 

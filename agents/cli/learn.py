@@ -38,7 +38,7 @@ def publish(policy: File = None, at: At = None) -> None:
     """
     from datetime import UTC, datetime
 
-    from agents.activate import activate
+    from agents.activate import Order, activate
     from agents.learned import announcement
 
     settings = load(LeadSettings, policy=policy)
@@ -49,10 +49,14 @@ def publish(policy: File = None, at: At = None) -> None:
     try:
         n = wait(
             activate(
-                settings.bootstrap, settings.topic_prefix, when, announce=[record], weights=record.version,
+                settings.bootstrap,
+                settings.topic_prefix,
+                when,
+                Order(weights=record.version),
+                announce=[record],
                 head_start_s=1.0,
             )
-        )  # fmt: skip
+        )
     except LeadkeeperError as error:
         fail_for(error)
     out.print(f"{record.version} is in force on {n} partitions")

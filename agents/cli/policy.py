@@ -207,10 +207,10 @@ def _said(value: object) -> str:
 
 
 def _tell(settings: Settings, at: datetime, announce: "Sequence[PolicyPublished]" = (), **order: Any) -> None:
-    from agents.activate import activate
+    from agents.activate import Order, activate
 
     try:
-        n = wait(activate(settings.bootstrap, settings.topic_prefix, at, announce=announce, **order))
+        n = wait(activate(settings.bootstrap, settings.topic_prefix, at, Order(**order), announce=announce))
     except Unavailable as error:
         fail(UNAVAILABLE, str(error))
     said = {name: value for name, value in order.items() if value is not None and (name, value) != ("tenant", "*")}

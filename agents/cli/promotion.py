@@ -105,16 +105,14 @@ def put(
     tenant: str = EVERYONE,
 ) -> int:
     """Announce, and order a model if one is given."""
-    from agents.activate import activate
+    from agents.activate import Order, activate
 
     work = activate(
         settings.bootstrap,
         settings.topic_prefix,
         at or datetime.now(UTC),
+        Order(model=model, share=share, tenant=tenant),
         announce=announce,
-        model=model,
-        share=share,
-        tenant=tenant,
         head_start_s=HEAD_START_S if len(announce) > 1 else 0.0,
     )
     try:

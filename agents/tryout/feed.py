@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from agents.activate import records
+from agents.activate import Order, records
 from agents.arrival import SENT_HEADER
 from agents.ticks import tick_record
 from agents.writer import Out, Writer, partition_for
@@ -75,7 +75,7 @@ class Feed:
     async def activate(self, at: float, *, acting: bool) -> None:
         """Tell every partition to start or stop acting, from event time `at` (epoch seconds) on."""
         when = datetime.fromtimestamp(at, UTC)
-        await self._writer.produce(records(self._prefix, self._partitions, when, acting=acting))
+        await self._writer.produce(records(self._prefix, self._partitions, when, Order(acting=acting)))
 
     async def live(self, lines: Sequence[Line], start: float, end: float, step_s: float, speed: float | None) -> None:
         """Send with a tick on every partition each `step_s` seconds of event time, from `start` to `end` (epoch seconds).

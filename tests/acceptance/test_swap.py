@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 import pytest
 
-from agents.activate import activate
+from agents.activate import Order, activate
 from agents.library import load_policy
 from agents.model import LightGbmScorer, TrainedModel, load, read
 from agents.parcel import pack
@@ -128,8 +128,8 @@ def test_what_must_be_refused_is_dead_lettered_with_the_reason_in_the_log(deploy
     worker = product.start("lead").wait_ready()
     bootstrap, prefix = product.broker.bootstrap, product.prefix
     broken = _broken(read(two.folder / two.first))
-    asyncio.run(activate(bootstrap, prefix, day(0), announce=[broken], model=two.first))
-    asyncio.run(activate(bootstrap, prefix, day(0), model="m-nobody-announced"))
+    asyncio.run(activate(bootstrap, prefix, day(0), Order(model=two.first), announce=[broken]))
+    asyncio.run(activate(bootstrap, prefix, day(0), Order(model="m-nobody-announced")))
     product.send(messages(product, ["L1"], 1))
     worker.wait_folded(7)
     assert worker.running
@@ -140,7 +140,7 @@ def test_what_must_be_refused_is_dead_lettered_with_the_reason_in_the_log(deploy
     judged = {json.loads(record.value)["model_version"] for record in product.records(ASSESSMENTS)}
     assert judged == {"rule-1"}
     good = pack(read(two.folder / two.first), day(0))
-    asyncio.run(activate(bootstrap, prefix, day(8), announce=[good], model=two.first))
+    asyncio.run(activate(bootstrap, prefix, day(8), Order(model=two.first), announce=[good]))
     product.send(messages(product, ["L1"], 9, 1))
     worker.wait_folded(9)
     judged = {json.loads(record.value)["model_version"] for record in product.records(ASSESSMENTS)}

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import numpy as np
 import psutil
 
-from agents.activate import records
+from agents.activate import NOTHING, Order, records
 from agents.ticks import LOOKS, tick_record
 from agents.writer import Out, Writer, partition_for
 from schemas import topics
@@ -113,8 +113,9 @@ def _ticked(
     """Activate something, if anything, send a tick behind it; wall and CPU seconds until both are committed everywhere."""
     pids = workers.pids()
     cpu, began = cpu_seconds(pids), time.monotonic()
-    at, told = datetime.now(UTC), policy is not None or acting is not None
-    orders = records(prefix, log.partitions, at, policy=policy, acting=acting, within_minutes=0) if told else []
+    at = datetime.now(UTC)
+    order = Order(policy=policy, acting=acting)
+    orders = records(prefix, log.partitions, at, order, within_minutes=0) if order != NOTHING else []
     ticks = [tick_record(prefix, n, at, f"{name}-{n}", until=until) for n in range(log.partitions)]
     if not asyncio.run(_sent(bench, log, prefix, [*orders, *ticks])) or not workers.pids():
         raise EngineFailedError(f"the tick was not done within {_SWEEP_S:g} s: {workers.tail()}")

@@ -17,7 +17,7 @@ from zlib import crc32
 
 import numpy as np
 
-from agents.activate import activate
+from agents.activate import Order, activate
 from agents.manifest import Calibration
 from agents.model import TrainedModel, read, version_of
 from agents.parcel import pack
@@ -73,8 +73,9 @@ def _swapped(bench: Bench, log: LeadLog, other: TrainedModel, rate: int) -> Iter
         at = datetime.now(UTC)
         version = other.manifest.version
         order = activate(
-            bench.broker.bootstrap, prefix, at, announce=[pack(other, at)], model=version, head_start_s=HEAD_START_S
-        )
+            bench.broker.bootstrap, prefix, at, Order(model=version), announce=[pack(other, at)],
+            head_start_s=HEAD_START_S,
+        )  # fmt: skip
         asyncio.run(order)
         ordered.append(time.monotonic())
 
