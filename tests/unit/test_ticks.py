@@ -78,7 +78,7 @@ def test_how_many_are_scored_together_does_not_matter(block: int, monkeypatch: p
     """Many calm, some that enter a stage: what is said of each, and what is held of it afterwards, stays the same."""
     for at in (START + timedelta(days=1), LATER):
         ends = []
-        for size in (sweep.BLOCK, block):
+        for size in (LEADS, block):
             monkeypatch.setattr(sweep, "BLOCK", size)
             partition = _silent()
             done = [_told(partition, LEADS + i, when, None) for i, when in enumerate((START + timedelta(hours=9), at))]
