@@ -45,6 +45,9 @@ def bench(
     size: Annotated[list[int] | None, typer.Option(help="bytes of an event; may be repeated")] = None,
     processes: Annotated[list[int] | None, typer.Option(help="lead agents; may be repeated")] = None,
     rate: Annotated[list[int] | None, typer.Option(help="events/s of the latency bench; may be repeated")] = None,
+    exactly_once: Annotated[
+        bool, typer.Option("--exactly-once", help="full and latency also with workers that write in transactions")
+    ] = False,
     broker: Annotated[str, typer.Option(help="env, docker, jars or embedded; default: the first that is here")] = "",
     only: Annotated[
         list[str] | None, typer.Option(help="only this engine, by its printed name; may be repeated")
@@ -74,6 +77,7 @@ def bench(
             running, folder, repeat=repeat, events=events, full_events=full_events, only=tuple(only or ()),
             leads=tuple(leads or (1_000_000,)), partitions=tuple(partitions or (4,)), sizes=tuple(size or (320,)),
             processes=tuple(processes or (1,)), rates=tuple(rate or (1_000, 5_000, 20_000)),
+            in_transactions=(False, True) if exactly_once else (False,),
         )  # fmt: skip
         figures: list[Figure] = []
         for name in chosen:

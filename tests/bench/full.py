@@ -43,15 +43,15 @@ def run(bench: Bench) -> Iterator[Figure]:
     for leads, partitions, size in itertools.product(bench.leads, bench.partitions, bench.sizes):
         log = LeadLog(leads, bench.full_events, partitions, size, models, now())
         for _ in range(bench.repeat):
-            for processes in bench.processes:
-                yield from _ours(bench, log, processes)
+            for processes, at_once in itertools.product(bench.processes, bench.in_transactions):
+                yield from _ours(bench, log, processes, at_once)
             yield from _quix(bench, log)
 
 
-def _ours(bench: Bench, log: LeadLog, processes: int) -> list[Figure]:
+def _ours(bench: Bench, log: LeadLog, processes: int, at_once: bool) -> list[Figure]:
     prefix = asyncio.run(log.lay(bench.broker))
-    about = _about(log, f"lead agent x {processes}")
-    with LeadWorkers(bench.broker, prefix, log.models, bench.folder, processes) as workers:
+    about = _about(log, f"lead agent x {processes}" + ", exactly once" * at_once)
+    with LeadWorkers(bench.broker, prefix, log.models, bench.folder, processes, exactly_once=at_once) as workers:
         measured = _paced(bench, log, prefix, about, workers.pids, workers.tail)
     return _checked(bench, log, prefix, measured, exact=True)
 

@@ -8,6 +8,7 @@ hundredth event. No tick comes: the sweep of silent leads is measured by itself.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,15 +40,15 @@ def run(bench: Bench) -> Iterator[Figure]:
     for leads in bench.leads:
         log = LeadLog(leads, _WAKE, 4, 320, models, now())
         for _ in range(bench.repeat):
-            for rate in bench.rates:
-                yield from _at(bench, log, rate)
+            for rate, at_once in itertools.product(bench.rates, bench.in_transactions):
+                yield from _at(bench, log, rate, at_once)
 
 
-def _at(bench: Bench, log: LeadLog, rate: int) -> Iterator[Figure]:
+def _at(bench: Bench, log: LeadLog, rate: int, at_once: bool) -> Iterator[Figure]:
     prefix = asyncio.run(log.lay(bench.broker))
-    case = f"{rate:,}/s, {log.leads:,} leads"
+    case = f"{rate:,}/s, {log.leads:,} leads" + ", exactly once" * at_once
     about = Figure(NAME, case, "", "p50", 0.0, "ms")
-    with LeadWorkers(bench.broker, prefix, log.models, bench.folder) as workers:
+    with LeadWorkers(bench.broker, prefix, log.models, bench.folder, exactly_once=at_once) as workers:
         try:
             workers.ready()
             stolen = Stolen()

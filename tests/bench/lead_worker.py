@@ -20,14 +20,6 @@ from tests.worlds import ROOT
 NEVER_S = "86400"
 
 
-EXACTLY_ONCE = "LEADKEEPER_EXACTLY_ONCE"
-
-
-def exactly_once() -> str:
-    """Whether workers write in transactions, the one setting that a bench takes from its environment."""
-    return os.environ.get(EXACTLY_ONCE, "false")
-
-
 class LeadWorkers:
     """Some `leadkeeper worker lead` processes, in one group, for as long as the `with` block lasts.
 
@@ -38,6 +30,7 @@ class LeadWorkers:
         folder: For their logs.
         processes: How many.
         tick_s: Seconds between ticks; by default none comes during a bench.
+        exactly_once: Whether they write in transactions.
     """
 
     def __init__(
@@ -49,13 +42,14 @@ class LeadWorkers:
         processes: int = 1,
         *,
         tick_s: str = NEVER_S,
+        exactly_once: bool = False,
     ) -> None:
         """Nothing starts yet."""
         version = next(path.parent.name for path in models.glob("*/manifest.json"))
         ours = {name: value for name, value in os.environ.items() if not name.startswith("LEADKEEPER_")}
         self._env = {
             **ours,
-            EXACTLY_ONCE: exactly_once(),
+            "LEADKEEPER_EXACTLY_ONCE": str(exactly_once).lower(),
             "OMP_NUM_THREADS": "1",
             "OMP_WAIT_POLICY": "PASSIVE",
             "LEADKEEPER_BOOTSTRAP": broker.bootstrap,

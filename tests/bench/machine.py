@@ -16,7 +16,6 @@ import psutil
 
 from deploy.kafka.run import kafka_version
 from tests.bench import maven
-from tests.bench.lead_worker import exactly_once
 from tests.brokers import Broker
 
 _PACKAGES = ("faust-streaming", "aiokafka", "pydantic", "numpy", "lightgbm")
@@ -53,7 +52,6 @@ def heading(broker: Broker, why: str, command: str) -> dict[str, Any]:
         "machine": machine(),
         "versions": versions(broker),
         "broker": {"kind": broker.kind, "why": why},
-        "exactly_once": exactly_once(),
     }
 
 

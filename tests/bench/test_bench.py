@@ -34,7 +34,7 @@ def test_the_lane_is_measured_verified_and_written_down(broker: Broker, tmp_path
     path = tmp_path / "figures.json"
     write(path, heading(broker, "a test", "make bench"), gather(figures))
     written = json.loads(path.read_text())
-    assert written.keys() == {"made", "command", "machine", "versions", "broker", "exactly_once", "figures"}
+    assert written.keys() == {"made", "command", "machine", "versions", "broker", "figures"}
     assert written["machine"].keys() == {"cpu", "cores", "memory_gb", "system"}
     assert {"python", "aiokafka", "faust-streaming", "lightgbm"} <= written["versions"].keys()
     for figure in written["figures"]:
