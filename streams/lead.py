@@ -6,7 +6,6 @@ the result, to the byte.
 """
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 
 from schemas import events as e
 from schemas.dead_letters import DeadLetter
@@ -23,9 +22,9 @@ from streams.stretch import Stretch, fold_stretches
 from streams.strokes import Columns
 from streams.suppression import ordered
 from streams.sweep import fold_tick
-from streams.triggers import wants
 from streams.validate import check_control, check_home, parse
 from streams.vocabulary import Kind, ReadMood, meaning
+from streams.wants import ANYBODYS, Wants
 
 __all__ = ["EPOCH_BITS", "FITS", "Folded", "Message", "Out", "Partition", "dead_letter", "fold", "fold_together"]
 
@@ -73,7 +72,7 @@ class Reader:
         self._columns = Columns.empty()
         self._policies: list[Policy] = []
         self._models: list[str] = []
-        self._known: dict[str | tuple[str, ...], tuple[int, Mapping[str, Kind], ReadMood | None, AbstractSet[str]]] = {}
+        self._known: dict[str | tuple[str, ...], tuple[int, Mapping[str, Kind], ReadMood | None, Wants | None]] = {}
 
     def stretch(self) -> Stretch:
         """What was gathered and is still to be folded."""
@@ -128,17 +127,16 @@ class Reader:
         if known is None:
             versions = versions_of(state, body.tenant, body.lead)
             policy = self._env.policy(versions.policy, body.tenant)
-            known = len(self._policies), policy.kinds, self._env.read_mood(policy), policy.asks
+            known = len(self._policies), policy.kinds, self._env.read_mood(policy), policy.wants
             self._known[whose] = known
             self._policies.append(policy)
             self._models.append(versions.model)
         which, kinds, read_mood, wanted = known
-        told, asks = None, True
+        told, asks = None, ANYBODYS
         if e.is_activity(body):
             told = meaning(body, kinds, read_mood)
-            asks = (type(body) is e.MessageReceived and body.in_reply_to is not None) or (
-                bool(wanted) and wants(wanted, body, told)
-            )
+            if type(body) is not e.MessageReceived or body.in_reply_to is None:
+                asks = wanted.hears(body, told) if wanted else 0
         columns.offsets.append(offset)
         columns.now.append(partition.state.now)
         columns.at.append(at)

@@ -15,7 +15,7 @@ from streams.journey import Move, stalls_at, tell_stall, travel
 from streams.noted_days import note_days
 from streams.occasions import Occasion, in_words, is_over, occasions
 from streams.planning import stop_campaigns
-from streams.triggers import LifecycleStage, OnEvent, SatisfactionDrop, Satisfied, kind_of, wants
+from streams.triggers import LifecycleStage, OnEvent, SatisfactionDrop, Satisfied, kind_of
 from streams.vector import COLUMN
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def hear_on_the_way(case: Case, event: e.Activity, known: Meaning, at: float) -> None:
     """What an activity of this time (epoch seconds) means for journey and campaigns, after the risk was assessed."""
     policy, record = case.policy, case.record
-    if not wants(policy.asks, event, known):
+    if policy.wants is None or not policy.wants.hears(event, known):
         return
     name, nothing_known = kind_of(event), record.journey is None
     stop_campaigns(case, name, Rule.OVERTAKEN, f"{name} was heard", at)

@@ -34,8 +34,9 @@ from streams.thresholds import (
     SendTime,
     Stages,
 )
-from streams.triggers import Anniversary, Campaign, heard_by
+from streams.triggers import Anniversary, Campaign
 from streams.vocabulary import Family, Kind
+from streams.wants import Wants, wants_of
 
 Language = Literal["en"]
 """Languages in which messages can be read (`agents.sentiment`)."""
@@ -94,10 +95,9 @@ class Policy(Section):
             yield ("campaigns", name), campaign
 
     @cached_property
-    def asks(self) -> frozenset[str]:
-        """Kinds of events that the journey or a campaign wants to hear of."""
-        triggers = (heard_by(campaign.trigger) | campaign.stop_on for campaign in self.campaigns.values())
-        return self.journey.kinds.union(*triggers)
+    def wants(self) -> Wants | None:
+        """What of leads' activity the journey or a campaign wants to hear of; None: there are neither."""
+        return wants_of(self.journey, self.campaigns.values())
 
     @cached_property
     def anniversaries(self) -> frozenset[str]:

@@ -7,7 +7,6 @@ after the message at hand, not as it is at the end of the stretch.
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -29,8 +28,11 @@ from streams.record import WATCHED
 from streams.rules import Case
 from streams.strokes import Columns, Part, Strokes, first_strokes
 from streams.validate import about_lead
+from streams.vector import COLUMN
+from streams.wants import ANYBODYS
 
 ERASING = "erase_lead"
+MOOD = COLUMN["mood"]
 
 
 class Stretch(NamedTuple):
@@ -62,7 +64,7 @@ def _third_stroke(stretch: Stretch, part: Part, found: Strokes, env: Env) -> Non
         done.tally["duplicates",] += sum(
             not new and name != ERASING for new, name in zip(found.new, fresh.types, strict=True)
         )
-    loud = _loud(part, found)
+    loud = _loud(stretch, part, found)
     quiet = found.active.copy()
     quiet[loud] = False
     told = _quiet(stretch, part, found, quiet, env)
@@ -111,19 +113,31 @@ def _apply(partition: Partition, fresh: Columns, i: int, found: Strokes, env: En
     case.finish()
 
 
-def _loud(part: Part, found: Strokes) -> list[int]:
-    """Messages of leads for which any message of the stretch may change stage or an open matter; in order.
+def _loud(stretch: Stretch, part: Part, found: Strokes) -> list[int]:
+    """Messages of each lead from the first on that may change its stage or an open matter; in order.
 
-    Judged by the state before the stretch: a lead that is not among them cannot have changed in between.
+    Judged by the state before the stretch: up to its first message of that sort nothing of a lead can have changed.
     """
-    fresh = part.columns
-    rows = set(compress(fresh.rows, fresh.asks))
+    fresh, first = part.columns, dict[int, int]()
+    if len(asking := np.flatnonzero(fresh.asks)):
+        on_the_way = part.partition.table.rows["flags"][[fresh.rows[i] for i in asking.tolist()]] > 0
+        for i, travels in zip(asking.tolist(), on_the_way.tolist(), strict=True):
+            if travels or fresh.asks[i] == ANYBODYS or _mood_begins(stretch, fresh, i, found):
+                first.setdefault(fresh.rows[i], i)
     where = np.flatnonzero(found.active)
     if len(where):
         held = part.partition.table.at(found.rows[where])
         moves = part.limits.at(where).stage_moves(held, found.felt[where]) | ((held["flags"] & WATCHED) > 0)
-        rows.update(found.rows[where[moves]].tolist())
-    return [i for i, row in enumerate(fresh.rows) if row in rows] if rows else []
+        for i in where[moves].tolist():
+            row = fresh.rows[i]
+            first[row] = min(first.get(row, i), i)
+    return [i for i, row in enumerate(fresh.rows) if first.get(row, i + 1) <= i] if first else []
+
+
+def _mood_begins(stretch: Stretch, fresh: Columns, i: int, found: Strokes) -> bool:
+    meaning, wants = fresh.meanings[i], stretch.policies[fresh.policies[i]].wants
+    told = meaning is not None and meaning.mood == meaning.mood
+    return told and wants is not None and wants.cares(float(found.x[i, MOOD]))
 
 
 def _quiet(stretch: Stretch, part: Part, found: Strokes, quiet: Bools, env: Env) -> list[tuple[int, Out]]:

@@ -38,7 +38,7 @@ class Columns(NamedTuple):
         ids: Of the messages.
         types: Of the messages.
         meanings: Of activity; None for anything else.
-        asks: Whether the rules are asked whatever the first strokes find.
+        asks: Whether the rules are asked whatever the first strokes find: always, for some leads, or not (`wants`).
         policies: Index of the policy that holds.
         values: As they came.
     """
@@ -50,7 +50,7 @@ class Columns(NamedTuple):
     ids: list[str]
     types: list[str]
     meanings: list[Meaning | None]
-    asks: list[bool]
+    asks: list[int]
     policies: list[int]
     values: list[bytes]
 

@@ -1,6 +1,5 @@
 """Campaigns: playbooks that something else than a churn stage begins. What begins them, and for whom."""
 
-from collections.abc import Set as AbstractSet
 from datetime import date
 from typing import Annotated, Literal
 
@@ -11,7 +10,6 @@ from schemas.units import Cents, Days, Probability, Stage
 from streams.lifecycle import Kinds, StageName
 from streams.plays import Steps
 from streams.thresholds import Section
-from streams.vocabulary import Meaning
 
 STOPS = ("recovery", "reply", "opt_out")
 """What ends a playbook, and may end a campaign, besides kinds of events."""
@@ -104,14 +102,12 @@ Trigger = (
     | ChurnRisk
     | LifecycleStage
 )
-MOOD = "any word of how satisfied the lead is"
-"""Stands among kinds of events for all that carry a mood: surveys, reviews, messages that somebody reads."""
 MEETINGS = frozenset({"appointment_scheduled", "appointment_cancelled"})
 CONTRACTS = frozenset({"subscription_started", "subscription_renewed", "subscription_cancelled"})
 
 
 def heard_by(trigger: Trigger) -> frozenset[str]:
-    """Kinds of events that a trigger listens to; empty: it waits for time, a stage or the journey."""
+    """Kinds of events that a trigger listens to; empty: it waits for time, a stage, the journey or a mood."""
     match trigger:
         case OnEvent():
             return frozenset(trigger.kinds)
@@ -121,8 +117,6 @@ def heard_by(trigger: Trigger) -> frozenset[str]:
             return CONTRACTS
         case Anniversary():
             return frozenset({trigger.kind})
-        case SatisfactionDrop() | Satisfied():
-            return frozenset({MOOD})
         case _:
             return frozenset()
 
@@ -130,11 +124,6 @@ def heard_by(trigger: Trigger) -> frozenset[str]:
 def kind_of(event: e.Activity) -> str:
     """What an activity is called in a policy: its type, or the kind of a custom one."""
     return event.kind if type(event) is e.Custom else event.type
-
-
-def wants(asked: AbstractSet[str], event: e.Activity, told: Meaning) -> bool:
-    """Whether the journey or a campaign listens to this activity (`Policy.asks`)."""
-    return kind_of(event) in asked or (told.mood == told.mood and MOOD in asked)
 
 
 def waits_for_time(trigger: Trigger) -> bool:

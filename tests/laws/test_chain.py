@@ -8,11 +8,14 @@ from typing import Any
 from hypothesis import given
 
 from schemas.topics import ALL, ASSESSMENTS, DECISIONS, ESCALATIONS, INTERVENTIONS, OUTCOMES, SUPPRESSIONS
+from schemas.units import Stage
 from streams.env import EVERYONE
 from streams.lead import Message
+from streams.record import UNANSWERED
 from streams.replay import replay
 from streams.stage import ORDER
-from tests.laws.histories import ENV, MODEST, POLICIES, histories
+from tests.laws.histories import MODEST, histories
+from tests.laws.world import ENV, POLICIES, Versions, rules_of
 from tests.worlds import outputs
 
 COMMANDS = {t.name for t in INTERVENTIONS.values()}
@@ -27,6 +30,7 @@ def test_nothing_happens_unsaid(log: list[Message]) -> None:
     everything = outputs(log, ENV)
     every_command_has_a_decision_and_every_decision_an_assessment(everything)
     a_decision_to_send_has_its_command(everything)
+    nothing_goes_out_but_as_the_policy_it_names_says(everything, POLICIES)
     a_stage_never_skips_on_its_way_up_without_saying_so(everything)
     assessments_of_a_lead_count_on(everything)
     interventions_and_episodes_close_once(everything)
@@ -66,6 +70,26 @@ def a_decision_to_send_has_its_command(everything: Told) -> None:
     for out in everything:
         if out["topic"] == DECISIONS.name and out["verdict"] == "sent":
             assert (out["intervention"], f"interventions.{out['channel']}") in sent
+
+
+def nothing_goes_out_but_as_the_policy_it_names_says(everything: Told, policies: Versions) -> None:
+    """The step is there, and so are its channel, its action and its text; operators' own actions are their own."""
+    for out in everything:
+        if out["topic"] not in COMMANDS or out["type"] != "deliver_intervention" or out["step"].startswith("ordered_"):
+            continue
+        rules = rules_of(policies, out["tenant"], out["policy_version"])
+        assert out["channel"] in rules.channels
+        if out["step"] == UNANSWERED:
+            assert (out["channel"], out["template"]) == ("crm_task", rules.escalation.task_template)
+            continue
+        programme = rules.campaigns[out["campaign"]] if out["campaign"] else rules.playbooks.of(Stage(out["stage"]))
+        (step,) = (s for s in programme.steps if s.name == out["step"])
+        assert out["channel"] in (step.channel, *step.fallback)
+        assert (out["action"], tuple(out["fallback"])) == (step.action, step.fallback)
+        base = step.template.removesuffix(f".{step.channel}")
+        written = step.template if base == step.template else f"{base}.{out['channel']}"
+        in_its_place = [e.variants.values() for e in rules.experiments.values() if e.template == written]
+        assert out["template"] in ({v.template for variants in in_its_place for v in variants} or {written})
 
 
 def a_stage_never_skips_on_its_way_up_without_saying_so(everything: Told) -> None:

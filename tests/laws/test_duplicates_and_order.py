@@ -15,7 +15,8 @@ from streams.lead import Message, Partition, fold
 from streams.replay import replay
 from streams.state import PARTITION_KEY, decode_lead
 from streams.vector import COLUMN, NAMES, vectors
-from tests.laws.histories import ACTIVITIES, ENV, MODEST, SPACING, histories
+from tests.laws.histories import ACTIVITIES, MODEST, SPACING, histories
+from tests.laws.world import ENV
 from tests.worlds import START, env, message
 
 NOT_FEATURES = ("guard",)

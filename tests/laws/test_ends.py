@@ -10,7 +10,8 @@ from hypothesis import example, given
 from streams.lead import Message
 from streams.replay import Replayed, replay
 from streams.state import PARTITION_KEY, decode_lead, decode_record
-from tests.laws.histories import ENV, KNOWN, LEADS, MODEST, SPACING, build, histories
+from tests.laws.histories import KNOWN, MODEST, SPACING, build, histories
+from tests.laws.world import ENV, LEADS
 from tests.worlds import START, message
 
 

@@ -16,7 +16,8 @@ from streams.experiments import Experiment
 from streams.lead import Message
 from streams.replay import replay
 from streams.variants import drawn, probabilities
-from tests.laws.histories import ENV, MODEST, POLICIES, histories
+from tests.laws.histories import MODEST, histories
+from tests.laws.world import ENV, POLICIES
 
 SHARES = st.dictionaries(st.sampled_from("abcde"), st.integers(0, 5).map(float), min_size=2).filter(
     lambda weights: any(weights.values())

@@ -1,214 +1,110 @@
-"""Any policy that can be read keeps the laws: whatever its caps, hours, gaps, branches, approvals and chain are.
+"""Any policy that can be read keeps the laws: whatever its caps, hours, gaps, branches, approvals, offers and chain are.
 
-Each history begins with five programmes that want the same two leads in the same moment.
+Each history begins with five programmes that want the same two leads in the same moment; some of them a day before the
+clock is changed, or before a holiday. What goes out is judged by the version of the policy that it names.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.units import Stage
+from schemas.topics import DECISIONS
 from streams.env import EVERYONE, Env
 from streams.holdout import held_out, out_of_programme
-from streams.lead import Message
-from streams.plays import DECIDED, RECEIPTS
 from streams.policy import Policy
 from streams.record import UNANSWERED
 from streams.replay import replay
-from streams.risk import RuleScorer
-from streams.thresholds import WEEKDAYS
-from tests.laws.histories import KNOWN, LEADS, NOTE, STEPS, Step, build
+from tests.laws.histories import KNOWN, STEPS, Step, build
+from tests.laws.policies import worlds
+from tests.laws.reader import (
+    REACHES_LEAD,
+    deliveries,
+    never_in_quiet_hours,
+    never_more_than_the_cap_in_any_window,
+)
+from tests.laws.test_arbiter import everything, never_more_than_a_person_can_bear
 from tests.laws.test_chain import (
     a_decision_to_send_has_its_command,
     every_command_has_a_decision_and_every_decision_an_assessment,
     interventions_and_episodes_close_once,
+    nothing_goes_out_but_as_the_policy_it_names_says,
 )
-from tests.laws.test_contacts import REACHES_LEAD, Known, deliveries, never_more_than_the_cap_in_any_window
-from tests.worlds import outputs, policy
+from tests.laws.world import LEADS, Versions, rules_of
+from tests.worlds import START, trace
 
-FEW = settings(max_examples=max(settings().max_examples // 4, 5))
-WORDS = st.sampled_from((*DECIDED, *RECEIPTS, "item_viewed", "payment_failed", "message_received"))
-CHANNELS = st.sampled_from(("email", "in_app", "crm_task", "agent_alert"))
-ACTIONS = ("market_update", "special_offer", "immediate_call")
-
-
-@st.composite
-def playbooks(draw: st.DrawFn) -> dict[str, Any]:
-    """Up to five steps; each may wait for one before it."""
-    steps: list[dict[str, Any]] = []
-    for i in range(draw(st.integers(1, 5))):
-        channel = draw(CHANNELS)
-        step = NOTE | {"name": f"s{i}", "channel": channel, "template": f"early_warning.{channel}"}
-        step |= {"action": draw(st.sampled_from(ACTIONS)), "delay_hours": draw(st.integers(0, 30))}
-        step |= {"effect": draw(st.sampled_from([0.0, 0.1, 1.0])), "within_hours": draw(st.integers(1, 120))}
-        if i and draw(st.booleans()):
-            words = draw(st.lists(WORDS, min_size=1, max_size=3))
-            step["after"] = {
-                "step": f"s{draw(st.integers(0, i - 1))}",
-                draw(st.sampled_from(("on", "unless"))): words,
-                "within_hours": draw(st.integers(1, 80)),
-            }
-        steps.append(step)
-    stop = draw(st.sets(st.sampled_from(("recovery", "reply", "opt_out"))))
-    held = draw(st.sampled_from([0.0, 0.0, 0.3]))
-    return {
-        "steps": steps,
-        "stop_on": sorted(stop),
-        "holdout": held,
-        "hand_on_after_hours": draw(st.sampled_from([None, 12, 200])),
-    }
-
-
-TRIGGERS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
-    [
-        {"type": "event", "kinds": ["item_viewed", "payment_failed"]},
-        {"type": "appointment_due", "hours_before": 30},
-        {"type": "renewal_due", "days_before": 2},
-        {"type": "anniversary", "kind": "message_received", "after_days": 3},
-        {"type": "season", "start": "02-01", "days": 12},
-        {"type": "satisfaction_drop", "below": 0.7},
-        {"type": "satisfied", "at_least": 0.2},
-        {"type": "churn_risk", "stage": "active_risk"},
-        {"type": "lifecycle_stage", "stage": "client", "when": "stalled"},
-        {"type": "lifecycle_stage", "stage": "client", "when": "entered"},
-    ]
-)
-JOURNEY = {
-    "stages": [
-        {"name": "deciding", "done_on": ["item_viewed"]},
-        {"name": "client", "typical_days": 3, "back_on": ["refund_issued"]},
-    ]
-}
-
-
-@st.composite
-def campaigns(draw: st.DrawFn) -> dict[str, Any]:
-    """Up to three of them, with up to five steps each."""
-    found = {}
-    for i in range(draw(st.integers(0, 3))):
-        trigger = draw(TRIGGERS)
-        known = ["client"] if trigger["type"] == "season" or draw(st.booleans()) else []
-        found[f"c{i}"] = {
-            "trigger": trigger,
-            "where": {"journey": known, "risk": draw(st.sampled_from([[], ["none"], ["none", "early_warning"]]))},
-            "again_after_days": draw(st.sampled_from([0, 1, 20])),
-            "stop_on": sorted(draw(st.sets(st.sampled_from(("recovery", "reply", "opt_out", "payment_failed"))))),
-            "steps": draw(playbooks())["steps"],
-        }
-    return found
-
-
-POLICIES = st.fixed_dictionaries(
-    {
-        "caps": st.fixed_dictionaries(
-            {
-                "max_per_day": st.integers(0, 3), "max_per_week": st.integers(0, 6), "cooldown_hours": st.sampled_from([0, 5, 50]),
-                "action_gap_hours": st.dictionaries(st.sampled_from(ACTIONS), st.integers(0, 200)),
-            }
-        ),
-        "quiet_hours": st.fixed_dictionaries(
-            {
-                "start": st.sampled_from(["00:00", "12:00", "20:00", "23:30"]), "end": st.sampled_from(["00:00", "07:45", "12:00"]),
-                "days_off": st.sets(st.sampled_from(WEEKDAYS), max_size=4).map(sorted), "holidays": st.sampled_from([None, "US"]),
-            }
-        ),
-        "budget": st.fixed_dictionaries({"per_day_cents": st.sampled_from([None, 0, 15, 40])}),
-        "approvals": st.fixed_dictionaries(
-            {"actions": st.sets(st.sampled_from(ACTIONS)).map(sorted), "expires_after_hours": st.integers(1, 90)}
-        ),
-        "holdout": st.fixed_dictionaries({"share": st.sampled_from([0.0, 0.3])}),
-        "escalation": st.fixed_dictionaries(
-            {
-                "chain": st.lists(st.sampled_from(["owner", "manager", "x", "duty-manager"]), max_size=3),
-                "acknowledge_within_hours": st.sampled_from([0.5, 8, 60]), "cooldown_hours": st.sampled_from([0, 48]),
-                "task_template": st.sampled_from([None, "critical_risk.crm_task"]),
-                "most_open": st.sampled_from([None, 1, 2]),
-                "hours": st.sampled_from([{}, {"duty-manager": {"start": "00:00", "end": "06:00"}, "manager": {"days": ["sunday"]}}]),
-                "working_hours": st.sampled_from([None, {"start": "22:00", "end": "23:00", "days": ["friday"]}]),
-            }
-        ),
-        "journey": st.just(JOURNEY),
-        "campaigns": campaigns(),
-        "playbooks": st.fixed_dictionaries(
-            {"early_warning": playbooks(), "active_risk": playbooks(), "critical_risk": playbooks()}
-        ),
-    }
-)  # fmt: skip
+FEW = settings(max_examples=max(settings().max_examples // 3, 5))
 FIVE: list[Step] = [
     (kind, who, n) for who in (0, 3) for kind, n in (("trigger", 0), ("trigger", 1), ("trigger", 2), ("own_actions", 0), ("own_actions", 1))
 ]  # fmt: skip
-
-
-def world_of(changes: dict[str, Any]) -> tuple[Policy, Env]:
-    """One policy for every tenant; version 2, which histories activate, has the same rules."""
-    rules = policy(changes)
-    later = policy(changes | {"version": "2"})
-    return rules, Env({"": {EVERYONE: rules}, "2": {EVERYONE: later}}, {"": RuleScorer(), "rule-1": RuleScorer()})
-
-
-@FEW
-@given(changes=POLICIES, steps=STEPS)
-def test_no_policy_breaks_the_laws_of_contact(changes: dict[str, Any], steps: list[Step]) -> None:
-    rules, world = world_of(changes)
-    out = {who for who in LEADS if held_out(rules.holdout, *who)}
-    for who, command, known in deliveries(build([*KNOWN, *FIVE, *steps]), world):
-        assert who not in out
-        if not command["step"].startswith(("ordered_", UNANSWERED)):
-            assert not out_of_programme(rules, *who, Stage(command["stage"]))
-        if command["channel"] in REACHES_LEAD:
-            at, channel = datetime.fromisoformat(command["at"]), command["channel"]
-            never_more_than_the_cap_in_any_window(at, channel, known, rules)
-            never_quiet(at, known, rules)
-            assert not known.opted_out & {channel, "all"}
+STARTS = st.sampled_from(
+    [
+        START,
+        datetime(2026, 3, 7, 15, tzinfo=UTC),  # clocks are put forward, in America
+        datetime(2026, 3, 28, 10, tzinfo=UTC),  # in Europe
+        datetime(2026, 10, 24, 10, tzinfo=UTC),  # and back
+        datetime(2026, 12, 22, 15, tzinfo=UTC),
+    ]
+)
 
 
 @FEW
-@given(changes=POLICIES, steps=STEPS)
-def test_under_any_policy_each_step_is_decided_and_paid_for_once(changes: dict[str, Any], steps: list[Step]) -> None:
+@given(world=worlds(), steps=STEPS, start=STARTS)
+def test_no_policy_breaks_the_laws(world: tuple[Versions, Env], steps: list[Step], start: datetime) -> None:
     """Nobody is erased here: what was spent on the erased is forgotten with them."""
-    rules, world = world_of(changes)
-    kept = [step for step in steps if step[0] != "erase"]
-    everything = outputs(build([*KNOWN, *FIVE, *kept]), world)
-    every_command_has_a_decision_and_every_decision_an_assessment(everything)
-    a_decision_to_send_has_its_command(everything)
-    interventions_and_episodes_close_once(everything)
-    if rules.budget.per_day_cents is not None:
-        assert max(spent(everything).values(), default=0.0) <= rules.budget.per_day_cents + 1e-9
+    policies, env = world
+    pairs = trace(build([*KNOWN, *FIVE, *(s for s in steps if s[0] != "erase")], env, start), env)
+    said = everything(pairs)
+    every_command_has_a_decision_and_every_decision_an_assessment(said)
+    a_decision_to_send_has_its_command(said)
+    interventions_and_episodes_close_once(said)
+    nothing_goes_out_but_as_the_policy_it_names_says(said, policies)
+    never_more_than_the_budget(said, policies[""][EVERYONE])
+    decided = {d["intervention"]: d for d in said if d["topic"] == DECISIONS.name and d["verdict"] == "sent"}
+    for who, command, known in deliveries(pairs):
+        rules = rules_of(policies, who[0], command["policy_version"])
+        never_to_a_held_out_lead(who, command, rules)
+        if command["channel"] in REACHES_LEAD:
+            never_more_than_the_cap_in_any_window(command, known, rules)
+            never_in_quiet_hours(command, known, rules)
+            known.agrees_to(command["channel"], rules)
+        known.was_asked_in_time(command, decided[command["id"]], policies)
+        known.rested_since_the_last_of_its_kind(command, rules)
+    for tenant in {tenant for tenant, _ in LEADS}:
+        never_more_than_a_person_can_bear(pairs, tenant, policies[""][EVERYONE].escalation.most_open)
 
 
-def spent(everything: list[dict[str, Any]]) -> Counter[tuple[str, date]]:
-    """Cents by tenant and day on its clock, as the decisions say."""
+def never_to_a_held_out_lead(who: tuple[str, str], command: dict[str, Any], rules: Policy) -> None:
+    """Neither of everything nor of the programme, which is a stage's playbook or a campaign."""
+    assert not held_out(rules.holdout, *who)
+    programme = f"campaign.{command['campaign']}" if command["campaign"] else command["stage"]
+    if not command["step"].startswith(("ordered_", UNANSWERED)):
+        assert not out_of_programme(rules, *who, programme)
+
+
+def never_more_than_the_budget(said: list[dict[str, Any]], rules: Policy) -> None:
+    """By tenant and day on its clock, as the decisions say."""
     days: Counter[tuple[str, date]] = Counter()
-    for told in everything:
-        if told["type"] == "decided" and told["verdict"] == "sent":
-            day = datetime.fromisoformat(told["at"]).astimezone(ZoneInfo("America/New_York")).date()
+    for told in said:
+        if told["topic"] == DECISIONS.name and told["verdict"] == "sent":
+            day = datetime.fromisoformat(told["at"]).astimezone(ZoneInfo(rules.quiet_hours.timezone)).date()
             days[told["tenant"], day] += told["rank"]["cost_cents"]
-    return days
+    if rules.budget.per_day_cents is not None:
+        assert max(days.values(), default=0.0) <= rules.budget.per_day_cents + 1e-9
 
 
-def never_quiet(at: datetime, known: Known, rules: Policy) -> None:
-    """By the hours and days of the policy, read on the lead's clock."""
-    by_phone = {"+14155550132": "America/Los_Angeles"}.get(known.phone or "")
-    by_region = {"DE-BY": "Europe/Berlin"}.get(known.region or "")
-    local = at.astimezone(ZoneInfo(known.zone or by_phone or by_region or "America/New_York"))
-    minute, (start, end) = local.hour * 60 + local.minute, rules.quiet_hours.minutes
-    assert not (start <= minute < end if start <= end else minute >= start or minute < end)
-    assert WEEKDAYS[local.weekday()] not in rules.quiet_hours.days_off
-
-
-@FEW
-@given(changes=POLICIES, steps=STEPS, size=st.integers(2, 30))
+@settings(max_examples=max(settings().max_examples // 5, 5))
+@given(world=worlds(), steps=STEPS, size=st.integers(2, 30))
 def test_under_any_policy_it_does_not_matter_where_a_round_was_cut(
-    changes: dict[str, Any], steps: list[Step], size: int
+    world: tuple[Versions, Env], steps: list[Step], size: int
 ) -> None:
-    _, world = world_of(changes)
-    log: list[Message] = build([*KNOWN, *FIVE, *steps])
-    whole, some = replay({0: log}, world, len(log)), replay({0: log}, world, size)
+    _, env = world
+    log = build([*KNOWN, *FIVE, *steps], env)
+    whole, some = replay({0: log}, env, len(log)), replay({0: log}, env, size)
     assert whole.state == some.state
     assert sorted(map(str, whole.outputs)) == sorted(map(str, some.outputs))

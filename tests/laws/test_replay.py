@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from streams.lead import Message, Out, Partition, fold, fold_together
 from streams.replay import replay
-from tests.laws.histories import ENV, MODEST, histories
+from tests.laws.histories import MODEST, histories
+from tests.laws.world import ENV
 from tests.worlds import START, message
 
 Changelog = dict[bytes, bytes]

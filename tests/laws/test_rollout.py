@@ -16,7 +16,7 @@ from streams.lead import Partition, fold
 from streams.risk import RuleScorer
 from streams.rollout import activate, in_use, versions_of
 from streams.state import PartitionState, decode_partition, encode_partition
-from tests.laws.histories import Stern
+from tests.laws.world import Stern
 from tests.worlds import START, message, policy
 
 LEADS = [f"L{n}" for n in range(2000)]

@@ -17,7 +17,8 @@ from streams.risk import RuleScorer
 from streams.silence import FIRST_LOOK, PRECISION
 from streams.stage import felt
 from streams.vector import COLUMN, MONOTONE, vectors
-from tests.laws.histories import ACTIVITIES, ENV, MODEST, histories
+from tests.laws.histories import ACTIVITIES, MODEST, histories
+from tests.laws.world import ENV
 from tests.worlds import START, env, message, policy, trace
 
 LIVES = st.lists(st.tuples(st.integers(0, len(ACTIVITIES) - 1), st.integers(0, 14 * 24)), min_size=1, max_size=15)

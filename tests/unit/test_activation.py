@@ -6,7 +6,7 @@ from typing import Any
 from streams.env import EVERYONE, Env
 from streams.lead import Partition, fold
 from streams.risk import RuleScorer
-from tests.laws.histories import Stern
+from tests.laws.world import Stern
 from tests.worlds import START, message, policy
 
 LEADS = 400
