@@ -21,6 +21,7 @@ In the order of the data (each file holds one rule of the business and is named 
     suppression   addresses that nobody may be written to, whichever lead has them: kept as hashes, asked about by couriers
     zone, closed_days    on which clock and calendar quiet hours are read
     budget, approve      what a tenant may spend in a day; what waits for a person's yes
+    blast_radius         to how many leads an action goes by itself; beyond, a person decides
     rank          which of several steps goes first
     decide        one arbiter over all of these; every send and non-send is a decision
     journey, campaign    where a lead is on its way; steps that something else than risk begins
@@ -46,7 +47,7 @@ How they are put together:
     hear, orders  what a case does with messages that are no activity, and with orders of operators
     outbox, settle    what a case concluded, as messages; what is known for good
     assess, insight    what an assessment says, and what it says more when a lead rises
-    partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form
+    partition, desk, record, entries, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
     rollout       a version that judges a share of the leads; which versions hold for a lead
     env           what the fold is handed besides the log

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus
+from streams.entries import Borne, Reached, Spent
 
 WATCHED = 1
 """Bit of a row's `flags`: the lead's record has something that any activity, or time, may change."""
@@ -148,22 +149,6 @@ class OpenEscalation(Struct, array_like=True):
     acknowledged_at: float = 0.0
 
 
-class Spent(Struct, array_like=True, gc=False):
-    """What one command cost, where the tenant has a budget: the message's offset, the tenant's day, thousandths of a cent."""
-
-    offset: int
-    day: int
-    milli: int
-
-
-class Borne(Struct, array_like=True, gc=False):
-    """Escalations that a person got (1), or got rid of (-1), by a message: its offset."""
-
-    offset: int
-    person: str
-    change: int
-
-
 class Told(Struct, array_like=True, gc=False):
     """What the risk was made of when reasons were last told, to say later what has changed since."""
 
@@ -246,6 +231,7 @@ class LeadRecord(Struct, array_like=True):
     """Who was burdened by the lead's escalations, and since which message."""
     answers: dict[str, Answers] = field(default_factory=dict)
     """By channel."""
+    reached: list[Reached] = field(default_factory=list)
 
     def carried(self) -> Counter[str]:
         """How many of the lead's escalations each person has: asked, or taken on. What nobody answered, nobody has."""
