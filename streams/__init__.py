@@ -52,7 +52,7 @@ How they are put together:
     rollout       a version that judges a share of the leads; which versions hold for a lead
     env           what the fold is handed besides the log
     policy        everything a tenant may set; its parts in thresholds, plays, lifecycle (journey) and triggers (campaigns)
-    contradictions, unreachable, journey_check    what a policy cannot mean, and what no lead will ever meet; findings
+    contradictions, unreachable, too_late, journey_check    what a policy cannot mean, what no lead will ever meet; findings
     replay        the fold over a list, without a broker
     volumes       what a policy would do, counted; where two policies differ
     story         the fold over a told story: events at times, and what is expected to follow

@@ -1,6 +1,6 @@
 """`leadkeeper policy …`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +26,7 @@ from agents.settings import ROOT, LeadSettings, Settings
 from schemas.errors import LeadkeeperError, Unavailable
 
 if TYPE_CHECKING:
+    from agents.policyfile.read import Problem
     from schemas.policies import PolicyPublished
     from streams.policy import Policy
 
@@ -183,20 +184,27 @@ def act(at: At = None) -> None:
 
 def _read(file: Path) -> "Policy":
     """The policy, where it can be read; else ends with 78."""
-    return _checked(file, None)
+    from agents.policyfile.read import read_policy
+
+    return _without_problems(file, read_policy)
 
 
-def _checked(file: Path, templates: Path | None) -> "Policy":
-    """The policy, where nothing is wrong with it; else says all of it and ends with 78. No folder: texts are not asked for."""
+def _checked(file: Path, templates: Path) -> "Policy":
+    """The policy, where nothing is wrong with it; else says all of it and ends with 78."""
     from agents.policyfile.check import check_policy
 
+    return _without_problems(file, lambda path: check_policy(path, templates))
+
+
+def _without_problems(file: Path, read: "Callable[[Path], tuple[Policy | None, list[Problem]]]") -> "Policy":
+    from agents.policyfile.read import in_words
+
     try:
-        policy, problems = check_policy(file, templates)
+        policy, problems = read(file)
     except LeadkeeperError as error:
         fail(CONFIG, str(error))
-    for line, (place, what, remedy) in problems:
-        where = f"{file}:{line}" if line else str(file)
-        err.print(f"{where}: {'.'.join(map(str, place)) or 'policy'}: {what}; {remedy}", markup=False, soft_wrap=True)
+    for problem in problems:
+        err.print(in_words(file, problem), markup=False, soft_wrap=True)
     if policy is None or problems:
         fail(CONFIG, f"{file.name}: {len(problems)} {'thing is' if len(problems) == 1 else 'things are'} wrong")
     return policy

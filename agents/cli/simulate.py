@@ -58,7 +58,7 @@ def simulate(
     as_json: Annotated[bool, typer.Option("--json", help="all of it as one JSON object")] = False,
 ) -> None:
     """Replay recorded leads through two policies without sending anything, and show both side by side."""
-    from agents.library import load_policy
+    from agents.policyfile.read import load_policy
     from agents.mapping import load_mapping
     from agents.simulate import read_inbox, read_log, span_of
     from agents.simulate import simulate as run

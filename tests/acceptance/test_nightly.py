@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents.library import load_policy
+from agents.policyfile.read import load_policy
 from agents.logged import LoggedEvent
 from agents.manifest import Calibration
 from agents.model import TrainedModel, read, version_of
