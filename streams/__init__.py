@@ -28,6 +28,7 @@ In the order of the data (each file holds one rule of the business and is named 
     on_the_way    what events and time mean for those two; noted_days, occasions    the days they wait for
     experiments, variants    texts that take turns, and which one a lead gets: by a hash, and then always the same
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
+    trend         how the risk has moved lately
     escalate      a person is asked to step in, with what context; merged, passed on, snoozed, resolved
     chain, workload, working_hours    whom: who is at work and has room, and until when they have time to answer
     experiments, variants, draws    texts that take turns, which one a lead gets, and all that it is drawn for
@@ -69,6 +70,7 @@ And besides the fold:
     contacting                 how to get through to one lead, for people
     answered, hours            how often leads answer, by channel and stage; in which hours
     credit, bandit, intervals    what experiments have shown: which outcomes count, how likely each variant is the best
+    effects                    what playbooks, campaigns and offers change, against leads that were held out
     drift, adwin, outcomes     whether leads, or what becomes of them, are others than those that were learned from
     fallback                   which version judges in place of one that may not
     season, lately             what the same weeks a year ago say of the weeks to come, or else the last weeks
