@@ -109,6 +109,13 @@ class Answers(Struct, array_like=True, gc=False, frozen=True):
     answered: float
 
 
+class Risk(Struct, array_like=True, gc=False):
+    """A published probability, and when."""
+
+    at: float
+    probability: float
+
+
 class Episode(Struct, array_like=True):
     """From the first stage to recovery, conversion, churn or expiry."""
 
@@ -126,6 +133,8 @@ class Episode(Struct, array_like=True):
     """The stage whose playbook was begun because the one before came to nothing; 0: none was."""
     hand_on_at: float = 0.0
     """When the next stage's playbook begins; 0: not by itself."""
+    course: list[Risk] = field(default_factory=list)
+    """The newest assessments of the episode (`trend`)."""
 
 
 class OpenEscalation(Struct, array_like=True):
