@@ -18,6 +18,7 @@ from agents.cli.common import (
     Tenant,
     err,
     fail,
+    fail_for,
     load,
     out,
     wait,
@@ -168,6 +169,54 @@ def rollback(
 ) -> None:
     """Take a policy back from the share of leads that it judges: the policy in force judges them again."""
     _tell(load(Settings), _moment(at), policy=version, share=0.0, tenant=tenant)
+
+
+@app.command(name="list", epilog="Example: leadkeeper policy list")
+def list_command() -> None:
+    """Say which versions are published, for whom, and which is in force."""
+    from agents.in_force import in_force, published
+
+    settings = load(LeadSettings)
+    try:
+        now, known = wait(in_force(settings)), wait(published(settings))
+    except LeadkeeperError as error:
+        fail_for(error)
+    versions = {one.version: one.at for one in known}
+    if now.policy_version not in versions:
+        out.print(f"{now.policy_version}  in force, from the file that workers start with", soft_wrap=True)
+    for version, at in versions.items():
+        whose = ", ".join(
+            "every tenant" if one.tenant == "*" else one.tenant for one in known if one.version == version
+        )
+        told = "  in force" if version == now.policy_version else ""
+        out.print(f"{version}  published {at:%Y-%m-%d %H:%M} for {whose}{told}", markup=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: leadkeeper policy restore 1")
+def restore(
+    version: Annotated[str, typer.Argument(help="an earlier one; `leadkeeper policy list` has them")], at: At = None
+) -> None:
+    """Put a version that was in force before in force again, for all leads: the way back from `activate`.
+
+    Episodes that run go on with the steps planned for them; what the version does not have is held, and a decision says so.
+    """
+    from agents.in_force import published
+    from agents.library import policies_of
+    from agents.policyfile.publish import announcement
+
+    settings = load(LeadSettings)
+    try:
+        known, first = (
+            {one.version for one in wait(published(settings)) if one.tenant == "*"},
+            policies_of(settings)["*"],
+        )
+    except LeadkeeperError as error:
+        fail_for(error)
+    if version not in {*known, first.version}:
+        fail(NOT_FOUND, f"no version {version} was published; there are {', '.join(sorted({*known, first.version}))}")
+    now = _moment(at)
+    announce = [] if version in known else [announcement(first, "*", now)]
+    _tell(settings, now, announce, policy=version)
 
 
 @app.command(epilog="Example: leadkeeper policy watch")
