@@ -5,35 +5,48 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from agents.habits import Habits
 from agents.reading import read_topics
 from schemas import topics
-from schemas.outcomes import TRACKED, InterventionTracked
+from schemas.decisions import Decided
+from schemas.journeys import JourneyProgressed
+from schemas.outcomes import TRACKED, EpisodeClosed, InterventionTracked
 from schemas.units import Stage
-from schemas.weights import Weights, WeightsPublished, name_of
+from schemas.weights import Passed, Weights, WeightsPublished, name_of
 from streams.answered import Rates, answered
 from streams.bandit import Shown, shown, weights_of
 from streams.credit import firsts, trials, tried_hours
+from streams.effects import HELD_OUT, TREATED, Arm, Comings, came, effects, ended
+from streams.effects import trials as of_arms
 from streams.env import EVERYONE
-from streams.experiments import BUILT_IN_EXPERIMENTS, Goal
+from streams.experiments import BUILT_IN_EXPERIMENTS
 from streams.hours import Hours, hours
 from streams.offers import PREFIX, running_offers
 from streams.policy import Policy
+from streams.progress import Progress
 from streams.quiet_hours import open_hours
 from streams.variants import running
 
+T = TypeVar("T")
+DECIDED: TypeAdapter[Decided] = TypeAdapter(Decided)
+
 
 class Tenant(NamedTuple):
-    """What is known of one tenant's leads. `choices`: the product's own experiments; `hours`: None where none are held to."""
+    """What is known of one tenant's leads. `choices`: the product's own experiments; `hours`: None where none are held to.
+
+    `programmes`: by playbook and campaign, what it changes, against each kind of held-out leads.
+    """
 
     experiments: dict[str, Shown]
     choices: dict[str, Shown]
     channels: Rates
     hours: Hours | None
+    programmes: dict[str, dict[Arm, Shown]]
+    journey: dict[str, Passed]
 
 
 class Learned(NamedTuple):
@@ -43,52 +56,93 @@ class Learned(NamedTuple):
     tenants: dict[str, Tenant]
 
 
-async def read_tracked(bootstrap: str, prefix: str) -> list[InterventionTracked]:
-    """All that was tracked. Raises Unavailable where the topic does not exist."""
-    found = []
+class Log(NamedTuple):
+    """What it is learned from: messages, episodes and journeys as they were tracked, and what was decided."""
+
+    tracked: Sequence[InterventionTracked]
+    closed: Sequence[EpisodeClosed] = ()
+    decided: Sequence[Decided] = ()
+    travelled: Sequence[JourneyProgressed] = ()
+
+    @property
+    def until(self) -> datetime | None:
+        """When the newest outcome was told; None: there is none yet."""
+        return max([one.at for one in self.tracked] + [one.at for one in self.travelled], default=None)
+
+
+async def read_log(bootstrap: str, prefix: str, *, decisions: bool) -> Log:
+    """What the topics hold, with decisions or without. Raises Unavailable where one does not exist."""
+    tracked, closed, decided = list[InterventionTracked](), list[EpisodeClosed](), Comings()
+    travelled = list[JourneyProgressed]()
     async for record in read_topics(bootstrap, [prefix + topics.OUTCOMES.name]):
-        try:
-            one = TRACKED.validate_json(record.value or b"")
-        except ValidationError:
-            continue
-        if isinstance(one, InterventionTracked):
-            found.append(one)
-    return found
+        match _parsed(TRACKED, record.value):
+            case InterventionTracked() as one:
+                tracked.append(one)
+            case EpisodeClosed() as one:
+                closed.append(one)
+            case JourneyProgressed() as one:
+                travelled.append(one)
+    if decisions and tracked:
+        async for record in read_topics(bootstrap, [prefix + topics.DECISIONS.name]):
+            if (told := _parsed(DECIDED, record.value)) is not None:
+                decided.take(told)
+    return Log(tracked, closed, decided.decided(), travelled)
 
 
-def learn(tracked: Sequence[InterventionTracked], habits: Habits, policies: Mapping[str, Policy]) -> Learned | None:
-    """What they show under these policies (by tenant); None where nothing was tracked yet."""
-    if not tracked:
+def _parsed(adapter: TypeAdapter[T], value: bytes | None) -> T | None:
+    try:
+        return adapter.validate_json(value or b"")
+    except ValidationError:
         return None
-    until = max(one.at for one in tracked)
-    messages, held_out, rates = firsts(tracked), firsts(tracked, "holdout"), answered(tracked)
+
+
+def learn(log: Log, habits: Habits, policies: Mapping[str, Policy]) -> Learned | None:
+    """What it shows under these policies (by tenant); None where nothing was tracked yet."""
+    tracked, until = log.tracked, log.until
+    if until is None:
+        return None
+
+    def policy_of(tenant: str) -> Policy:
+        return policies.get(tenant) or policies[EVERYONE]
+
+    messages, rates = firsts(tracked), answered(tracked)
+    rows, how = came(log.decided, policy_of), ended(log.closed, tracked)
     found = {}
-    for tenant in sorted({one.tenant for one in tracked}):
-        policy = policies.get(tenant) or policies[EVERYONE]
-        tried: dict[str, tuple[list[str], Goal]] = {
-            name: (list(running(one)), one.goal) for name, one in policy.experiments.items()
-        }
-        tried |= {
-            f"{PREFIX}{stage}": (list(weights), "kept")
-            for stage in Stage
-            if (weights := running_offers(policy, stage)) and (tenant, f"{PREFIX}{stage}") in messages
-        }
+    for tenant in sorted({one.tenant for one in tracked} | {one.tenant for one in log.travelled}):
+        policy = policy_of(tenant)
+        days = policy.episodes.attribution_days
         experiments = {
-            name: shown(
-                variants,
-                trials(messages.get((tenant, name), []), name, goal, policy, until),
-                trials(held_out.get((tenant, name), []), name, goal, policy, until),
-            )
-            for name, (variants, goal) in tried.items()
+            name: shown(list(running(one)), trials(messages.get((tenant, name), []), name, one.goal, policy, until))
+            for name, one in policy.experiments.items()
         }
+        for stage in Stage:
+            name = f"{PREFIX}{stage}"
+            if (weights := running_offers(policy, stage)) and (there := rows.get((tenant, name))):
+                sent, held = (list(of_arms(there, tenant, arms, how, days, until)) for arms in ([TREATED], HELD_OUT))
+                experiments[name] = shown(list(weights), sent, held)
         choices = {
             name: shown(variants, trials(messages[tenant, name], name, "kept", policy, until))
             for name, variants in BUILT_IN_EXPERIMENTS.items()
             if (tenant, name) in messages
         }
         hold = _hours(tracked, habits, tenant, policy, until) if policy.send_time else None
-        found[tenant] = Tenant(experiments, choices, rates.get(tenant, {}), hold)
+        programmes = {
+            what: known
+            for (whose, what), there in sorted(rows.items())
+            if whose == tenant and not what.startswith(PREFIX) and (known := effects(there, tenant, how, days, until))
+        }
+        found[tenant] = Tenant(
+            experiments, choices, rates.get(tenant, {}), hold, programmes, _passed(log, tenant, policy)
+        )
     return Learned(until, found)
+
+
+def _passed(log: Log, tenant: str, policy: Policy) -> dict[str, Passed]:
+    """Of the stages of the tenant's journey, those in which enough leads have settled."""
+    progress = Progress()
+    progress.take(one.model_dump(mode="json") for one in log.travelled if one.tenant == tenant)
+    found = {stage.name: progress.success(policy.name, stage.name) for stage in policy.journey.stages}
+    return {name: Passed(settled=s.settled, through=s.through) for name, s in found.items() if s.share is not None}
 
 
 def _hours(
@@ -120,5 +174,6 @@ def _weights(tenant: str, known: Tenant) -> Weights:
         experiments=weights_of(known.experiments),
         channels=known.channels,
         hour=known.hours.usual if known.hours else None,
+        journey=known.journey,
         hours={hour: tuple(sorted(names)) for hour, names in sorted(own.items())},
     )

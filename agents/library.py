@@ -8,9 +8,7 @@ names has to be found, since folding on with another one could not be replayed.
 """
 
 import asyncio
-import json
 import logging
-import tomllib
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +16,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agents import metrics
+from agents.policyfile.read import load_policy
 from agents.sentiment import reader_of
 from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError, ModelInvalid, PolicyInvalid, Unavailable
@@ -34,17 +33,6 @@ logger = logging.getLogger(__name__)
 RULE_VERSION = RuleScorer.version
 SPARE_MODELS = 3
 """Loaded models kept besides those in force, the newest; each takes 3 MB."""
-
-
-def load_policy(path: Path) -> Policy:
-    """A policy file, TOML or JSON. Raises PolicyInvalid that names the file, the line or the key, and what is expected."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        return parse_policy(json.loads(text) if path.suffix == ".json" else tomllib.loads(text), str(path))
-    except OSError as error:
-        raise PolicyInvalid(f"{path}: {error.strerror}; set LEADKEEPER_POLICY to a policy file") from error
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        raise PolicyInvalid(f"{path}: {error}") from error
 
 
 def policies_of(settings: LeadSettings) -> dict[str, Policy]:

@@ -87,6 +87,7 @@ OPEN_ESCALATIONS = _gauge("leadkeeper_open_escalations", "Escalations that nobod
 
 # Models: of the version in force, graded every night
 LAST_GRADED = _gauge("leadkeeper_last_graded_seconds", "When told risks were last graded, Unix time.")
+LAST_LEARNED = _gauge("leadkeeper_last_learned_seconds", "When it was last worked out what was learned, Unix time.")
 GRADED_JUDGEMENTS = _gauge("leadkeeper_graded_judgements", "Judgements of the version in force that have come true.")
 GRADED_MEASURES = _gauge(
     "leadkeeper_graded_measure",

@@ -1,6 +1,7 @@
-"""The process that looks after the models: grades what was told every night, and lets a challenger score in shadow.
+"""The process that looks after what is learned: grades what was told every night, and lets a challenger score in shadow.
 
-It writes nothing that leads are judged by, but for the order to go back to the version before (`agents.nightly`). The
+It writes nothing that leads are judged by, but for two orders: to go back to the version before (`agents.nightly`), and to go
+by what experiments, offers, channels and hours have shown since (`agents.learning`). The
 challenger is the newest model that was published since the last promotion and was never in force.
 """
 
@@ -11,6 +12,7 @@ import signal
 from datetime import UTC, datetime, timedelta
 
 from agents import metrics
+from agents.learning import learn_nightly
 from agents.nightly import nightly
 from agents.parcel import open_parcel
 from agents.registry import read_registry
@@ -104,7 +106,7 @@ def _ended(task: asyncio.Task[None]) -> None:
 async def _night(settings: ModelSettings) -> float:
     """One night, in a thread with a loop of its own: it computes for long. Returns the seconds until the next."""
     try:
-        await asyncio.to_thread(asyncio.run, nightly(settings))
+        await asyncio.to_thread(asyncio.run, _work(settings))
     except LeadkeeperError as error:
         logger.error("risks were not graded: %s", error)  # noqa: TRY400 - it says all
         return AGAIN_S
@@ -112,6 +114,16 @@ async def _night(settings: ModelSettings) -> float:
         logger.exception("risks were not graded")
         return AGAIN_S
     return until(settings.grade_at, datetime.now(UTC))
+
+
+async def _work(settings: ModelSettings) -> None:
+    night = await nightly(settings)
+    if settings.learn_action == "off":
+        return
+    try:
+        await learn_nightly(settings, night.at)
+    except LeadkeeperError as error:  # the risks are graded all the same
+        logger.error("nothing was learned: %s", error)  # noqa: TRY400 - it says all
 
 
 def until(clock: str, now: datetime) -> float:

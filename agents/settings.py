@@ -80,13 +80,19 @@ class LeadSettings(Settings):
 
 
 class ModelSettings(LeadSettings):
-    """What the worker needs that looks after the models."""
+    """What the worker needs that looks after the models, and after what else is learned."""
 
     grade_at: Annotated[str, Field(pattern=CLOCK, description="when told risks are graded, every day, UTC")] = "03:00"
     grade_action: Annotated[
         Literal["fall_back", "warn"],
         Field(description="when a calibration is broken: go back to the version before, or only say so"),
     ] = "fall_back"
+    learn_action: Annotated[
+        Literal["publish", "off"],
+        Field(
+            description="what experiments, offers, channels and hours have shown: put in force every night, or left to commands"
+        ),
+    ] = "publish"
     reports: Annotated[
         Path, Field(description="folder of the nightly reports, and of what is remembered to grade by; keep it")
     ] = ROOT / "reports"

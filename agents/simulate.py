@@ -7,7 +7,7 @@ partition, which has a tenant's whole budget; the inbox is replayed partition by
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
@@ -25,6 +25,7 @@ from agents.tryout.plan import with_contacts
 from agents.writer import partition_for
 from schemas import topics
 from schemas.errors import MappingInvalid
+from schemas.weights import Weights
 from streams.env import EVERYONE, Env
 from streams.features import DAY
 from streams.lead import Message, Partition, fold
@@ -142,12 +143,19 @@ def span_of(lines: Sequence[Line], days: float, tick_hours: float) -> Span:
     return Span(max(end - days * DAY, lines[0].at_ms / 1000), end, tick_hours * 3600)
 
 
-def simulate(lines: Sequence[Line], span: Span, policy: Policy, scorer: Scorer, partitions: int = 1) -> Volumes:
-    """Fold the log under one policy and count what follows from it."""
+def simulate(
+    lines: Sequence[Line],
+    span: Span,
+    policy: Policy,
+    scorer: Scorer,
+    partitions: int = 1,
+    weights: Mapping[str, Weights] | None = None,
+) -> Volumes:
+    """Fold the log under one policy and count what follows from it; `weights`: what was learned, by tenant."""
     moods: dict[str, ReadMood] = {}
     if policy.language and (reader := reader_of(policy.language)):
         moods[policy.language] = reader
-    world = Env({"": {EVERYONE: policy}}, {"": scorer}, moods=moods, partitions=partitions)
+    world = Env({"": {EVERYONE: policy}}, {"": scorer}, moods=moods, partitions=partitions, weights={"": weights or {}})
     volumes = Volumes(policy)
     for number in range(partitions):
         mine = [line for line in lines if partition_for(line.key, partitions) == number]

@@ -1,4 +1,4 @@
-"""What the report agent keeps in Redis for screens and APIs: who is in which stage, the last assessment, open escalations.
+"""What the report agent keeps in Redis for screens and APIs: who is in which stage, last assessment, journey, open escalations.
 
 Every write can be done again without harm, so a record that comes twice changes nothing. The views can be thrown away: the
 report agent builds them again from the topics.
@@ -49,6 +49,15 @@ for i = 2, 5 do redis.call('SREM', KEYS[i], ARGV[3]) end
 return 1
 """
 )
+# Takes a word about the journey only when it is no older than the one held, and not from before an erasure.
+_TRAVEL = """
+local held = redis.call('HMGET', KEYS[1], 'at', 'json', 'journey_at')
+local new_at = tonumber(ARGV[1])
+if tonumber(held[3] or '-1') > new_at or (held[1] and not held[2] and tonumber(held[1]) >= new_at) then return 0 end
+redis.call('HSET', KEYS[1], 'journey_at', ARGV[1], 'journey', ARGV[2])
+redis.call('PERSIST', KEYS[1])
+return 1
+"""
 _LAST_SEQ = 2**53
 
 
@@ -64,12 +73,13 @@ class Views:
         """Register the scripts; nothing is sent yet."""
         self._redis, self._prefix = redis, prefix
         self._assess, self._erase = redis.register_script(_ASSESS), redis.register_script(_ERASE)
+        self._travel = redis.register_script(_TRAVEL)
 
     def _key(self, *parts: str) -> str:
         return f"{self._prefix}view:" + ":".join(parts)
 
     async def write(self, records: Iterable[dict[str, Any]]) -> None:
-        """Take assessments, escalations and erasures in, in order. Raises redis.RedisError when Redis is down."""
+        """Take assessments, journeys, escalations and erasures in, in order. Raises redis.RedisError when Redis is down."""
         pipe = self._redis.pipeline(transaction=False)
         stages = [self._key("stage", stage) for stage in STAGES]
         for record in records:
@@ -79,6 +89,9 @@ class Views:
                 place = STAGES.index(record["stage"]) + 2
                 args = [_micros(record), record["seq"], lead, json.dumps(record, separators=(",", ":")), place]
                 await self._assess(keys=keys, args=args, client=pipe)
+            elif record["type"] == "journey_progressed":
+                args = [_micros(record), json.dumps(record, separators=(",", ":"))]
+                await self._travel(keys=keys[:1], args=args, client=pipe)
             elif says_erased(record):
                 await self._erase(keys=keys, args=[_micros(record), _LAST_SEQ, lead, ERASED_S], client=pipe)
             if record["type"] == "lead_escalated":
@@ -102,6 +115,11 @@ class Views:
     async def assessment(self, tenant: str, lead: str) -> dict[str, Any] | None:
         """The last one, or None."""
         found = await self._redis.hget(self._key("lead", f"{tenant}:{lead}"), "json")
+        return None if found is None else json.loads(found)
+
+    async def journey(self, tenant: str, lead: str) -> dict[str, Any] | None:
+        """Where the lead is on its journey, its chance and the next best action, as told last; or None."""
+        found = await self._redis.hget(self._key("lead", f"{tenant}:{lead}"), "journey")
         return None if found is None else json.loads(found)
 
 

@@ -37,6 +37,7 @@ class Rule(StrEnum):
     ACTION_GAP = "action_gap"
     BUDGET = "budget"
     APPROVAL = "approval"
+    BLAST_RADIUS = "blast_radius"
     ESCALATION_COOLDOWN = "escalation_cooldown"
     ESCALATION_MERGED = "escalation_merged"
     ESCALATION_LOAD = "escalation_load"

@@ -25,6 +25,24 @@ class PastIntervention(Outgoing):
     outcome: str
 
 
+class RiskAt(Outgoing):
+    """The risk as it was told at a time."""
+
+    at: UtcTime
+    probability: Probability
+
+
+class Trend(Outgoing):
+    """How the risk has moved: from right after the lead's newest event over the last assessments of the episode, at most six."""
+
+    direction: Annotated[
+        Literal["rising", "falling", "steady"], Field(description="which way it has moved last, by 0.02 or more")
+    ]
+    change: Annotated[float, Field(description="of the probability, from the first to the last of them")]
+    days: Annotated[float, Field(ge=0, description="between these two")]
+    course: Annotated[tuple[RiskAt, ...], Field(min_length=2, max_length=6)]
+
+
 class LeadEscalated(Outgoing):
     """Everything a manager needs to act without opening another screen."""
 
@@ -41,6 +59,7 @@ class LeadEscalated(Outgoing):
     probability: Probability
     stage: Stage
     time_to_churn: Annotated[TimeToChurn | None, Field(description="null: this version has no model of it")] = None
+    trend: Annotated[Trend | None, Field(description="null: nothing earlier is known to compare with")] = None
     reasons: tuple[Reason, ...] = ()
     name: str | None = None
     value_cents: Cents | None = None

@@ -7,6 +7,15 @@ from pydantic import Field
 from schemas.units import Action, Days, LeadId, MessageId, Outgoing, Probability, TenantId, UtcTime
 
 
+class Chance(Outgoing):
+    """How many of a tenant's leads that settled in the stage got through it, as measured by the last night."""
+
+    share: Probability
+    low: Annotated[Probability, Field(description="of its 95 % interval")]
+    high: Probability
+    settled: Annotated[int, Field(ge=1, description="leads that moved on, back, or got stuck")]
+
+
 class StageLeft(Outgoing):
     """The stage a lead came from."""
 
@@ -42,6 +51,9 @@ class JourneyProgressed(Outgoing):
     stalled: Annotated[bool, Field(description="longer in the stage than is good")] = False
     satisfaction: Probability | None = None
     next_action: Action | None = None
+    success: Annotated[Chance | None, Field(description="chance to get through the stage; null: not enough data")] = (
+        None
+    )
     success_estimate: Annotated[Probability | None, Field(description="as the policy states it, not measured")] = None
     estimate_source: str | None = None
     policy_version: str

@@ -32,6 +32,13 @@ class Answered(Outgoing):
     rate: Probability
 
 
+class Passed(Outgoing):
+    """Of so many leads that settled in a stage of the journey (moved on, back, or got stuck), how many got through."""
+
+    settled: Annotated[int, Field(ge=1)]
+    through: Annotated[int, Field(ge=0)]
+
+
 class Weights(Outgoing):
     """What was learned for one tenant."""
 
@@ -43,6 +50,10 @@ class Weights(Outgoing):
         default={}, description="leads with an hour of their own, by it; a lead is named by `name_of`"
     )
     channels: dict[Stage, dict[Channel, Answered]] = Field(default={}, description="by stage in which it was sent")
+
+    journey: dict[str, Passed] = Field(
+        default={}, description="stages of the tenant's journey in which enough leads have settled to tell a chance"
+    )
 
     def hour_of(self, tenant: str, lead: str) -> int | None:
         """The lead's own hour; None: not known."""

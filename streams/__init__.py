@@ -21,6 +21,7 @@ In the order of the data (each file holds one rule of the business and is named 
     suppression   addresses that nobody may be written to, whichever lead has them: kept as hashes, asked about by couriers
     zone, closed_days    on which clock and calendar quiet hours are read
     budget, approve      what a tenant may spend in a day; what waits for a person's yes
+    blast_radius         to how many leads an action goes by itself; beyond, a person decides
     rank          which of several steps goes first
     decide        one arbiter over all of these; every send and non-send is a decision
     journey, campaign    where a lead is on its way; steps that something else than risk begins
@@ -28,6 +29,7 @@ In the order of the data (each file holds one rule of the business and is named 
     on_the_way    what events and time mean for them; noted_days, occasions    the days they wait for
     experiments, variants    texts that take turns, and which one a lead gets: by a hash, and then always the same
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
+    trend         how the risk has moved lately
     escalate      a person is asked to step in, with what context; merged, passed on, snoozed, resolved
     chain, workload, working_hours    whom: who is at work and has room, and until when they have time to answer
     experiments, variants, draws    texts that take turns, which one a lead gets, and all that it is drawn for
@@ -47,12 +49,12 @@ How they are put together:
     hear, orders  what a case does with messages that are no activity, and with orders of operators
     outbox, settle    what a case concluded, as messages; what is known for good
     assess, insight    what an assessment says, and what it says more when a lead rises
-    partition, desk, record, state    what is held: of a partition, of the moment, of a lead, and its durable form
+    partition, desk, record, entries, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
     rollout       a version that judges a share of the leads; which versions hold for a lead
     env           what the fold is handed besides the log
     policy        everything a tenant may set; its parts in thresholds, plays, lifecycle (journey) and triggers (campaigns)
-    contradictions, unreachable, journey_check    what a policy cannot mean, and what no lead will ever meet; findings
+    contradictions, unreachable, too_late, journey_check    what a policy cannot mean, what no lead will ever meet; findings
     replay        the fold over a list, without a broker
     volumes       what a policy would do, counted; where two policies differ
     story         the fold over a told story: events at times, and what is expected to follow
@@ -69,6 +71,7 @@ And besides the fold:
     contacting                 how to get through to one lead, for people
     answered, hours            how often leads answer, by channel and stage; in which hours
     credit, bandit, intervals    what experiments have shown: which outcomes count, how likely each variant is the best
+    effects                    what playbooks, campaigns and offers change, against leads that were held out
     drift, adwin, outcomes     whether leads, or what becomes of them, are others than those that were learned from
     fallback                   which version judges in place of one that may not
     season, lately             what the same weeks a year ago say of the weeks to come, or else the last weeks

@@ -1,4 +1,4 @@
-"""Steps that wait for a person's yes: by kind of action, by cost, or by what the lead is worth. A yes that does not come expires."""
+"""Steps that wait for a person's yes: by action, by cost, by worth, by how many leads would get it. Without one they expire."""
 
 from schemas.decisions import Rule
 from streams.consent import Refusal
@@ -6,6 +6,9 @@ from streams.features import HOUR
 from streams.plays import Step
 from streams.record import Planned
 from streams.thresholds import Approvals
+
+ASKS = frozenset({Rule.APPROVAL, Rule.BLAST_RADIUS})
+"""Rules by which a step waits for a yes."""
 
 
 def needs_approval(rules: Approvals, step: Step, cost_cents: float, value_cents: float) -> str | None:
@@ -21,9 +24,9 @@ def needs_approval(rules: Approvals, step: Step, cost_cents: float, value_cents:
     return None
 
 
-def awaits(planned: Planned, reason: str, rules: Approvals, now: float) -> Refusal | None:
+def awaits(planned: Planned, reason: str, rules: Approvals, now: float, rule: Rule = Rule.APPROVAL) -> Refusal | None:
     """A refusal until somebody agrees or the question expires; None once somebody has agreed."""
-    return None if planned.approved else Refusal(Rule.APPROVAL, reason, _ends(planned, rules, planned.asked or now))
+    return None if planned.approved else Refusal(rule, reason, _ends(planned, rules, planned.asked or now))
 
 
 def nobody_agreed(planned: Planned, rules: Approvals, now: float) -> Refusal | None:

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 
 from schemas.decisions import Rule
 from streams.consent import Refusal
-from streams.record import LeadRecord, Spent
+from streams.entries import Spent
+from streams.record import LeadRecord
 
 LONGEST_ROUND = 100_000
 """Offsets. No round is longer, so what was spent further back is known to everybody who starts again."""

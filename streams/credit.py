@@ -7,7 +7,6 @@ that bounced or was taken back is a failure of its variant, since leaving it out
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Literal
 
 from schemas.outcomes import InterventionTracked, Outcome
 from schemas.units import DeliveryStatus
@@ -23,12 +22,12 @@ Firsts = Mapping[tuple[str, str], list[InterventionTracked]]
 """By tenant and experiment: of each lead the first message, as it stands last."""
 
 
-def firsts(tracked: Iterable[InterventionTracked], arm: Literal["treated", "holdout"] = "treated") -> Firsts:
+def firsts(tracked: Iterable[InterventionTracked]) -> Firsts:
     """Of all that was tracked (any order, repeats allowed), what experiments rest on. Held-out leads got nothing."""
     newest: dict[str, InterventionTracked] = {}
     for one in tracked:
         held = newest.get(one.intervention)
-        if one.arm == arm and one.drawn and (held is None or (held.at, held.final) <= (one.at, one.final)):
+        if one.arm == "treated" and one.drawn and (held is None or (held.at, held.final) <= (one.at, one.final)):
             newest[one.intervention] = one
     first: dict[tuple[str, str, str], InterventionTracked] = {}
     for one in sorted(newest.values(), key=lambda one: (one.commanded_at, one.intervention)):

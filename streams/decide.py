@@ -2,7 +2,7 @@
 
 In this order, the first that objects decides: consent and suppression, address, holdout, quiet hours and days in the
 lead's own zone, caps over all channels and per channel, cooldown, the hour it is held to, the gap of the action, the tenant's
-budget, approval.
+budget, approval, and whether very many leads would get the same.
 An objection that time can lift defers the step; if it would lift only after the step expires, the step is held. Either way
 it is written down.
 """
@@ -16,6 +16,7 @@ from schemas.commands import QuietWindow
 from schemas.decisions import Rank, Rule, Verdict
 from schemas.units import Channel
 from streams.approve import awaits, needs_approval, nobody_agreed
+from streams.blast_radius import Crowd, in_words
 from streams.budget import exhausted
 from streams.caps import over_cap
 from streams.closed_days import closed_days
@@ -52,6 +53,8 @@ class Subject(NamedTuple):
     share_cents: float = 0.0
     hour: Hour | None = None
     """To which the step is held."""
+    crowd: Crowd | None = None
+    """Other leads for which the action has come up lately."""
 
 
 class Judgement(NamedTuple):
@@ -137,6 +140,9 @@ def _not_now(planned: Planned, step: Step, subject: Subject, policy: Policy, ran
         objection = exhausted(subject.spent, rank.cost_cents, subject.share_cents, now, zone)
     if objection is None and (why := needs_approval(policy.approvals, step, rank.cost_cents, rank.value_cents)):
         objection = awaits(planned, why, policy.approvals, now)
+    widest = policy.approvals.blast_radius
+    if objection is None and subject.crowd and widest and (why := in_words(subject.crowd, widest, step.action)):
+        objection = awaits(planned, why, policy.approvals, now, Rule.BLAST_RADIUS)
     return objection
 
 

@@ -19,6 +19,7 @@ from streams.outbox import decided_of_lead, instant
 from streams.record import OpenEscalation
 from streams.risk import level_of
 from streams.stage import ORDER
+from streams.trend import trend_of
 from streams.working_hours import working_until
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def _open(case: Case, reason: str, by: str | None = None) -> None:
         return
     if len(record.escalations) >= MOST_OPEN:
         _publish(case, record.escalations.pop(0), "resolved", outcome="superseded")
+    overridden = _overridden(case) if by else ""
     record.escalated += 1
     record.last_escalation = case.now
     asked = choose(case, chain_of(case))
@@ -167,9 +169,17 @@ def _open(case: Case, reason: str, by: str | None = None) -> None:
         automatic=by is None,
     )
     record.escalations.append(opened)
-    told = reason + (f" (by {by})" if by else "") + (f"; {asked.passed_over}" if asked.passed_over else "")
+    told = "; ".join(filter(None, (reason + (f" (by {by})" if by else ""), overridden, asked.passed_over)))
     decided_of_lead(case, STEP, Verdict.ESCALATED, rule, told, opened.id, programme=of, about=reason)
     _publish(case, opened, "open", by=by, note=asked.passed_over or None)
+
+
+def _overridden(case: Case) -> str:
+    """What would have held an escalation by a rule, and does not hold one that a person orders; empty: nothing."""
+    hours, last = case.policy.escalation.cooldown_hours, case.record.last_escalation
+    if not last or case.now >= last + hours * HOUR:
+        return ""
+    return f"escalated {(case.now - last) / HOUR:.0f} h ago: the order overrides the cooldown of {hours:g} h"
 
 
 def _publish(
@@ -196,6 +206,7 @@ def _publish(
             probability=case.probability,
             stage=ORDER[case.stage],
             time_to_churn=time_to_churn(case),
+            trend=trend_of(case),
             reasons=reasons_of(effects, case.x),
             name=case.record.profile.name,
             value_cents=case.record.profile.value_cents,

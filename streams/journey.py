@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from schemas import events as e
 from schemas import topics
-from schemas.journeys import JourneyProgressed, StageLeft
+from schemas.journeys import Chance, JourneyProgressed, StageLeft
 from streams.features import DAY
 from streams.ids import derive
 from streams.outbox import instant
+from streams.progress import success_of
 from streams.record import Travelled
 from streams.vector import COLUMN
 
@@ -157,6 +158,7 @@ def tell(case: Case, change: Change, cause: str, left: StageLeft | None = None) 
             stalled=travelled.stalled,
             satisfaction=None if mood != mood else min(max(mood, 0.0), 1.0),  # noqa: PLR0124 - NaN
             next_action=stage.next_action,
+            success=_chance(case, stage),
             success_estimate=stage.success_estimate,
             estimate_source=stage.estimate_source,
             policy_version=case.policy.version,
@@ -167,3 +169,12 @@ def tell(case: Case, change: Change, cause: str, left: StageLeft | None = None) 
 
 def _expected(stage: JourneyStage, entered: float) -> datetime | None:
     return None if stage.typical_days is None else instant(entered + stage.typical_days * DAY)
+
+
+def _chance(case: Case, stage: JourneyStage) -> Chance | None:
+    """Of leads that settled in the stage, how many got through: as was learned and is in force."""
+    known = case.desk.weights.journey.get(stage.name)
+    found = success_of(known.through, known.settled) if known else None
+    if found is None or found.share is None:
+        return None
+    return Chance(share=found.share, low=found.low, high=found.high, settled=found.settled)

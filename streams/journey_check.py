@@ -6,18 +6,15 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from schemas.units import Stage
-from streams.features import DAY, HOUR
 from streams.findings import Finding
 from streams.lifecycle import CLOSED
 from streams.triggers import (
     STOPS,
     Anniversary,
-    AppointmentDue,
     Campaign,
     ChurnRisk,
     LifecycleStage,
     OnEvent,
-    RenewalDue,
     Season,
 )
 from streams.vocabulary import BUILT_IN
@@ -83,7 +80,7 @@ def _stages(policy: Policy, place: Place, names: Iterable[str]) -> Iterator[Find
 
 
 def never_met(policy: Policy) -> Iterator[Finding]:
-    """Stages of the journey that no lead reaches, triggers that nothing pulls, steps that come too late."""
+    """Stages of the journey that no lead reaches, and triggers that nothing pulls."""
     reached = _reached(policy)
     for i, stage in enumerate(policy.journey.stages):
         place: Place = ("journey", "stages", i)
@@ -105,7 +102,6 @@ def never_met(policy: Policy) -> Iterator[Finding]:
             )
     for name, campaign in policy.campaigns.items():
         yield from _never_begins(policy, name, campaign)
-        yield from _too_late(name, campaign)
 
 
 def _reached(policy: Policy) -> set[int]:
@@ -153,18 +149,3 @@ def _excluded(name: str, key: str, stage: str, meant: frozenset[Any]) -> Iterato
     if meant and stage not in meant:
         what = f"campaign {name} never begins: its trigger is about {stage}, and it is for {', '.join(sorted(meant))}"
         yield Finding(("campaigns", name, "where", key), what, f"add {stage}, or take {key} out")
-
-
-def _too_late(name: str, campaign: Campaign) -> Iterator[Finding]:
-    match campaign.trigger:
-        case AppointmentDue():
-            ahead = campaign.trigger.hours_before
-        case RenewalDue():
-            ahead = campaign.trigger.days_before * DAY / HOUR
-        case _:
-            return
-    for i, step in enumerate(campaign.steps):
-        waits = step.after.within_hours if step.after and step.after.unless else 0.0
-        if step.delay_hours + waits >= ahead:
-            what = f"step {step.name} of {name} would begin {step.delay_hours + waits:g} h after a start {ahead:g} h ahead of the day"
-            yield Finding(("campaigns", name, "steps", i), what, "begin earlier, or shorten its delay or wait")

@@ -26,6 +26,7 @@ from streams.risk import level_of
 from streams.stage import ORDER
 from streams.suppression import TALLY, addresses_of, words
 from streams.track import success_score
+from streams.trend import note_risk
 from streams.variants import told, worded
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def assessed(case: Case, probability: float, before: int) -> None:
     )
     case.put(topics.ASSESSMENTS, value)
     rows["published"][case.row] = probability
+    if case.record.episode is not None:
+        note_risk(case.record.episode, case.now, case.probability)
     case.desk.tally["assessed", ORDER[case.stage]] += 1
     if case.stage != before:
         case.desk.tally["stage", ORDER[before], ORDER[case.stage]] += 1

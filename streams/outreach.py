@@ -11,7 +11,8 @@ from schemas import topics
 from schemas.commands import DeliverIntervention, Recipient
 from schemas.decisions import Rank, Rule, Verdict
 from schemas.units import Channel
-from streams import outbox
+from streams import blast_radius, outbox
+from streams.approve import ASKS
 from streams.budget import day_of, note
 from streams.campaign import ends_at
 from streams.caps import trim
@@ -101,7 +102,7 @@ def _judge(
         case.lead, record.profile, record.consent, record.suppressed, record.contacts,
         outbox.is_held_out(case, planned),
         outbox.programme_of(planned) if outbox.only_written_down(case, planned) else "", record.acted, spent, share,
-        hour_of(case, step, planned),
+        hour_of(case, step, planned), blast_radius.crowd_of(case, step.action),
     )  # fmt: skip
     ranked = _rank(case, planned, step)
     told = judge(planned, step, subject, policy, ranked, case.now)
@@ -121,6 +122,8 @@ def _run(case: Case, planned: Planned, before: Sequence[Contact], winners: list[
     if step.choose and judgement.verdict is Verdict.SENT:
         judgement = judgement._replace(detail=f"{judgement.detail}; {choice(case, step, planned.stage).why}")
     decision = outbox.decided(case, planned, judgement)
+    if judgement.verdict is Verdict.SENT or judgement.rule is Rule.BLAST_RADIUS:
+        blast_radius.note(case, step.action)
     match judgement.verdict:
         case Verdict.SENT:
             sent = _send(case, planned, step, decision)
@@ -128,7 +131,7 @@ def _run(case: Case, planned: Planned, before: Sequence[Contact], winners: list[
                 winners.append(sent)
             follow(case, planned, "sent")
         case Verdict.DEFERRED:
-            if judgement.rule is Rule.APPROVAL and not planned.asked:
+            if judgement.rule in ASKS and not planned.asked:
                 planned.asked = case.now
             planned.due, planned.deferrals = judgement.until or case.now, planned.deferrals + 1
             case.record.home_of(planned).append(planned)

@@ -1,7 +1,7 @@
 """What is held of one inbox partition, and how it gets to the changelog and back."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,9 +9,11 @@ import numpy as np
 
 from schemas.errors import StateUnreadable
 from streams import state as durable
+from streams.blast_radius import Reach
 from streams.budget import Spending
+from streams.entries import Borne
 from streams.features import ROW, FeatureTable, Ints
-from streams.record import Borne
+from streams.record import LeadRecord
 from streams.workload import Workload
 
 IN_ONE_PIECE = 1000
@@ -58,6 +60,7 @@ class Partition:
         self.state = durable.PartitionState()
         self._spending: Spending | None = None
         self._workload: Workload | None = None
+        self._reach: Reach | None = None
         self._touched: set[int] = set()
         self._erased: set[bytes] = set()
         self._faded: set[bytes] = set()
@@ -71,7 +74,7 @@ class Partition:
         Raises:
             StateUnreadable: A record is damaged; names its offset.
         """
-        self._spending = self._workload = None
+        self._spending = self._workload = self._reach = None
         rows: dict[bytes, bytes] = {}
         for key, value, offset in records:
             row = durable.plain_row(value)
@@ -126,17 +129,26 @@ class Partition:
     def spending(self) -> Spending:
         """What was spent on the leads of tenants with a budget; gathered when first asked for."""
         if self._spending is None:
-            held = ((self.table.keys[row] or b"", durable.decode_record(data)) for row, data in self.records.items())
-            self._spending = Spending(held)
+            self._spending = Spending(self._held())
         return self._spending
 
     @property
     def workload(self) -> Workload:
         """Who has how many escalations; gathered when first asked for."""
         if self._workload is None:
-            held = ((self.table.keys[row] or b"", durable.decode_record(data)) for row, data in self.records.items())
-            self._workload = Workload(held)
+            self._workload = Workload(self._held())
         return self._workload
+
+    @property
+    def reach(self) -> Reach:
+        """For how many leads each action has come up; gathered when first asked for."""
+        if self._reach is None:
+            self._reach = Reach(self._held())
+        return self._reach
+
+    def _held(self) -> Iterator[tuple[bytes, LeadRecord]]:
+        for row, data in self.records.items():
+            yield self.table.keys[row] or b"", durable.decode_record(data)
 
     def burden(self, key: bytes, changes: list[Borne]) -> None:
         """What has changed for a lead; nobody has asked yet: it stands in the lead's record."""
@@ -184,10 +196,9 @@ class Partition:
         key = self.table.keys[row]
         assert key is not None
         self.records.pop(row, None)
-        if self._spending is not None:
-            self._spending.forget(key)
-        if self._workload is not None:
-            self._workload.forget(key)
+        for gathered in (self._spending, self._workload, self._reach):
+            if gathered is not None:
+                gathered.forget(key)
         self._touched.discard(row)
         (self._faded if faded else self._erased).add(key)
         self.table.forget(key)

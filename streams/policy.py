@@ -45,8 +45,8 @@ Language = Literal["en"]
 class Policy(Section):
     """Everything a tenant may set."""
 
-    name: str
-    version: str
+    name: Annotated[str, Field(min_length=1)]
+    version: Annotated[str, Field(min_length=1)]
     business: str = "our team"
     lead_value_cents: Cents | None = None
     language: Annotated[

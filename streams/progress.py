@@ -63,15 +63,18 @@ class Progress:
     def success(self, journey: str, stage: str) -> Success:
         """Who got through the stage, among those who left it either way or are stuck in it; who is on the way does not count."""
         counts = self.counts(journey, stage)
-        through, settled = counts["moved_on"], counts.total() - counts[""]
-        low, high = wilson(through, settled)
-        return Success(through, settled, through / settled if settled >= ENOUGH else None, low, high)
+        return success_of(counts["moved_on"], counts.total() - counts[""])
 
     def usual_days(self, journey: str, stage: str) -> float | None:
         """The median of the days that it took those who got through."""
         stays = self.stays.get((journey, stage), {}).values()
         days = [stay.days for stay in stays if stay.end == "moved_on" and stay.days is not None]
         return median(days) if days else None
+
+
+def success_of(through: int, settled: int) -> Success:
+    """What so many of so many tell."""
+    return Success(through, settled, through / settled if settled >= ENOUGH else None, *wilson(through, settled))
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus
+from streams.entries import Borne, Reached, Spent
 
 WATCHED = 1
 """Bit of a row's `flags`: the lead's record has something that any activity, or time, may change."""
@@ -108,6 +109,13 @@ class Answers(Struct, array_like=True, gc=False, frozen=True):
     answered: float
 
 
+class Risk(Struct, array_like=True, gc=False):
+    """A published probability, and when."""
+
+    at: float
+    probability: float
+
+
 class Episode(Struct, array_like=True):
     """From the first stage to recovery, conversion, churn or expiry."""
 
@@ -125,6 +133,8 @@ class Episode(Struct, array_like=True):
     """The stage whose playbook was begun because the one before came to nothing; 0: none was."""
     hand_on_at: float = 0.0
     """When the next stage's playbook begins; 0: not by itself."""
+    course: list[Risk] = field(default_factory=list)
+    """The newest assessments of the episode (`trend`)."""
 
 
 class OpenEscalation(Struct, array_like=True):
@@ -146,22 +156,6 @@ class OpenEscalation(Struct, array_like=True):
     automatic: bool = False
     """Opened by a rule; ends with the episode it belongs to."""
     acknowledged_at: float = 0.0
-
-
-class Spent(Struct, array_like=True, gc=False):
-    """What one command cost, where the tenant has a budget: the message's offset, the tenant's day, thousandths of a cent."""
-
-    offset: int
-    day: int
-    milli: int
-
-
-class Borne(Struct, array_like=True, gc=False):
-    """Escalations that a person got (1), or got rid of (-1), by a message: its offset."""
-
-    offset: int
-    person: str
-    change: int
 
 
 class Told(Struct, array_like=True, gc=False):
@@ -246,6 +240,7 @@ class LeadRecord(Struct, array_like=True):
     """Who was burdened by the lead's escalations, and since which message."""
     answers: dict[str, Answers] = field(default_factory=dict)
     """By channel."""
+    reached: list[Reached] = field(default_factory=list)
 
     def carried(self) -> Counter[str]:
         """How many of the lead's escalations each person has: asked, or taken on. What nobody answered, nobody has."""

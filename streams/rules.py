@@ -26,7 +26,7 @@ from streams.ids import life_of
 from streams.outreach import run_due_steps
 from streams.partition import Out
 from streams.planning import begin_playbook, drop_planned, hand_on, make_task
-from streams.record import TIMED, WATCHED, Episode, LeadRecord
+from streams.record import TIMED, WATCHED, Episode, LeadRecord, Risk
 from streams.stage import next_stage
 from streams.state import decode_record, encode_record
 from streams.suppression import BY_ADDRESS
@@ -208,6 +208,7 @@ class Case:
                 peak_stage=self.stage,
                 peak_probability=self.probability,
                 held_out=held_out(self.policy.holdout, self.tenant, self.lead),
+                course=[Risk(self.now, self.probability)] if self.desk.table.rows["seq"][self.row] else [],
             )
             self.desk.tally["episode", "opened"] += 1
         return record.episode

@@ -125,12 +125,22 @@ class Budget(Section):
     per_day_cents: Annotated[float, Field(ge=0)] | None = None
 
 
+class BlastRadius(Section):
+    """To how many leads one kind of action goes by itself; each inbox partition has an equal share, at least one."""
+
+    leads: Annotated[int, Field(ge=1, description="for whom it may come up within the window")]
+    within_hours: Annotated[float, Field(gt=0, le=168)] = 1.0
+
+
 class Approvals(Section):
     """Which steps wait for a person's yes, and for how long."""
 
     actions: frozenset[Action] = frozenset()
     above_cost_cents: Annotated[float, Field(ge=0)] | None = None
     above_value_cents: Cents | None = None
+    blast_radius: BlastRadius | None = Field(
+        default=None, description="beyond it, each further step of that action waits"
+    )
     expires_after_hours: Annotated[float, Field(gt=0)] = 24.0
 
 

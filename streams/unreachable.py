@@ -7,16 +7,20 @@ from streams.findings import Finding
 from streams.journey_check import never_met
 from streams.offers import ACTION, running_offers
 from streams.playbook import template_of
-from streams.plays import Playbook, Step
+from streams.plays import DECIDED, Playbook, Step
 from streams.policy import Policy
 from streams.stage import ORDER
+from streams.too_late import too_late
 from streams.triggers import Campaign
-from streams.vocabulary import BUILT_IN
+from streams.vocabulary import BUILT_IN, Family
+
+Place = tuple[str | int, ...]
 
 
 def unreachable(policy: Policy) -> Iterator[Finding]:
     """What no lead will ever meet, with the key that keeps it from happening."""
     yield from never_met(policy)
+    yield from too_late(policy)
     yield from _unused_experiments(policy)
     yield from _empty_offers(policy)
     for where, programme in policy.programmes():
@@ -24,11 +28,12 @@ def unreachable(policy: Policy) -> Iterator[Finding]:
             place = (*where, "steps", i)
             yield from _step(policy, step, place)
             yield from _unaffordable(policy, step, place)
-            if word := _always_stopped(policy, programme, step):
-                what = f"step {step.name} waits for {word}, which is a sign of life and ends it all"
-                yield Finding(
-                    (*place, "after", "on"), what, 'take "recovery" out of stop_on, or wait for something else'
-                )
+            if words := _always_stopped(policy, where, programme, step):
+                what = f"step {step.name} waits for {words}"
+                yield Finding((*place, "after", "on"), what, "take that out there, or wait for something else")
+            if _always_dropped(step):
+                what = f"step {step.name} waits for a step to be neither sent nor held, and each step is one of them"
+                yield Finding((*place, "after", "unless"), what, f"take {' or '.join(DECIDED)} out")
 
 
 def _unused_experiments(policy: Policy) -> Iterator[Finding]:
@@ -83,18 +88,37 @@ def _unaffordable(policy: Policy, step: Step, place: tuple[str | int, ...]) -> I
         yield Finding((*place, "cost_cents"), what, "raise the budget, or take a cheaper channel")
 
 
-def _always_stopped(policy: Policy, programme: Playbook | Campaign, step: Step) -> str:
-    """The event a step waits for, where the same event ends the playbook; empty where it waits for something else too."""
-    if step.after is None or not step.after.on or "recovery" not in programme.stop_on:
-        return ""
-    if all(_sign_of_life(policy, word) for word in step.after.on):
-        return " or ".join(step.after.on)
-    return ""
+def _always_dropped(step: Step) -> bool:
+    """Whether it waits for its step to be neither sent nor held, and a step is always one of them."""
+    return step.after is not None and set(DECIDED) <= set(step.after.unless)
 
 
-def _sign_of_life(policy: Policy, word: str) -> bool:
+def _always_stopped(policy: Policy, where: Place, programme: Playbook | Campaign, step: Step) -> str:
+    """What a step waits for and what it ends by, where each of these ends its programme; empty where one does not."""
+    words = step.after.on if step.after else ()
+    ends = [_ended_by(policy, where, programme, word) for word in words]
+    return f"{' or '.join(words)}, which ends it all ({', '.join(dict.fromkeys(ends))})" if ends and all(ends) else ""
+
+
+def _ended_by(policy: Policy, where: Place, programme: Playbook | Campaign, word: str) -> str:
+    """The condition by which hearing this word ends the programme; empty: it does not."""
+    stops: frozenset[str] = frozenset(programme.stop_on)
+    if word == "responded":
+        return _key(where, "reply") if "reply" in stops else ""
+    if word in stops:
+        return _key(where, word)
     kind = policy.kinds.get(word) or BUILT_IN.get(word)
-    return kind is not None and kind.key
+    if kind is None or not kind.key:
+        return ""
+    if isinstance(programme, Playbook) and word in policy.episodes.converting:
+        return "episodes.converting"
+    if "recovery" in stops:
+        return _key(where, "recovery")
+    return _key(where, "reply") if "reply" in stops and kind.family == Family.REPLY else ""
+
+
+def _key(where: Place, word: str) -> str:
+    return f"{word} in {'.'.join(map(str, where))}.stop_on"
 
 
 def _never(policy: Policy, channel: Channel) -> str:

@@ -11,7 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from streams.budget import LONGEST_ROUND
-from streams.record import Borne, LeadRecord
+from streams.entries import Borne
+from streams.record import LeadRecord
 
 
 def note(record: LeadRecord, offset: int) -> list[Borne]:

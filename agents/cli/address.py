@@ -81,29 +81,9 @@ def _order(
 
 
 def _send(order: "SuppressAddress | ReleaseAddress") -> None:
-    from agents.broker import probe
-    from agents.topics import partitions_of
-    from agents.writer import Out, Writer, partition_for
-    from schemas import topics
-    from schemas.errors import Unavailable
-
-    settings = load(Settings)
-    inbox, key = settings.topic_prefix + topics.EVENTS.name, order.tenant.encode()
-    value = order.model_dump_json(exclude_none=True).encode()
-
-    async def send() -> None:
-        flavour = await probe(settings.bootstrap)
-        partitions = (await partitions_of(settings.bootstrap, [inbox]))[inbox]
-        if not partitions:
-            raise Unavailable(f"topic {inbox} does not exist: `leadkeeper topics create`")
-        writer = Writer(settings.bootstrap, idempotent=flavour.idempotent, client_id="address")
-        await writer.start()
-        try:
-            await writer.produce([Out(inbox, partition_for(key, partitions), key, value)])
-        finally:
-            await writer.stop()
+    from agents.orders import Keyed, send
 
     try:
-        wait(send())
+        wait(send(load(Settings), [Keyed(order.tenant, order)]))
     except LeadkeeperError as error:
         fail_for(error)

@@ -21,9 +21,9 @@ def agree(
     """Fold a log as live and read it as in training: do features and probabilities agree? Exit codes: 0 yes, 1 no."""
     from agents.agreement import TOLERANCE, agreement
     from agents.eventlog import LoggedEvent, read_events
-    from agents.library import load_policy
     from agents.mapping import load_mapping
     from agents.model import load as load_model
+    from agents.policyfile.read import load_policy
     from streams.risk import RuleScorer, Scorer
 
     settings = load(LeadSettings, models=models)

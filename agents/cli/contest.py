@@ -108,8 +108,8 @@ def _read(
 ) -> "tuple[ActivityLog, Policy, Label, str]":
     """The log, the policy that says what its events mean, the definition of going quiet, and the log's name."""
     from agents.inbox_log import received, usable
-    from agents.library import load_policy
     from agents.mapping import load_mapping
+    from agents.policyfile.read import load_policy
     from agents.sentiment import reader_of
     from agents.snapshots import ActivityLog
     from agents.train import read_log
@@ -152,8 +152,8 @@ def _contest(
 
 def _in_shadow(settings: ModelSettings, challenger: str, moves: bool) -> "Compared":
     from agents.compare import hold_in_shadow
-    from agents.library import load_policy
     from agents.nightly import known_models, notes_of, take_notes
+    from agents.policyfile.read import load_policy
     from agents.remembered import Remembered
 
     known = {one.version: one for one in known_models(settings, promotion.registry_if_any(settings))}

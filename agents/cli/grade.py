@@ -25,8 +25,9 @@ def grade(
     """
     from agents.grade_report import in_words, plain
     from agents.grading import grades, versions_of
-    from agents.library import RULE_VERSION, load_policy
+    from agents.library import RULE_VERSION
     from agents.nightly import take_notes
+    from agents.policyfile.read import load_policy
     from agents.remembered import Remembered
 
     settings = load(LeadSettings, models=models)

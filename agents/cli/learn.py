@@ -14,77 +14,66 @@ if TYPE_CHECKING:
 
     from agents.learned import Learned
     from streams.bandit import Shown
+    from streams.effects import Arm
     from streams.experiments import Goal
     from streams.hours import Hours
     from streams.policy import Policy
 
 app = typer.Typer(no_args_is_help=True, help="Experiments: what they have shown, and putting it in force.")
-File = Annotated[Path | None, typer.Option("--policy", help="the policy in force (LEADKEEPER_POLICY)", dir_okay=False)]
+File = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy", help="what to learn for; left out: the policies in force, from the topics", dir_okay=False
+    ),
+]
 
 
 @app.command(epilog="Example: leadkeeper learn report")
 def report(policy: File = None) -> None:
     """How each variant did, with intervals that hold however often one looks; changes nothing."""
-    settings = load(LeadSettings, policy=policy)
-    _tell(*_learned(settings))
+    _tell(*_learned(load(LeadSettings, policy=policy), policy))
 
 
 @app.command(epilog="Example: leadkeeper learn publish")
 def publish(policy: File = None, at: At = None) -> None:
     """Put what was learned in force: from here on each variant is drawn as often as it is likely to be the best.
 
-    For a job that runs daily. A lead that was drawn keeps its variant. In the policy, learn = false fixes the weights of an
-    experiment, and weight = 0 stops a variant.
+    `worker models` does it every night. A lead that was drawn keeps its variant. In the policy, learn = false fixes the weights
+    of an experiment, and weight = 0 stops a variant.
     """
     from datetime import UTC, datetime
 
-    from agents.activate import Order, activate
     from agents.learned import announcement
+    from agents.learning import put_in_force
 
     settings = load(LeadSettings, policy=policy)
-    learned, policies = _learned(settings)
+    learned, policies = _learned(settings, policy)
     _tell(learned, policies)
     record = announcement(learned)
-    when = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     try:
-        n = wait(
-            activate(
-                settings.bootstrap,
-                settings.topic_prefix,
-                when,
-                Order(weights=record.version),
-                announce=[record],
-                head_start_s=1.0,
-            )
-        )
+        n = wait(put_in_force(settings, record, at.replace(tzinfo=UTC) if at else datetime.now(UTC)))
     except LeadkeeperError as error:
         fail_for(error)
     out.print(f"{record.version} is in force on {n} partitions")
 
 
-def _learned(settings: LeadSettings) -> "tuple[Learned, dict[str, Policy]]":
-    from agents.habits import Habits
-    from agents.inbox_log import received
-    from agents.learned import learn, read_tracked
+def _learned(settings: LeadSettings, given: Path | None) -> "tuple[Learned, Mapping[str, Policy]]":
+    from agents.in_force import in_force
+    from agents.learning import learned_by
     from agents.library import policies_of
-    from schemas import topics
 
     try:
-        policies = policies_of(settings)
         with out.status("reading the topics ..."):
-            tracked = wait(read_tracked(settings.bootstrap, settings.topic_prefix))
-            holds = tracked and any(policy.send_time for policy in policies.values())
-            events = wait(received(settings, topics.EVENTS)) if holds else []
-        if not tracked:
-            fail(NOT_FOUND, "no intervention was tracked yet; there is nothing to learn from")
-        learned = learn(tracked, Habits(events, policies, max(one.at for one in tracked)), policies)
+            policies = policies_of(settings) if given else wait(in_force(settings)).policies
+            learned = wait(learned_by(settings, policies, effects=True))
     except LeadkeeperError as error:
         fail_for(error)
-    assert learned is not None
+    if learned is None:
+        fail(NOT_FOUND, "no intervention and no journey was tracked yet; there is nothing to learn from")
     return learned, policies
 
 
-def _tell(learned: "Learned", policies: "dict[str, Policy]") -> None:
+def _tell(learned: "Learned", policies: "Mapping[str, Policy]") -> None:
     from streams.offers import FLOOR
     from streams.variants import chances_of, probabilities
 
@@ -103,6 +92,8 @@ def _tell(learned: "Learned", policies: "dict[str, Policy]") -> None:
             _print(f"{tenant}  {name}", lines)
         for name, seen in known.choices.items():
             _print(f"{tenant}  {name}", in_words(seen, "kept", days))
+        for name, against in known.programmes.items():
+            _print(f"{tenant}  {name}", effects_in_words(against, days))
         for stage, channels in known.channels.items():
             told = ", ".join(f"{channel} {one.rate:.0%} of {one.messages:,}" for channel, one in channels.items())
             _print(f"{tenant}  answers in {stage}", [told])
@@ -125,6 +116,30 @@ def offers_in_words(seen: "Shown", costs: "Mapping[str, float]") -> list[str]:
         else:
             # Taken by all who stay: those who would have stayed anyway take it too.
             lines.append(f"  {costs[name] * arm.rate / gain.difference:,.2f} for each lead kept by it")
+    return lines
+
+
+def effects_in_words(against: "Mapping[Arm, Shown]", days: float) -> list[str]:
+    """What a programme changes, in lines of at most 80 characters."""
+    from streams.bandit import LEAST_EACH
+    from streams.effects import TREATED
+
+    lines = [
+        f"by who stayed within {days:g} days; each lead that came to a step of it, once",
+        f"{'':24}{'leads':>7}{'stayed':>10}{'95 %':>17}",
+    ]
+    treated = next(iter(against.values())).arms[TREATED]
+    for name, arm in ((TREATED, treated), *((name, seen.held) for name, seen in against.items())):
+        low, high = arm.interval
+        rate = f"{arm.rate:10.1%}{f'{low:.1%} - {high:.1%}':>17}" if arm.leads else ""
+        lines.append(f"{name:24}{arm.leads:7,}{rate}")
+    for name, seen in against.items():
+        gain, least = seen.gain(TREATED), min(treated.leads, seen.held.leads)
+        if least < LEAST_EACH:
+            lines.append(f"against {name}: not enough data ({least} leads of {LEAST_EACH})")
+        else:
+            sure = "" if gain.sure else "; not known to change anything"
+            lines.append(f"against {name}: {100 * gain.difference:+.1f} points, +/- {100 * gain.wide:.1f}{sure}")
     return lines
 
 

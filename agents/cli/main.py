@@ -6,7 +6,22 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from agents.cli import address, agree, dlq, grade, inbox, lead, learn, ledger, model, policy, tables, topics, worker
+from agents.cli import (
+    address,
+    agree,
+    dlq,
+    grade,
+    inbox,
+    lead,
+    learn,
+    ledger,
+    model,
+    order,
+    policy,
+    tables,
+    topics,
+    worker,
+)
 from agents.cli.common import CONFIG, FAILED, UNAVAILABLE, USAGE, err, out
 from agents.cli.replay import demo, replay
 from agents.cli.simulate import simulate
@@ -40,6 +55,7 @@ app.add_typer(worker.app, name="worker")
 app.add_typer(topics.app, name="topics")
 app.command(epilog="Example: leadkeeper why acme L-1001 --step call_task")(lead.why)
 app.add_typer(lead.app, name="lead")
+app.add_typer(order.app, name="order")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(address.app, name="address")

@@ -62,9 +62,9 @@ def train_command(
     from agents.cli.tables import train_from_table
     from agents.eventlog import ReadReport
     from agents.inbox_log import received, usable
-    from agents.library import load_policy
     from agents.mapping import load_mapping
     from agents.model_card import card
+    from agents.policyfile.read import load_policy
     from agents.rejects import Rejects
     from agents.sentiment import reader_of
     from agents.snapshots import ActivityLog

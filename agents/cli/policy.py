@@ -1,6 +1,6 @@
 """`leadkeeper policy …`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ from agents.cli.common import (
     Tenant,
     err,
     fail,
+    fail_for,
     load,
     out,
     wait,
@@ -26,6 +27,7 @@ from agents.settings import ROOT, LeadSettings, Settings
 from schemas.errors import LeadkeeperError, Unavailable
 
 if TYPE_CHECKING:
+    from agents.policyfile.read import Problem
     from schemas.policies import PolicyPublished
     from streams.policy import Policy
 
@@ -169,6 +171,54 @@ def rollback(
     _tell(load(Settings), _moment(at), policy=version, share=0.0, tenant=tenant)
 
 
+@app.command(name="list", epilog="Example: leadkeeper policy list")
+def list_command() -> None:
+    """Say which versions are published, for whom, and which is in force."""
+    from agents.in_force import in_force, published
+
+    settings = load(LeadSettings)
+    try:
+        now, known = wait(in_force(settings)), wait(published(settings))
+    except LeadkeeperError as error:
+        fail_for(error)
+    versions = {one.version: one.at for one in known}
+    if now.policy_version not in versions:
+        out.print(f"{now.policy_version}  in force, from the file that workers start with", soft_wrap=True)
+    for version, at in versions.items():
+        whose = ", ".join(
+            "every tenant" if one.tenant == "*" else one.tenant for one in known if one.version == version
+        )
+        told = "  in force" if version == now.policy_version else ""
+        out.print(f"{version}  published {at:%Y-%m-%d %H:%M} for {whose}{told}", markup=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: leadkeeper policy restore 1")
+def restore(
+    version: Annotated[str, typer.Argument(help="an earlier one; `leadkeeper policy list` has them")], at: At = None
+) -> None:
+    """Put a version that was in force before in force again, for all leads: the way back from `activate`.
+
+    Episodes that run go on with the steps planned for them; what the version does not have is held, and a decision says so.
+    """
+    from agents.in_force import published
+    from agents.library import policies_of
+    from agents.policyfile.publish import announcement
+
+    settings = load(LeadSettings)
+    try:
+        known, first = (
+            {one.version for one in wait(published(settings)) if one.tenant == "*"},
+            policies_of(settings)["*"],
+        )
+    except LeadkeeperError as error:
+        fail_for(error)
+    if version not in {*known, first.version}:
+        fail(NOT_FOUND, f"no version {version} was published; there are {', '.join(sorted({*known, first.version}))}")
+    now = _moment(at)
+    announce = [] if version in known else [announcement(first, "*", now)]
+    _tell(settings, now, announce, policy=version)
+
+
 @app.command(epilog="Example: leadkeeper policy watch")
 def watch(at: At = None) -> None:
     """Stop acting: leads are assessed on, but no episode opens and nothing is sent."""
@@ -183,20 +233,27 @@ def act(at: At = None) -> None:
 
 def _read(file: Path) -> "Policy":
     """The policy, where it can be read; else ends with 78."""
-    return _checked(file, None)
+    from agents.policyfile.read import read_policy
+
+    return _without_problems(file, read_policy)
 
 
-def _checked(file: Path, templates: Path | None) -> "Policy":
-    """The policy, where nothing is wrong with it; else says all of it and ends with 78. No folder: texts are not asked for."""
+def _checked(file: Path, templates: Path) -> "Policy":
+    """The policy, where nothing is wrong with it; else says all of it and ends with 78."""
     from agents.policyfile.check import check_policy
 
+    return _without_problems(file, lambda path: check_policy(path, templates))
+
+
+def _without_problems(file: Path, read: "Callable[[Path], tuple[Policy | None, list[Problem]]]") -> "Policy":
+    from agents.policyfile.read import in_words
+
     try:
-        policy, problems = check_policy(file, templates)
+        policy, problems = read(file)
     except LeadkeeperError as error:
         fail(CONFIG, str(error))
-    for line, (place, what, remedy) in problems:
-        where = f"{file}:{line}" if line else str(file)
-        err.print(f"{where}: {'.'.join(map(str, place)) or 'policy'}: {what}; {remedy}", markup=False, soft_wrap=True)
+    for problem in problems:
+        err.print(in_words(file, problem), markup=False, soft_wrap=True)
     if policy is None or problems:
         fail(CONFIG, f"{file.name}: {len(problems)} {'thing is' if len(problems) == 1 else 'things are'} wrong")
     return policy

@@ -58,8 +58,10 @@ def simulate(
     as_json: Annotated[bool, typer.Option("--json", help="all of it as one JSON object")] = False,
 ) -> None:
     """Replay recorded leads through two policies without sending anything, and show both side by side."""
-    from agents.library import load_policy
+    from agents.in_force import in_force
+    from agents.learning import learns
     from agents.mapping import load_mapping
+    from agents.policyfile.read import load_policy
     from agents.simulate import read_inbox, read_log, span_of
     from agents.simulate import simulate as run
     from streams.risk import RuleScorer, Scorer
@@ -79,6 +81,7 @@ def simulate(
             scorer = load_model(model)
         with err.status("reading ..."):
             log = wait(read_inbox(settings)) if from_kafka else read_log(from_log or [], layout, contacts=contacts)
+            now = wait(in_force(settings)) if from_kafka else None
     except LeadkeeperError as error:
         fail_for(error)
     log = log.of_tenant(tenant) if tenant else log
@@ -88,13 +91,22 @@ def simulate(
     if span.end <= span.start:
         fail(CONFIG, "there is no time in it: all its events are of one moment")
     with err.status("replaying ..."):
-        old, new = (run(log.lines, span, p, scorer, log.partitions) for p in policies)
+        weights = now.weights if now else None
+        old, new = (run(log.lines, span, p, scorer, log.partitions, weights) for p in policies)
+    learned = (now.weights_version or None) if now else None
     found, steps = differing(old, new), len(set(old.choices) | set(new.choices))
     kinds = by_kind(found)
     if as_json:
-        out.print(_as_json(span, old, new, log, scorer.version, steps, kinds[:examples]), soft_wrap=True, markup=False)
+        out.print(
+            _as_json(span, old, new, log, (scorer.version, learned), steps, kinds[:examples]),
+            soft_wrap=True,
+            markup=False,
+        )
         return
     _tell(span, old, new, log, scorer.version)
+    if any(map(learns, policies)):
+        untold = "nothing that was learned counts here" + ("" if now else ": that is on the topics (--from-kafka)")
+        out.print(f"what is learned goes by {learned}, as in force now" if learned else untold, soft_wrap=True)
     out.print(f"\n{len(found):,} of {steps:,} steps end differently")
     for ways, alike in kinds[:examples]:
         out.print(f"{len(alike):,} times {ways}, like", markup=False)
@@ -106,7 +118,7 @@ def _as_json(
     old: "Volumes",
     new: "Volumes",
     log: "Log",
-    model: str,
+    judged: "tuple[str, str | None]",
     steps: int,
     kinds: "Sequence[tuple[str, list[Difference]]]",
 ) -> str:
@@ -124,7 +136,8 @@ def _as_json(
         "events": len(log.lines),
         "left_out": log.left_out,
         "partitions": log.partitions,
-        "model": model,
+        "model": judged[0],
+        "weights": judged[1],
         "before": old.told(days),
         "now": new.told(days),
         "steps": steps,

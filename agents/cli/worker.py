@@ -104,7 +104,10 @@ def report(processes: Processes = 1, metrics_port: MetricsPort = None) -> None:
 
 @app.command(epilog="Example: LEADKEEPER_GRADE_ACTION=warn leadkeeper worker models")
 def models(processes: Processes = 1, metrics_port: MetricsPort = None) -> None:
-    """Grade told risks every night; go back to the version before when a calibration is broken. One process is enough."""
+    """Grade told risks every night, go back to the version before when a calibration is broken, and put in force what was learned.
+
+    One process is enough.
+    """
     settings = load(ModelSettings, metrics_port=metrics_port)
     if processes:
         supervise(["worker", "models"], settings, 1)

@@ -46,6 +46,8 @@ def in_short(policy: Policy) -> Iterator[str]:
     caps, quiet = policy.caps, policy.quiet_hours
     yield f"at most {caps.max_per_day} a day and {caps.max_per_week} a week, {caps.cooldown_hours:g} h between two"
     yield f"quiet {quiet.start} to {quiet.end} in the lead's zone, else in {quiet.timezone}"
+    if (widest := policy.approvals.blast_radius) is not None:
+        yield f"beyond {widest.leads:,} leads in {widest.within_hours:g} h of one action a person decides"
     for name, offer in policy.offers.items():
         stages = ", ".join(stage for stage in ORDER if stage in offer.stages)
         yield f"offer {name} in {stages}: {offer.words} ({offer.cost_cents / 100:,.2f})"

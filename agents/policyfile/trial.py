@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from agents.policyfile.check import read_raw
+from agents.policyfile.read import read_raw
 from schemas.errors import PolicyInvalid
 from streams.story import Story, stories_of
 
@@ -25,7 +25,7 @@ def try_stories(policy: Path, files: Sequence[Path]) -> Iterator[Trial]:
     Raises:
         PolicyInvalid: A file is not TOML, or a story cannot be told; names it.
     """
-    base, _ = read_raw(policy)
+    base = read_raw(policy)
     for path in files:
         try:
             told = tomllib.loads(path.read_text(encoding="utf-8"))

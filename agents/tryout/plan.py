@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agents.eventlog import ReadReport, RejectedRow, read_events
-from agents.library import load_policy
 from agents.mapping import Layout
+from agents.policyfile.read import load_policy
 from agents.rejects import Rejects, check_any
 from agents.tryout.feed import Line
 from streams.features import DAY

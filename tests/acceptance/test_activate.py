@@ -1,6 +1,7 @@
 """What is in force changes while the product runs: a model, and whether it acts at all."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from schemas.topics import ASSESSMENTS, DECISIONS, EVENTS, INTERVENTIONS, POLICIES, Topic
@@ -8,7 +9,8 @@ from streams.ids import bucket
 from tests.acceptance.conftest import Deploy, Models
 from tests.acceptance.product import Product
 from tests.acceptance.traffic import day, event, messages, tick
-from tests.worlds import lead_named
+from tests.polling import eventually
+from tests.worlds import POLICY_FILE, lead_named
 
 
 def bodies(product: Product, topic: Topic) -> list[dict[str, Any]]:
@@ -21,7 +23,15 @@ def moment(n: float) -> str:
     return day(n).replace(tzinfo=None).isoformat()
 
 
-def test_a_promoted_model_judges_without_a_restart(deploy: Deploy, models: Models) -> None:
+def _in_force(product: Product, version: str) -> str:
+    """What `policy list` says, once this version is in force; else nothing."""
+    told = product.run("policy", "list").out
+    return told if any(line.startswith(version) and line.endswith("in force") for line in told.splitlines()) else ""
+
+
+def test_what_was_activated_judges_without_a_restart_and_a_policy_is_taken_back(
+    deploy: Deploy, models: Models, tmp_path: Path
+) -> None:
     product = deploy(2)
     worker = product.start("lead").wait_ready()
     leads = [f"L{n}" for n in range(12)]
@@ -45,6 +55,16 @@ def test_a_promoted_model_judges_without_a_restart(deploy: Deploy, models: Model
     after = [a for a in bodies(product, ASSESSMENTS) if a["at"] > day(12.5).isoformat()]
     assert {a["lead"] for a in after} == set(leads)
     assert {(a["method"], a["model_version"]) for a in after} == {("model", models.version)}
+
+    second = tmp_path / "second.toml"
+    second.write_text(POLICY_FILE.read_text().replace('version = "1"', 'version = "2"'))
+    done = product.run("policy", "activate", str(second), "--at", moment(13.2))
+    assert (done.code, done.out.strip()) == (0, "told 2 partitions: policy 2"), done.err
+    eventually(lambda: _in_force(product, "2"), what="the second version to be in force")
+    done = product.run("policy", "restore", "1", "--at", moment(13.4))
+    assert (done.code, done.out.strip()) == (0, "told 2 partitions: policy 1"), done.err
+    assert "2  published 2026-01-18 " in eventually(lambda: _in_force(product, "1"), what="the first to be again")
+    assert product.run("policy", "restore", "9").code == 66
     assert worker.running
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from agents.library import load_policy
 from agents.logged import LoggedEvent
 from agents.manifest import Calibration
 from agents.model import TrainedModel, read, version_of
+from agents.policyfile.read import load_policy
 from agents.registry import Registry, read_registry
 from agents.ticks import tick_record
 from agents.writer import Out, partition_for
@@ -50,7 +50,8 @@ class World:
 
     def night(self, **settings: str) -> Worker:
         """Start the worker that grades; returns when it has."""
-        told = {"models": str(self.folder), "reports": str(self.folder / "reports"), **settings}
+        folders = {"models": str(self.folder), "reports": str(self.folder / "reports")}
+        told = {**folders, "learn_action": "off", **settings}  # what is learned, `test_learns_from_outcomes` is about
         return self.product.start("models", **told).wait_ready()
 
     def report(self) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from agents.held import held
-from agents.library import load_policy
 from agents.model import read
+from agents.policyfile.read import load_policy
 from agents.settings import Settings
 from schemas.shadow import ShadowScored
 from schemas.topics import EVENTS_DLQ, LEAD_AGENT_WRITES, SHADOW, STATE

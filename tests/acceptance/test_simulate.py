@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from agents.cli.main import app
-from agents.library import load_policy
 from agents.mapping import load_mapping
+from agents.policyfile.read import load_policy
 from agents.simulate import read_log, simulate, span_of
 from agents.writer import Out, partition_for
 from schemas.errors import MappingInvalid

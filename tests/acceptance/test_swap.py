@@ -11,9 +11,9 @@ from typing import NamedTuple, Self
 import pytest
 
 from agents.activate import Order, activate
-from agents.library import load_policy
 from agents.model import LightGbmScorer, TrainedModel, load, read
 from agents.parcel import pack
+from agents.policyfile.read import load_policy
 from agents.snapshots import ActivityLog
 from agents.train import train
 from agents.writer import Out, partition_for

@@ -74,6 +74,23 @@ def test_an_erased_lead_is_forgotten_and_may_come_again(redis_url: str) -> None:
     _with_views(redis_url, work)
 
 
+def _travelled(at: str, stage: str) -> dict[str, Any]:
+    return {"type": "journey_progressed", "tenant": "acme", "lead": "L1", "at": at, "stage": stage, "next_action": None}
+
+
+def test_where_a_lead_is_on_its_journey_stays_until_it_is_erased(redis_url: str) -> None:
+    async def work(views: Views) -> None:
+        await views.write([_travelled(AT, "deciding"), _travelled(SOONER, "looking"), _assessed(AT, 7)])
+        assert await views.journey("acme", "L1") == _travelled(AT, "deciding")
+        assert await views.assessment("acme", "L1") == _assessed(AT, 7)
+        await views.write([_erased(AT), _travelled(SOONER, "looking")])  # read late
+        assert await views.journey("acme", "L1") is None
+        await views.write([_travelled(LATER, "looking")])
+        assert await views.journey("acme", "L1") == _travelled(LATER, "looking")
+
+    _with_views(redis_url, work)
+
+
 def test_an_escalation_resolved_by_erasure_forgets_the_lead(redis_url: str) -> None:
     async def work(views: Views) -> None:
         await views.write([_assessed(SOONER, 3), _escalated(SOONER, "open")])

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from agents.library import load_policy
 from agents.mapping import load_mapping
+from agents.policyfile.read import load_policy
 from agents.settings import LeadSettings
 from agents.train import read_log
 from tests.evaluate.rows import heading, snapshot_rows, stream_rows

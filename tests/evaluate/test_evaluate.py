@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agents.library import load_policy
 from agents.mapping import load_mapping
+from agents.policyfile.read import load_policy
 from agents.settings import LeadSettings
 from agents.train import read_log
 from tests.evaluate.__main__ import DATA, app

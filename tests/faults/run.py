@@ -12,7 +12,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from agents.channels.in_app import read as read_in_app
-from agents.library import load_policy
+from agents.policyfile.read import load_policy
 from agents.topics import create
 from agents.writer import Writer
 from schemas import topics

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agents.cli.learn import in_words
 from agents.habits import Habits
-from agents.learned import announcement, learn
+from agents.learned import Log, announcement, learn
 from schemas.outcomes import InterventionTracked
 from streams.bandit import Trial, chances_of_best, shown
 from streams.credit import firsts, trials
@@ -138,16 +138,16 @@ def test_what_is_published_follows_from_the_outcomes_alone() -> None:
         for i in range(200)
     ]
     habits = Habits([], {EVERYONE: POLICY}, NOW)
-    first, again = (learn(some, habits, {EVERYONE: POLICY}) for some in (rows, rows[::-1] + rows[:7]))
+    first, again = (learn(Log(some), habits, {EVERYONE: POLICY}) for some in (rows, rows[::-1] + rows[:7]))
     assert first is not None
     assert again is not None
     assert announcement(first) == announcement(again)
     told = announcement(first).weights["acme"].experiments["words"]
     assert told["short"] > 0.99
-    two = learn([*rows, tracked_row("x", 30, tenant="zeta")], habits, {EVERYONE: POLICY})
+    two = learn(Log([*rows, tracked_row("x", 30, tenant="zeta")]), habits, {EVERYONE: POLICY})
     assert two is not None
     assert two.tenants.keys() == {"acme", "zeta"}
-    assert learn([], habits, {EVERYONE: POLICY}) is None
+    assert learn(Log([]), habits, {EVERYONE: POLICY}) is None
 
 
 def test_the_report_says_what_is_not_known() -> None:

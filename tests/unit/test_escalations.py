@@ -16,7 +16,9 @@ from schemas.topics import ESCALATIONS
 from streams.budget import LONGEST_ROUND
 from streams.env import Env
 from streams.lead import Message, Partition, fold
+from streams.state import encode_record
 from streams.thresholds import WorkingHours
+from streams.trend import note_risk
 from streams.working_hours import working_until
 from streams.workload import note
 from tests.unit.lives import Life
@@ -279,3 +281,61 @@ def test_burdens_that_came_to_nothing_are_dropped_in_time() -> None:
 def the_last(life: Life) -> str:
     """Id of the lead's latest escalation."""
     return str([t["id"] for t in life.told if t["type"] == "lead_escalated"][-1])
+
+
+def test_an_order_overrides_the_cooldown_and_says_so() -> None:
+    life = asked()
+    life.tell(1.5, "escalate_lead", reason="asked again", by="ann")
+    life.tell(2.6, "escalate_lead", reason="and again", by="ann")
+    told = [t["detail"] for t in life.told if t["type"] == "decided" and t["verdict"] == "escalated"]
+    assert told == [
+        "asked for help (by ann)",
+        "asked again (by ann); escalated 12 h ago: the order overrides the cooldown of 24 h",
+        "and again (by ann)",
+    ]
+
+
+def test_an_escalation_says_how_the_risk_has_moved() -> None:
+    life = Life({"escalation": CHAIN}, **STAFF)
+    life.grow_silent(30)
+    (opened,) = [t for t in life.told if t["type"] == "lead_escalated" and t["status"] == "open"]
+    told = {t["at"]: round(t["probability"], 6) for t in life.told if t["type"] == "lead_assessed"}
+    trend, course = opened["trend"], opened["trend"]["course"]
+    assert (trend["direction"], len(course)) == ("rising", 6)
+    assert {one["at"]: round(one["probability"], 6) for one in course[1:]}.items() <= told.items()
+    assert course[-1] == {"at": opened["at"], "probability": opened["probability"]}
+    assert course[0]["at"][:10] == "2026-01-13", "the newest event"
+    assert trend["change"] == round(course[-1]["probability"] - course[0]["probability"], 6)
+    life.tell(31, "item_viewed", item="x")
+    life.tell(31.1, "escalate_lead", reason="is back", by="ann")
+    newest = life.told[-1]["trend"]
+    assert (newest["direction"], len(newest["course"])) == ("steady", 2), "another matter: the episode is over"
+
+
+@pytest.mark.parametrize(
+    ("course", "direction"),
+    [
+        ([0.3, 0.9, 0.5], "falling"),
+        ([0.3, 0.9, 0.6, 0.59], "falling"),
+        ([0.5, 0.7, 0.71], "rising"),
+        ([0.2, 0.3], "rising"),
+    ],
+)
+def test_a_risk_rises_or_falls_by_its_newest_changes(course: list[float], direction: str) -> None:
+    life = Life({"escalation": CHAIN}, **STAFF)
+    life.grow_silent(20)
+    row = life.partition.table.index[f"acme:{life.lead}".encode()]
+    record = life.record
+    assert record.episode is not None
+    record.episode.course = []
+    for i, p in enumerate(course):
+        note_risk(record.episode, (START + timedelta(days=i)).timestamp(), p)
+    life.partition.records[row] = encode_record(record)
+    life.tell(21, "escalate_lead", reason="x", by="ann")
+    assert life.told[-1]["trend"]["direction"] == direction
+
+
+def test_of_a_lead_that_nothing_is_known_of_there_is_no_trend() -> None:
+    life = Life({"escalation": CHAIN}, **STAFF)
+    life.tell(1, "escalate_lead", reason="asked for help", by="ann")
+    assert life.told[-1]["trend"] is None

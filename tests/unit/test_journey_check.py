@@ -61,7 +61,7 @@ STUCK = '"lifecycle_stage", stage = "trial", when = "stalled"'
         (STUCK, '"event", kinds = ["no_show"]', "26: @.trigger.kinds: 'no_show' is no kind"),
         (STUCK, '"season", start = "02-30"', "26: @.trigger.start: '02-30' is not"),
         (STUCK, '"sunshine"', "26: @.trigger.type: 'sunshine' is not possible; write one of 'ev"),
-        (STUCK, '"appointment_due", hours_before = 2', "29: @.steps.0: step a_note of stuck"),
+        (STUCK, '"appointment_due", hours_before = 2', "34: @.steps.0.delay_hours: step a_note begins 2 h after"),
         (STUCK, '"season", strat = "09-15"', "26: @.trigger.strat: unknown key; did you mean start?"),
         ('journey = ["trial"]', "health = [80, 20]", "27: @.where.health: nobody's health is between these; write the"),
         ('journey = ["trial"]', 'jorney = ["trial"]', "27: @.where.jorney: unknown key; did you mean journey?"),

@@ -8,13 +8,13 @@ from agents.cli.learn import offers_in_words
 from agents.habits import Habits
 from agents.learned import announcement, learn
 from schemas.errors import PolicyInvalid
-from schemas.outcomes import InterventionTracked
 from streams.bandit import Trial, shown
 from streams.env import EVERYONE
 from streams.policy import parse_policy
 from streams.unreachable import unreachable
 from tests.unit.lives import CALM, Life
-from tests.unit.test_bandit import NOW, tracked_row
+from tests.unit.test_bandit import NOW
+from tests.unit.test_effects import Told
 from tests.worlds import policy
 
 OFFERS: dict[str, Any] = {
@@ -113,15 +113,15 @@ def test_what_an_offer_brings_is_held_against_sending_nothing() -> None:
 
 
 def test_which_offer_is_better_is_learned_and_published() -> None:
+    """By all leads that came to the step, whether or not it went out to them in the end."""
     rules = policy({"offers": OFFERS, "caps": {"action_gap_hours": {"special_offer": 2160}}})
-    draws = {v: [{"experiment": "offer_critical_risk", "variant": v, "propensity": 0.5}] for v in ("ten", "twenty")}
-    rows: list[InterventionTracked] = [
-        tracked_row(f"L{i}", 30, drawn=draws[("ten", "twenty")[i % 2]], outcome=("ignored", "re_engaged")[i % 4 == 1])
-        for i in range(200)
-    ]
-    rows += [tracked_row(f"H{i}", 30, drawn=draws["ten"], arm="holdout") for i in range(30)]
-    learned = learn(rows, Habits([], {EVERYONE: rules}, NOW), {EVERYONE: rules})
+    log = Told()
+    for i in range(200):
+        log.came(f"L{i}", ("ten", "twenty")[i % 2], kept=i % 4 == 1, rule=("approval", "playbook")[i % 3 == 0])
+    for i in range(30):
+        log.came(f"H{i}", "ten", kept=False, rule="holdout")
+    learned = learn(log.log, Habits([], {EVERYONE: rules}, NOW), {EVERYONE: rules})
     assert learned is not None
     seen = learned.tenants["acme"].experiments["offer_critical_risk"]
-    assert (set(seen.arms), seen.held.leads) == ({"ten", "twenty"}, 30)
+    assert ({name: arm.leads for name, arm in seen.arms.items()}, seen.held.leads) == ({"ten": 100, "twenty": 100}, 30)
     assert announcement(learned).weights["acme"].experiments["offer_critical_risk"]["twenty"] > 0.99

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.library import policies_of
 from agents.policyfile.check import check_policy
 from agents.policyfile.lines import Lines
+from agents.policyfile.read import in_words, read_policy
 from agents.policyfile.tell import differences
 from agents.policyfile.texts import ADDED, SAMPLE
 from agents.policyfile.trial import try_stories
+from agents.settings import LeadSettings
 from schemas.errors import PolicyInvalid
 from tests.unit.lives import Life
 from tests.worlds import POLICY_FILE, ROOT, policy
@@ -67,6 +70,88 @@ def test_what_is_wrong_has_a_line_and_a_remedy(tmp_path: Path, old: str, new: st
     assert old in SMALL
     (found,) = problems(tmp_path, SMALL.replace(old, new))
     assert found.startswith(said)
+
+
+TWO_STEPS = (
+    SMALL.replace("[[playbooks", "[playbooks.early_warning]\nstop_on = []\n[[playbooks")
+    + """
+[[playbooks.early_warning.steps]]
+name = "next"
+action = "market_update"
+channel = "email"
+template = "early_warning.email"
+after = { step = "a_note", on = ["opened"] }
+"""
+)
+CAMPAIGN = """
+[campaigns.yearly]
+trigger = { type = "anniversary", kind = "purchase_completed", after_days = 300, within_days = 10 }
+steps = [{ name = "say", action = "market_update", channel = "email", template = "early_warning.email", delay_hours = 24 }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('on = ["opened"]', 'on = ["opened"], within_hours = 9000', ""),
+        ('on = ["opened"]', 'unless = ["opened"], within_hours = 4319', ""),
+        (
+            'on = ["opened"]', 'unless = ["opened"], within_hours = 4320',
+            "25: playbooks.early_warning.steps.1.after.within_hours: step next begins 4,320 h after the beginning or later",
+        ),
+        ("cost_cents = 6", "delay_hours = 4320", "18: playbooks.early_warning.steps.0.delay_hours: step a_note begins 4,320 h"),
+        ("stop_on = []", "hand_on_after_hours = 2160", "12: playbooks.early_warning.hand_on_after_hours: hands on after 2,160 h; by"),
+        ("stop_on = []", "hand_on_after_hours = 2159", ""),
+        ('on = ["opened"]', 'unless = ["sent", "opened", "held"]', "25: playbooks.early_warning.steps.1.after.unless: step next"),
+        ('on = ["opened"]', 'unless = ["sent"]', ""),
+        ('on = ["opened"]', 'on = ["purchase_completed"]', "25: playbooks.early_warning.steps.1.after.on: step next waits for"),
+        ("delay_hours = 24", "delay_hours = 240", "29: campaigns.yearly.steps.0.delay_hours: step say begins 240 h after"),
+        ('version = "1"', 'version = ""', "3: version: is empty; write what tells it from others"),
+        ('name = "small"', 'name = ""', "2: name: is empty; write"),
+    ],
+)  # fmt: skip
+def test_steps_that_no_lead_ever_meets_are_found(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = TWO_STEPS + CAMPAIGN
+    assert problems(tmp_path, text) == []
+    found = problems(tmp_path, text.replace(old, new, 1))
+    assert found[0].startswith(said) if said else found == []
+
+
+@pytest.mark.parametrize(
+    ("stops", "waits", "said"),
+    [
+        ('["reply"]', '["responded"]', "responded, which ends it all (reply in playbooks.early_warning.stop_on); take"),
+        ('["reply"]', '["message_received", "responded"]', "message_received or responded, which ends it all"),
+        ('["reply"]', '["opened", "responded"]', ""),
+        ('["recovery"]', '["item_viewed"]', "item_viewed, which ends it all (recovery in playbooks.early_warning.stop_on)"),
+        ('["recovery"]', '["call_completed"]', ""),
+        ('["opt_out"]', '["responded", "item_viewed"]', ""),
+    ],
+)  # fmt: skip
+def test_what_ends_a_playbook_cannot_be_waited_for(tmp_path: Path, stops: str, waits: str, said: str) -> None:
+    text = TWO_STEPS.replace("stop_on = []", f"stop_on = {stops}").replace('["opened"]', waits)
+    found = problems(tmp_path, text)
+    assert [said in one for one in found] == [True] * bool(said), found
+
+
+def test_a_campaign_ended_by_what_a_step_waits_for_is_found(tmp_path: Path) -> None:
+    more = ", { name = 'more', action = 'market_update', channel = 'email', template = 'early_warning.email', after = { step = "
+    text = TWO_STEPS + CAMPAIGN.replace(
+        "24 }]", f"24 }}{more}'say', on = ['item_saved'] }} }}]\nstop_on = ['item_saved']"
+    )
+    (found,) = problems(tmp_path, text)
+    assert "more waits for item_saved, which ends it all (item_saved in campaigns.yearly.stop_on)" in found
+
+
+def test_every_way_in_says_file_line_and_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text(SMALL.replace("max_per_day = 1", "max_per_dya = 1").replace('"email"', '"fax"'))
+    settings = LeadSettings(policy=file)
+    with pytest.raises(PolicyInvalid) as caught:
+        policies_of(settings)
+    assert str(caught.value).splitlines()[1:] == [f"  {in_words(file, one)}" for one in read_policy(file)[1]]
+    assert f"{file}:9: caps.max_per_dya: unknown key; did you mean max_per_day?" in str(caught.value)
+    assert f"{file}:14: playbooks.early_warning.steps.0.channel: 'fax' is not possible; write" in str(caught.value)
 
 
 def test_a_file_that_is_no_toml_names_its_line(tmp_path: Path) -> None:

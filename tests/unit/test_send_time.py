@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agents.cli.learn import hours_in_words
 from agents.habits import Habits
 from agents.inbox_log import Received
-from agents.learned import announcement, learn
+from agents.learned import Log, announcement, learn
 from schemas.decisions import Rule
 from schemas.errors import PolicyInvalid
 from schemas.outcomes import InterventionTracked
@@ -161,7 +161,7 @@ def test_habits_are_counted_on_the_leads_own_clock_and_published_without_its_nam
         "outcome": "ignored", "final": True, "engaged": True, "success_score": 0.5, "cost_cents": 0, "hours": 1,
         "policy_version": "1", "drawn": [{"experiment": "send_time", "variant": "explore", "propensity": 0.1}],
     }  # fmt: skip
-    learned = learn([InterventionTracked.model_validate(one)], habits, {EVERYONE: POLICY})
+    learned = learn(Log([InterventionTracked.model_validate(one)]), habits, {EVERYONE: POLICY})
     assert learned is not None
     found = learned.tenants["acme"].hours
     assert isinstance(found, Hours)
