@@ -114,9 +114,19 @@ def meaning(event: e.Activity, custom: Mapping[str, Kind], read_mood: ReadMood |
         case e.SurveyAnswered():
             mood = event.score
         case e.ReviewPosted():
-            mood = (event.stars - 1) / 4
+            mood = _mood_of_review(event, read_mood)
     family, key = kind or UNKNOWN_CUSTOM
     return Meaning(int(family), key, cents, mood)
+
+
+def _mood_of_review(event: e.ReviewPosted, read_mood: ReadMood | None) -> float:
+    """The stars; where somebody reads the text and finds a mood in it, halfway between the two.
+
+    Stars are five steps and mostly the outer ones; "two stars, but they did call back at once" is no 0.25.
+    """
+    stars = (event.stars - 1) / 4
+    told = read_mood(event.text) if read_mood is not None and event.text else NO_MOOD
+    return stars if told != told else (stars + told) / 2  # noqa: PLR0124 - NaN
 
 
 def _mood_of(event: e.Activity, read_mood: ReadMood | None) -> float:
