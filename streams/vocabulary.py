@@ -4,8 +4,10 @@ A *key* event is one the lead makes with intent; silence is the time since the l
 custom kinds a meaning and may override the built-in ones.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from enum import IntEnum
+from hashlib import sha256
 from typing import NamedTuple
 
 from schemas import events as e
@@ -117,6 +119,17 @@ def meaning(event: e.Activity, custom: Mapping[str, Kind], read_mood: ReadMood |
             mood = _mood_of_review(event, read_mood)
     family, key = kind or UNKNOWN_CUSTOM
     return Meaning(int(family), key, cents, mood)
+
+
+def vocabulary_version(custom: Mapping[str, Kind], language: str | None = None) -> str:
+    """Names what events mean under a tenant's vocabulary, as 12 hexadecimal digits: others would make other features.
+
+    Args:
+        custom: meanings that the tenant gives, or overrides.
+        language: in which texts are read; None: they are not.
+    """
+    kinds = {name: (int(kind.family), kind.key) for name, kind in {**BUILT_IN, **custom}.items()}
+    return sha256(json.dumps([sorted(kinds.items()), language or ""]).encode()).hexdigest()[:12]
 
 
 def _mood_of_review(event: e.ReviewPosted, read_mood: ReadMood | None) -> float:

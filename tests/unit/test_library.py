@@ -12,7 +12,7 @@ import pytest
 from agents import metrics
 from agents.cli.promotion import EVERYONE
 from agents.library import SPARE_MODELS, Library
-from agents.model import TrainedModel, version_of
+from agents.model import TrainedModel, sealed
 from agents.parcel import pack
 from agents.settings import LeadSettings
 from agents.snapshots import ActivityLog
@@ -38,10 +38,7 @@ def _version(model: TrainedModel, factor: float) -> TrainedModel:
     """The same trees that tell risks lower by a factor."""
     told = model.manifest.calibration
     lower = told.model_copy(update={"probabilities": tuple(factor * p for p in told.probabilities)})
-    made = version_of(model.text, lower, model.manifest.trained)
-    return model._replace(
-        manifest=model.manifest.model_copy(update={"calibration": lower, "golden": None, "version": made})
-    )
+    return sealed(model._replace(manifest=model.manifest.model_copy(update={"calibration": lower, "golden": None})))
 
 
 def _order(partition: int = 0, **what: str) -> bytes:
