@@ -87,6 +87,10 @@ class ModelSettings(LeadSettings):
         Literal["fall_back", "warn"],
         Field(description="when a calibration is broken: go back to the version before, or only say so"),
     ] = "fall_back"
+    retrain_days: Annotated[
+        float,
+        Field(ge=0, description="a new model is trained after so many days, and put in force only if better; 0: never"),
+    ] = 7.0
     reports: Annotated[
         Path, Field(description="folder of the nightly reports, and of what is remembered to grade by; keep it")
     ] = ROOT / "reports"

@@ -11,7 +11,7 @@ import pytest
 from agents.library import load_policy
 from agents.logged import LoggedEvent
 from agents.manifest import Calibration
-from agents.model import TrainedModel, read, version_of
+from agents.model import TrainedModel, read, sealed
 from agents.registry import Registry, read_registry
 from agents.ticks import tick_record
 from agents.writer import Out, partition_for
@@ -50,7 +50,7 @@ class World:
 
     def night(self, **settings: str) -> Worker:
         """Start the worker that grades; returns when it has."""
-        told = {"models": str(self.folder), "reports": str(self.folder / "reports"), **settings}
+        told = {"models": str(self.folder), "reports": str(self.folder / "reports"), "retrain_days": "0", **settings}
         return self.product.start("models", **told).wait_ready()
 
     def report(self) -> dict[str, Any]:
@@ -92,8 +92,7 @@ def third(model: TrainedModel) -> TrainedModel:
     """The same trees, all risks too low."""
     told = model.manifest.calibration
     low = Calibration(method=told.method, scores=told.scores, probabilities=tuple(p / 3 for p in told.probabilities))
-    changed = {"calibration": low, "golden": None, "version": version_of(model.text, low, model.manifest.trained)}
-    return model._replace(manifest=model.manifest.model_copy(update=changed))
+    return sealed(model._replace(manifest=model.manifest.model_copy(update={"calibration": low, "golden": None})))
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +134,8 @@ def test_the_version_before_judges_again_and_a_replay_agrees(world: World) -> No
     later = [message(n, DAYS + 1, "purchase_completed", 10_000 + n, amount_cents=100) for n in range(20)]
     world.send([out_of(p, event) for event in later])
     told = [json.loads(record.value) for record in p.records(ASSESSMENTS)]
-    newest = {one["model_version"] for one in told if one["cause"].startswith("purchase_completed-100")}
-    assert newest == {world.good}
+    judges = {one["model_version"] for one in told if one["cause"].startswith("purchase_completed-100")}
+    assert judges == {world.good}
 
     wanted = oracle(
         p.inbox(), 2, load_policy(POLICY_FILE), scorers={m.manifest.version: m.scorer() for m in world.models}
@@ -145,10 +144,22 @@ def test_the_version_before_judges_again_and_a_replay_agrees(world: World) -> No
     verdict = judge(wanted, written, p.records(STATE), p.prefix)
     assert verdict.clean, verdict
 
-    again = world.night()
+    again = world.night(retrain_days="7")
     assert again.figures().sum("leadkeeper_calibration_broken") == 0, "what is in force has told next to nothing yet"
-    assert len(world.orders()) == 3, "nothing more to go back from"
-    assert world.report()["in_force"] == world.good
+    assert world.orders()[:3] == [world.good, world.bad, world.good]
+    assert world.orders()[3:] in ([], [world.registry().in_force]), "nothing more to go back from"
+    newest = world.report()
+    assert newest["in_force"] == world.good
+    assert newest["retrained"], "the last model was published more than a week ago"
+    assert newest["retrained"].startswith("retrained: ") == (len(world.orders()) == 4), "it judges only if it is better"
+
+
+def test_what_is_held_of_every_lead_is_what_the_inbox_says(world: World) -> None:
+    done = world.product.run("model", "agree", "--from-kafka", "--model", world.good, models=str(world.folder))
+    assert done.code == 0, done
+    compared = int(done.out.split()[0].replace(",", ""))
+    assert compared > 300
+    assert "agree to 1e-06" in done.out
 
 
 def test_the_command_says_the_same_of_what_the_topics_hold(world: World) -> None:
