@@ -160,7 +160,8 @@ class ReviewPosted(LeadMessage):
     type: Literal["review_posted"]
     stars: Annotated[int, Field(ge=1, le=5)]
     text: Annotated[
-        Text | None, Field(description="where the policy names its language, its mood is read from it, beside the stars")
+        Text | None,
+        Field(description="where the policy names its language, its mood is read from it, beside the stars"),
     ] = None
 
 

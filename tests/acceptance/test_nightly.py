@@ -167,3 +167,20 @@ def test_the_command_says_the_same_of_what_the_topics_hold(world: World) -> None
     assert done.code == 1, done
     assert f"{world.bad}: fall back. told and seen are at least" in done.out
     assert all(len(line) <= 80 for line in done.out.splitlines() if line.startswith("  "))
+
+
+def test_a_version_that_judges_a_share_is_taken_back_by_what_it_told(world: World) -> None:
+    p = world.product
+    done = p.run("model", "promote", world.bad, "--share", "0.3", "--at", "2024-11-27", models=str(world.folder))
+    assert done.code == 0, done.err
+    assert world.registry().rolling["*"].version == world.bad
+    before = world.registry().in_force
+    night = world.night(retrain_days="7")
+    assert f"{world.bad} should not judge 30.0 % of *" in night.log
+    assert night.stop() == 0
+    registry = world.registry()
+    assert (registry.rolling, registry.in_force) == ({}, before)
+    assert registry.promotions[-1].why.startswith(f"fell back from {world.bad}: ")
+    told = world.report()
+    assert told["taken_back"] == [world.bad]
+    assert told["retrained"] == "", "not on the same night"
