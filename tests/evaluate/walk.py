@@ -46,10 +46,15 @@ def walk(log: ActivityLog, label: Label, name: str) -> Iterator[Leg]:
         yield Leg(model, plan, at, found.overall, found.rows)
 
 
-def told(legs: list[Leg]) -> dict[str, float]:
-    """Figures of the model. Calibration is judged on all rows together: what a week's few show by chance is no error of it."""
-    p, y, t, leads = (np.concatenate([getattr(leg.rows, name) for leg in legs]) for name in ("p", "y", "t", "leads"))
-    return mean(legs, "model") | {
+WHOSE = {"model": "p", "rfm": "rfm", "recency": "recency"}
+"""Fields of a scorecard, and their probabilities in the rows."""
+
+
+def told(legs: list[Leg], who: str = "model") -> dict[str, float]:
+    """Figures of the model, or of a baseline. Calibration is judged on all rows together: of a week's few, chance shows most."""
+    names = (WHOSE[who], "y", "t", "leads")
+    p, y, t, leads = (np.concatenate([getattr(leg.rows, name) for leg in legs]) for name in names)
+    return mean(legs, who) | {
         "ece": ece(p, y),
         "ece_by_chance": ece_by_chance(p),
         "ece_by_chance_95": by_chance(p, 0.95),
