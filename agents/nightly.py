@@ -60,6 +60,7 @@ async def nightly(settings: ModelSettings) -> Night:
         await take_notes(memory, settings)
         at = _now(settings, memory.end)
         known = {one.version: one for one in known_models(settings, registry)}
+        tried = memory.tried
         found = grades(memory, versions_of(known.values(), RULE_VERSION))
     trail = [RULE_VERSION, *([settings.model] if settings.model else []), *registry.trail()]
     in_force = trail[-1]
@@ -69,7 +70,10 @@ async def nightly(settings: ModelSettings) -> Night:
         await _go_back(settings, at, in_force, instead, found[in_force].why)
         went.append(at)
     taken_back = await _take_back(settings, at, registry, found)
-    trial = None if instead or taken_back else await retrain_if_due(settings, registry, at)
+    trial = None if instead or taken_back else await retrain_if_due(settings, registry, at, tried)
+    if trial is not None:
+        with Remembered(notes_of(settings), lambda tenant: env.policy("", tenant)) as memory:
+            memory.note_try(at.timestamp())
     night = Night(
         at,
         in_force,

@@ -42,10 +42,10 @@ class Trial(NamedTuple):
     why: str
 
 
-def is_due(registry: Registry, at: datetime, every_days: float) -> bool:
-    """Whether so many days have passed since a model was published, by whomever."""
-    newest = max((one.at for one in registry.published.values()), default=None)
-    return every_days > 0 and (newest is None or (at - newest).total_seconds() >= every_days * DAY)
+def is_due(registry: Registry, at: datetime, every_days: float, tried: float = 0.0) -> bool:
+    """Whether so many days have passed since a model was published, by whomever, and since it was last tried (epoch seconds)."""
+    newest = max((one.at.timestamp() for one in registry.published.values()), default=0.0)
+    return every_days > 0 and at.timestamp() - max(newest, tried) >= every_days * DAY
 
 
 def retrained(log: ActivityLog, policy: Policy, champion: LightGbmScorer, name: str) -> Trial:
@@ -79,13 +79,13 @@ def retrained(log: ActivityLog, policy: Policy, champion: LightGbmScorer, name: 
     return Trial(model, compared, why)
 
 
-async def retrain_if_due(settings: ModelSettings, registry: Registry, at: datetime) -> Trial | None:
+async def retrain_if_due(settings: ModelSettings, registry: Registry, at: datetime, tried: float) -> Trial | None:
     """Do so with what `lead.events` holds, if it is due, and put what is better in force.
 
     None: it is not due, or no model is in force. While a model judges only a share of the leads, nothing is done: two
     changes at once could not be told apart.
     """
-    if not is_due(registry, at, settings.retrain_days) or registry.rolling:
+    if not is_due(registry, at, settings.retrain_days, tried) or registry.rolling:
         return None
     try:
         policy = load_policy(settings.policy)

@@ -37,8 +37,8 @@ class World:
         for one in self.models:
             one.save(folder)
         self.worker = product.start("lead", models=str(folder)).wait_ready()
-        for version in (self.good, self.bad):
-            done = product.run("model", "promote", version, "--at", "2024-01-01", models=str(folder))
+        for version, day in ((self.good, "2023-12-31"), (self.bad, "2024-01-01")):
+            done = product.run("model", "promote", version, "--at", day, models=str(folder))
             assert done.code == 0, done.err
         self.sent = 2 * product.partitions
         self.send(planted(product))

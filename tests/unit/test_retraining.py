@@ -61,4 +61,9 @@ def test_it_is_due_a_while_after_anything_was_published(stale: TrainedModel) -> 
     assert not is_due(registry, NOW + timedelta(days=6.9), 7.0)
     assert is_due(registry, NOW + timedelta(days=7), 7.0)
     assert not is_due(registry, NOW + timedelta(days=700), 0.0), "0: never"
+    tried = (NOW + timedelta(days=7)).timestamp()
+    assert not is_due(registry, NOW + timedelta(days=13), 7.0, tried), (
+        "nothing came of it, and is not tried every night"
+    )
+    assert is_due(registry, NOW + timedelta(days=14), 7.0, tried)
     assert is_due(Registry({}, [ModelPromoted(id="p", tenant="*", at=NOW, version="m", why="")]), NOW, 7.0)
