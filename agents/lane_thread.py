@@ -4,18 +4,17 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import OffsetCommitRequest
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
+from agents.bare import make_bare
 from agents.rounds import Fetched
 
 if TYPE_CHECKING:
@@ -26,22 +25,6 @@ Spans = dict[TopicPartition, tuple[int, int]]
 """The fetcher's position before and after a fetch; what lies between and was not returned holds no records, or was lost."""
 
 _FETCH_BYTES = 1 << 20
-
-
-class _BareRecords(PartitionRecords):  # type: ignore[misc]
-    """Hands records over as they were read: making a `ConsumerRecord` of each costs a third of an empty lane."""
-
-    def _consumer_record(self, _: Any, record: Any) -> Any:
-        return record
-
-
-class _Arrivals(OrderedDict[Any, Any]):
-    """What the fetcher has and has not handed over yet."""
-
-    def __setitem__(self, tp: Any, result: Any) -> None:
-        if isinstance(result, FetchResult):
-            result._partition_records.__class__ = _BareRecords
-        super().__setitem__(tp, result)
 
 
 _NEVER_IDLE_MS = 315_360_000_000  # ten years: a blocked worker must not leave its group by itself; the watchdog ends it
@@ -76,8 +59,8 @@ class LaneThread(AIOKafkaConsumerThread):
         """Start the consumer and tell the lease of every heartbeat."""
         await super().on_start()
         consumer, lease = self._ensure_consumer(), self.consumer.lease
-        coordinator, fetcher = consumer._coordinator, consumer._fetcher
-        fetcher._records = _Arrivals(fetcher._records)
+        make_bare(consumer)
+        coordinator = consumer._coordinator
         beat = coordinator._do_heartbeat
 
         async def beaten() -> bool:

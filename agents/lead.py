@@ -16,9 +16,9 @@ from aiokafka import TopicPartition
 
 from agents import metrics
 from agents.announced import Announced
-from agents.arrival import arrived
 from agents.atomic import Atomic, Piece
 from agents.lane import Lane, Round
+from agents.lead_figures import LeadFigures, export_leads
 from agents.library import Library
 from agents.rounds import Fetched
 from agents.safety import ExitCode, die, retry
@@ -26,7 +26,6 @@ from agents.serve import HealthServer
 from agents.settings import LeadSettings
 from agents.suspects import Part, suspects_of
 from agents.table import Changelog
-from agents.tally import count_tally
 from agents.ticks import ticks_for
 from agents.writer import Record, Writer, partition_for
 from schemas import topics
@@ -43,7 +42,9 @@ logger = logging.getLogger(__name__)
 SLICE = 1000
 """Records folded at a time: the dead-letter breaker looks between slices."""
 HEAVY = 300
-"""Rounds with more records, or with a tick, are folded in a thread, so that the loop keeps its lease."""
+"""Rounds with more records, or with a tick, are folded in a thread, so that the loop keeps its lease.
+
+So is what changed for very many leads made ready to be written: a tick may visit a million."""
 
 
 class LeadJob:
@@ -62,7 +63,7 @@ class LeadJob:
         self._breakers: dict[int, DlqBreaker] = {}
         self._base = settings.epoch << EPOCH_BITS
         self._atomic: Atomic | None = None
-        self._sent: Counter[str] = Counter()
+        self._told = LeadFigures(live=settings.clock == "wall")
 
     # -- life cycle
 
@@ -78,7 +79,7 @@ class LeadJob:
         self._announced = Announced(bootstrap, topic, self._partitions, self._writer, self._library.take)
         await self._announced.start()
         host, port = self._settings.metrics_host, self._settings.metrics_port
-        self._server = HealthServer(lane, host, port, self._export, self._progress)
+        self._server = HealthServer(lane, host, port, self._export, lambda: self._told.progress(self._owned()))
         await self._server.start()
         logger.info("metrics at http://%s:%d/metrics", self._settings.metrics_host, self._server.port)
         if self._settings.exactly_once:
@@ -144,13 +145,21 @@ class LeadJob:
                 await self._library.prepare(wanted, self._announced.catch_up)
         self._suspects.begin(part)
         folded = await self._fold(part)
-        ends = lane.ends(round_)
-        pieces = {tp: self._piece(tp, results, ends[tp]) for tp, results in folded.items()}
+        pieces = await self._pieces(folded, lane.ends(round_))
         self._suspects.end(part)
         write = self._write if self._atomic is None else self._write_at_once
         if written := await write(pieces, lambda: lane.still_owner(round_)):
-            self._count(round_, [result for results in folded.values() for result in results])
+            self._told.count(round_, [result for results in folded.values() for result in results])
         return written
+
+    async def _pieces(
+        self, folded: Mapping[TopicPartition, list[Folded]], ends: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, Piece]:
+        def pieces() -> dict[TopicPartition, Piece]:
+            return {tp: self._piece(tp, results, ends[tp]) for tp, results in folded.items()}
+
+        many = sum(self._leads[tp.partition].changed for tp in folded) > SLICE
+        return await asyncio.to_thread(pieces) if many else pieces()
 
     def _piece(self, tp: TopicPartition, results: list[Folded], end: int) -> Piece:
         number, names, topic = tp.partition, self._names, self._changelog.topic
@@ -268,31 +277,10 @@ class LeadJob:
                     f"recreated or truncated. If that was on purpose, start with LEADKEEPER_EPOCH={self._settings.epoch + 1}",
                 )
 
-    def _count(self, round_: Round, folded: list[Folded]) -> None:
-        before = self._sent.total()
-        for result in folded:
-            count_tally(result.tally)
-            self._sent.update({key[3]: n for key, n in result.tally.items() if key[:2] == ("decided", "sent")})
-        if self._sent.total() > before:
-            now = time.time()
-            live = self._settings.clock == "wall"
-            for batch in round_.batches.values():
-                came = next((at for record in batch if (at := arrived(record, live=live)) is not None), None)
-                if came is not None:
-                    metrics.COMMAND_LATENCY.observe(max(now - came, 0.0))
-
-    def _progress(self) -> dict[str, float]:
-        """Stream time of the partition that is least far, and commands so far by channel."""
+    def _owned(self) -> list[Partition]:
         owned = {tp.partition for tp in self._lane.owned()}
-        now = min((p.state.now for n, p in self._leads.items() if n in owned), default=0.0)
-        return {"stream_time": now, **{f"sent_{channel}": n for channel, n in self._sent.items()}}
+        return [partition for number, partition in self._leads.items() if number in owned]
 
     def _export(self) -> None:
-        owned = {tp.partition for tp in self._lane.owned()}
-        metrics.LEADS.clear()
-        metrics.STREAM_TIME.clear()
-        for number, partition in self._leads.items():
-            if number in owned:
-                metrics.LEADS.labels(str(number)).set(len(partition.table))
-                metrics.STREAM_TIME.labels(str(number)).set(partition.state.now)
+        export_leads(self._owned())
         metrics.RECOVERED.set(self._changelog.stats.recovered_records)

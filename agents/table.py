@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from agents import memory
+from agents.bare import make_bare
+from agents.rounds import Fetched
 from agents.writer import Acked, Out, Record, Writer
 from schemas.errors import StateUnreadable
 
@@ -136,6 +138,7 @@ class Changelog:
             isolation_level=self._isolation,
         )
         await reader.start()
+        make_bare(reader)
         try:
             counts = await self._read(reader, ends, apply_for)
         except KafkaError as error:
@@ -210,7 +213,7 @@ class Changelog:
             elif time.monotonic() - heard > _SILENCE_S:
                 raise StateUnreadable(f"{self.topic}: silent for {_SILENCE_S:g} s before these ends: {open_tps}")
             for tp, batch in fetched.items():
-                counts[tp.partition] += self._apply(batch, applies[tp.partition])
+                counts[tp.partition] += self._apply(tp, batch, applies[tp.partition])
                 self._known[tp.partition] = max(self._known.get(tp.partition, 0), batch[-1].offset + 1)
                 if batch[-1].offset >= open_tps[tp]:
                     del open_tps[tp]
@@ -218,10 +221,10 @@ class Changelog:
             await asyncio.sleep(0)
         return counts
 
-    def _apply(self, batch: list[ConsumerRecord], apply: Apply) -> int:
-        where = f"{batch[0].topic}[{batch[0].partition}]"
-        entries = [(record.key, record.value, record.offset) for record in batch if record.key != BARRIER_KEY]
-        if nameless := [offset for key, _, offset in entries if key is None]:
+    def _apply(self, tp: TopicPartition, batch: list[Fetched], apply: Apply) -> int:
+        where = f"{tp.topic}[{tp.partition}]"
+        entries = [(record.key or b"", record.value, record.offset) for record in batch if record.key != BARRIER_KEY]
+        if nameless := [offset for key, _, offset in entries if not key]:
             raise StateUnreadable(
                 f"{where} offset {nameless[0]}: a state record without a key; delete it or restore the topic"
             )

@@ -26,6 +26,8 @@ BATCH_BYTES = 1 << 20  # the default of Kafka's message.max.bytes
 _RECORD_OVERHEAD = 64  # more than a record's varints, attributes and length fields take
 _BATCH_HEADER = 128
 _LARGE = BATCH_BYTES >> 1
+_LONG = 8
+"""Batches for one partition, packed without a pause."""
 _NO_HEADERS: list[tuple[str, bytes]] = []
 
 
@@ -164,7 +166,11 @@ class Writer:
         tails: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in last:
             tails[record[0], record[1]].append(record)
-        plans = {at: _batches(producer, groups.get(at, ()), tails.get(at, ())) for at in {**groups, **tails}}
+        plans: dict[tuple[str, int], list[BatchBuilder]] = {}
+        for at in {**groups, **tails}:
+            plans[at] = _batches(producer, groups.get(at, ()), tails.get(at, ()))
+            if len(plans[at]) > _LONG:
+                await asyncio.sleep(0)  # packing a hundred thousand records takes the loop a second on a busy machine
         chains = (self._chain(producer, at, plan) for at, plan in plans.items())
         results = await asyncio.gather(*chains, return_exceptions=True)
         acked: dict[tuple[str, int], list[Acked]] = {}

@@ -84,24 +84,35 @@ class FeatureTable:
     def row_of(self, key: bytes) -> int:
         """The lead's row, made when it is new."""
         row = self.index.get(key)
-        if row is None:
-            row = self._new_row()
-            self.index[key] = row
-            self.keys[row] = key
-        return row
+        return self._new_rows([key])[0] if row is None else row
 
-    def _new_row(self) -> int:
-        if self._free:
-            return self._free.pop()
-        row = len(self.keys)
-        if row == len(self.rows):
-            grown = row + max(row // 2, 1024)
+    def rows_of(self, keys: Sequence[bytes]) -> Ints:
+        """The rows of distinct leads, made where they are new."""
+        found = list(map(self.index.get, keys))
+        if None in found:
+            self._new_rows([key for key, row in zip(keys, found, strict=True) if row is None])
+            found = list(map(self.index.get, keys))
+        return np.array(found, np.int64)
+
+    def _new_rows(self, keys: Sequence[bytes]) -> Sequence[int]:
+        """Rows of leads that have none yet: those that were freed first, then behind the last one."""
+        again = min(len(self._free), len(keys))
+        first, end = len(self.keys), len(self.keys) + len(keys) - again
+        if end > len(self.rows):
+            grown = end + max(first // 2, 1024)
             rows, due = self.rows, self.due
             self.rows, self.due = np.zeros(grown, ROW), np.full(grown, LEAVING)  # zeros take no memory until used
-            self.rows[:row], self.due[:row] = rows, due
-        self.keys.append(None)
-        self.rows["guard"][row] = -1
-        return row
+            raw(self.rows)[:first], self.due[:first] = raw(rows)[:first], due[:first]
+        self.rows["guard"][first:end] = -1
+        self.keys.extend(keys[again:])
+        where: Sequence[int] = range(first, end)
+        if again:
+            freed = [self._free.pop() for _ in range(again)]
+            for row, key in zip(freed, keys, strict=False):
+                self.keys[row] = key
+            where = [*freed, *where]
+        self.index.update(zip(keys, where, strict=True))
+        return where
 
     def forget(self, key: bytes) -> None:
         """Remove the lead; its row is cleared and used again."""

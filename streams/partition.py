@@ -90,7 +90,7 @@ class Partition:
     def _restore_rows(self, found: Mapping[bytes, bytes]) -> None:
         if not found:
             return
-        where = np.array([self.table.row_of(key) for key in found])
+        where = self.table.rows_of(list(found))
         data = np.frombuffer(b"".join(found.values()), ROW)
         newer = data["guard"] >= self.table.rows["guard"][where]
         where, data = where[newer], data[newer]
@@ -142,6 +142,11 @@ class Partition:
         """What has changed for a lead; nobody has asked yet: it stands in the lead's record."""
         if self._workload is not None:
             self._workload.add(key, changes)
+
+    @property
+    def changed(self) -> int:
+        """How many leads have to go to the changelog."""
+        return len(self._touched)
 
     def changes(self) -> tuple[list[tuple[bytes, bytes | None]], list[tuple[bytes, bytes | None]]]:
         """What changed since the last call: leads, then what must follow them in one piece (tombstones, the marker).

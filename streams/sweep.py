@@ -4,7 +4,9 @@ Most looks find that nothing moves, or no more than the risk. Those are settled 
 or a move of stage go through the rules one by one.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +27,9 @@ from streams.rules import Case
 from streams.silence import next_looks
 from streams.vector import vectors
 
+BLOCK = 4096
+"""Leads scored together: their vectors fit into a processor's cache, and no step keeps other threads from running."""
+
 
 def turn_of(partition: Partition, now: float, most: int) -> datetime | None:
     """Up to which moment a tick may go so that about as many leads as `most` have their turn; None: no more than those are due.
@@ -41,6 +46,17 @@ def turn_of(partition: Partition, now: float, most: int) -> datetime | None:
     return instant(float(np.partition(moments, most - 1)[most - 1])) + timedelta(microseconds=1)
 
 
+class _Loud(NamedTuple):
+    """A lead that has to go through the rules: its row, what is held of it, vector, risk, felt risk, its next look."""
+
+    row: int
+    held: np.void
+    x: Floats
+    p: float
+    felt: float
+    look: float
+
+
 def fold_tick(partition: Partition, offset: int, tick: Tick, env: Env, done: Folded) -> None:
     """Visit every lead whose turn has come at stream time and that has not seen this tick yet."""
     table, now, cause = partition.table, partition.state.now, tick.id
@@ -51,9 +67,44 @@ def fold_tick(partition: Partition, offset: int, tick: Tick, env: Env, done: Fol
     if not len(due):
         return
     done.tally["looks",] += len(due)
+    policies, models, which = _judges(partition, due, env)
+    table.rows["guard"][due] = offset
+    partition.touch_all(due)
+    loud: list[_Loud] = []
+    for start in range(0, len(due), BLOCK):
+        these = slice(start, start + BLOCK)
+        loud += _look(partition, due[these], which[these], policies, models, cause, env, done)
+    # In the order of their keys: one lead's step may take what is left of the tenant's budget for the day.
+    for each in sorted(loud, key=lambda each: table.keys[each.row] or b""):
+        tenant, lead = lead_of(table.keys[each.row])
+        desk = desk_of(partition, tenant, lead, env, done, now, offset)
+        case = Case(desk, each.row, tenant, lead, cause, each.held)
+        if case.is_over():
+            settle_all(case, "the lead was forgotten")
+            partition.forget(each.row, faded=True)
+            continue
+        live = bool(each.held["events"]) and case.is_live()
+        table.due[each.row] = each.look if live else np.inf
+        if live:
+            case.assess(Finding(each.x, each.p, each.felt))
+        begin_by_time(case)
+        case.finish()
+
+
+def _look(
+    partition: Partition,
+    due: Ints,
+    which: Ints,
+    policies: Sequence[Policy],
+    models: Sequence[str],
+    cause: str,
+    env: Env,
+    done: Folded,
+) -> list[_Loud]:
+    """Score some leads, settle those for which nothing else follows, and return the others."""
+    table, now = partition.table, partition.state.now
     held = table.at(due)
     x = vectors(held, np.maximum(now, held["last"]))
-    policies, models, which = _judges(partition, due, env)
     p = score_each(env.scorers, models, which, x)
     limits = limits_of(policies, which)
 
@@ -68,29 +119,20 @@ def fold_tick(partition: Partition, offset: int, tick: Tick, env: Env, done: Fol
     loud = limits.stage_moves(held, felt) | (held["flags"] > 0) | (now >= forget_at)
     loud |= (held["seq"] == 0) | (held["events"] == 0)
     calm = np.flatnonzero(~loud)
-    table.rows["guard"][due] = offset
     table.due[due[calm]] = np.minimum(looks[calm], forget_at[calm])
-    partition.touch_all(due)
     told_by = zip(policies, (env.scorers[model] for model in models), strict=True)
     judges = [Judge(scorer.method, scorer.version, policy.version) for policy, scorer in told_by]
     whose = [judges[i] for i in which[calm].tolist()]
     looked = Looked(due[calm], [cause] * len(calm), np.full(len(calm), now), x[calm], p[calm], limits.at(calm), whose)
     done.outputs.extend(out for _, out in publish(table, looked, done.tally))
-    # In the order of their keys: one lead's step may take what is left of the tenant's budget for the day.
-    for i in sorted(np.flatnonzero(loud).tolist(), key=lambda i: table.keys[int(due[i])] or b""):
-        row = int(due[i])
-        tenant, lead = lead_of(table.keys[row])
-        case = Case(desk_of(partition, tenant, lead, env, done, now, offset), row, tenant, lead, cause, held[i])
-        if case.is_over():
-            settle_all(case, "the lead was forgotten")
-            partition.forget(row, faded=True)
-            continue
-        live = bool(held["events"][i]) and case.is_live()
-        table.due[row] = looks[i] if live else np.inf
-        if live:
-            case.assess(Finding(x[i], float(p[i]), float(felt[i])))
-        begin_by_time(case)
-        case.finish()
+    moved = np.flatnonzero(loud)
+    columns = (column[moved].tolist() for column in (due, p, felt, looks))
+    return [
+        _Loud(row, was, vector, risk, felt_risk, look)
+        for (row, risk, felt_risk, look), was, vector in zip(
+            zip(*columns, strict=True), held[moved], x[moved], strict=True
+        )
+    ]
 
 
 def _again(partition: Partition, until: float) -> Ints:

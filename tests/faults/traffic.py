@@ -45,7 +45,9 @@ def traffic(prefix: str, partitions: int, *, events: int, leads: int, seed: int)
             serial += 1
             draw = chance.random()
             if draw < 0.01:
-                key = f"acme:lead-{chance.randrange(leads)}".encode()
+                key = (
+                    f"acme:lead-{chance.choice(alive)}".encode()
+                )  # where others say something, or a breaker would trip
                 piece.append(Out(topic, partition_for(key, partitions), key, chance.choice(GARBAGE), _ms(at)))
             elif draw < 0.03 and recent:
                 piece.append(chance.choice(recent))

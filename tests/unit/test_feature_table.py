@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.features import Batch, FeatureTable, fold_wave, waves
 from streams.lead import Partition, fold
@@ -28,6 +30,31 @@ def test_rows_of_forgotten_leads_are_used_again_and_clean() -> None:
     assert (int(table.rows["events"][3]), int(table.rows["guard"][3])) == (0, -1)
     assert len(table) == 5
     assert table.due[3] == np.inf
+
+
+@given(
+    st.lists(
+        st.tuples(st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40))),
+        max_size=8,
+    )
+)
+def test_rows_given_to_many_leads_at_once_are_those_given_one_by_one(steps: list[tuple[set[int], set[int]]]) -> None:
+    """Leads come and are forgotten, in a table that has to grow again and again."""
+    many, single = FeatureTable(capacity=1), FeatureTable(capacity=1)
+    for come, go in steps:
+        keys = [b"t:%d" % n for n in sorted(come)]
+        rows = many.rows_of(keys)
+        assert len(set(rows.tolist())) == len(keys)
+        for key in keys:
+            single.row_of(key)
+        for key in [b"t:%d" % n for n in go if b"t:%d" % n in many.index]:
+            many.rows["events"][many.index[key]] = 7
+            many.forget(key)
+            single.forget(key)
+        assert len(many) == len(single)
+        assert all(many.keys[row] == key for key, row in many.index.items())
+        assert all(many.rows["guard"][row] == -1 and not many.rows["events"][row] for row in many.index.values())
+        assert len(many.keys) == len(single.keys)
 
 
 def test_waves_keep_each_leads_order() -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from streams import sweep
 from streams.env import EVERYONE, Env
 from streams.lead import Folded, Partition, fold
 from streams.risk import RuleScorer
@@ -13,7 +14,9 @@ from tests.worlds import START, message, policy
 LEADS, MOST = 400, 50
 ENV = Env({"": {EVERYONE: policy()}, "2": {EVERYONE: policy()}}, {"": RuleScorer()})
 LATER = START + timedelta(days=12)
-"""By then all have been silent for long enough to enter a stage."""
+"""By then the risk of all has risen by enough to be told of."""
+AT_RISK = START + timedelta(days=40)
+"""By then all have entered a stage."""
 
 
 def _told(partition: Partition, offset: int, at: datetime, until: datetime | None) -> Folded:
@@ -70,6 +73,21 @@ def test_after_a_crash_nobody_takes_the_place_of_those_that_were_written_already
     again.restore([(key, value, 0) for key, value in log.items()])
     assert _told(again, LEADS, LATER, until).tally["looks",] == MOST - MOST // 2
     assert _looked_at(again) == _looked_at(whole)
+
+
+@pytest.mark.parametrize("block", [1, 7, LEADS - 1])
+def test_how_many_are_scored_together_does_not_matter(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calm leads and such that enter a stage: what is said of each, and what is held of it afterwards, stays the same."""
+    for at, stage in ((LATER, "none"), (AT_RISK, "active_risk")):
+        ends = []
+        for size in (LEADS, block):
+            monkeypatch.setattr(sweep, "BLOCK", size)
+            partition = _silent()
+            done = [_told(partition, LEADS + i, when, None) for i, when in enumerate((START + timedelta(hours=9), at))]
+            outputs = sorted((out.topic, out.key or b"", out.value or b"") for each in done for out in each.outputs)
+            ends.append((outputs, [each.tally for each in done], _looked_at(partition), partition.changes()))
+        assert ends[0] == ends[1]
+        assert ends[0][1][1]["assessed", stage] == LEADS
 
 
 @pytest.mark.parametrize("minutes", [5, 60])
