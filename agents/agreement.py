@@ -12,6 +12,7 @@ from agents.logged import LoggedEvent
 from agents.sentiment import reader_of
 from agents.snapshots import ActivityLog
 from streams.env import EVERYONE, Env
+from streams.features import Floats, Rows
 from streams.lead import Message, fold
 from streams.partition import Partition
 from streams.policy import Policy
@@ -28,7 +29,7 @@ class Agreement(NamedTuple):
 
     leads: int
     gone: int
-    """Leads that the stream has forgotten by then, as its policy says, and of which nothing is compared."""
+    """Leads that the stream has forgotten by then, or whose beginning the log has, and of which nothing is compared."""
     feature: str
     feature_apart: float
     score_apart: float
@@ -59,12 +60,16 @@ def agreement(events: Sequence[LoggedEvent], policy: Policy, scorer: Scorer, at:
     rows = log.known_rows(at)
     there = np.array([i for i, key in enumerate(log.keys) if rows["events"][i] and key in partition.table.index], int)
     gone = int((rows["events"] > 0).sum()) - len(there)
-    if not len(there):
-        return Agreement(0, gone, "", 0.0, 0.0)
     live = partition.table.rows[[partition.table.index[log.keys[i]] for i in there.tolist()]]
-    now = np.full(len(there), at)
-    stream, batch = vectors(live, now), vectors(rows[there], now)
+    return held_against(live, rows[there], np.full(len(there), at), scorer, gone)
+
+
+def held_against(live: Rows, read: Rows, now: Floats, scorer: Scorer, gone: int) -> Agreement:
+    """Rows as the stream has them and as they are read from the log, the same leads in the same order, at these times."""
+    if not len(live):
+        return Agreement(0, gone, "", 0.0, 0.0)
+    stream, batch = vectors(live, now), vectors(read, now)
     apart = np.where(np.isnan(stream) & np.isnan(batch), 0.0, np.abs(stream - batch))
     worst = np.nanmax(np.where(np.isnan(apart), np.inf, apart), axis=0)
     scores = np.abs(scorer.score(stream) - scorer.score(batch))
-    return Agreement(len(there), gone, NAMES[int(worst.argmax())], float(worst.max()), float(scores.max()))
+    return Agreement(len(live), gone, NAMES[int(worst.argmax())], float(worst.max()), float(scores.max()))

@@ -13,7 +13,7 @@ from agents.windows import TooLittleData, utc
 from streams.baselines import recency, rfm, told
 from streams.features import DAY, Floats, Ints
 from streams.labels import Label, Moments, last_signs, lost
-from streams.measure import auc, log_loss, measure
+from streams.measure import auc, ece, ece_by_chance, log_loss, measure
 from streams.risk import FAMILIES, FEATURE_FAMILY
 from streams.stage import ORDER
 from streams.thresholds import Stages
@@ -31,11 +31,13 @@ class Evaluation(NamedTuple):
 
     overall: Scorecard
     at: dict[float, Scorecard]
+    rows: "Rows"
 
 
-class _Judged(NamedTuple):
-    """Rows of one or more snapshots: the truth, whose they are, scores to rank by, probabilities, and the same of the baselines."""
+class Rows(NamedTuple):
+    """Rows of one or more snapshots: when, the truth, whose, scores to rank by, probabilities, and the same of the baselines."""
 
+    t: Floats
     y: Floats
     leads: Ints
     raw: Floats
@@ -65,7 +67,7 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
         judged.append(told_of)
         if 0 < shot.y.sum() < len(shot.y):
             cards[shot.t] = _card([shot.t], told_of, manifest)
-    together = _Judged._make([np.concatenate(column) for column in zip(*judged, strict=True)])
+    together = Rows._make([np.concatenate(column) for column in zip(*judged, strict=True)])
     rows, quiet = len(together.y), int(together.y.sum())
     if not 0 < quiet < rows:
         raise TooLittleData(
@@ -80,7 +82,7 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
             "warning_later": {str(stage): one for stage, one in zip(ORDER[2:], warned[1:], strict=True)},
         }
     )
-    return Evaluation(overall, cards)
+    return Evaluation(overall, cards, together)
 
 
 def _warned(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> list[EarlyWarning]:
@@ -117,18 +119,17 @@ def importance(scorer: LightGbmScorer, shot: Snapshot) -> dict[str, float]:
     return dict(sorted(lost_by.items(), key=lambda item: -item[1]))
 
 
-def _judge(scorer: LightGbmScorer, shot: Snapshot) -> _Judged:
+def _judge(scorer: LightGbmScorer, shot: Snapshot) -> Rows:
     manifest, raw, days = scorer.manifest, scorer.raw(shot.x), recency(shot.x)
     three = manifest.rfm.calibration.apply(told(manifest.rfm.weights, rfm(shot.x))) if manifest.rfm else np.zeros(0)
     alone = np.zeros(0)
     if manifest.single:
         alone = manifest.single.alone.score(shot.x[:, COLUMN[manifest.single.name]])
-    return _Judged(
-        shot.y, shot.leads, raw, manifest.calibration.apply(raw), days, manifest.recency.apply(days), three, alone
-    )
+    p, by_recency = manifest.calibration.apply(raw), manifest.recency.apply(days)
+    return Rows(np.full(len(shot.y), shot.t), shot.y, shot.leads, raw, p, days, by_recency, three, alone)
 
 
-def _card(times: Sequence[float], rows: _Judged, manifest: Manifest) -> Scorecard:
+def _card(times: Sequence[float], rows: Rows, manifest: Manifest) -> Scorecard:
     y = rows.y
     return Scorecard(
         window=window(times, y),
@@ -140,11 +141,18 @@ def _card(times: Sequence[float], rows: _Judged, manifest: Manifest) -> Scorecar
     )
 
 
-def _rungs(rows: _Judged) -> list[Rung]:
+def _rungs(rows: Rows) -> list[Rung]:
     """Told and seen, stage by stage."""
     stage = np.searchsorted(ENTER, rows.p, "right")
     return [
-        Rung(str(ORDER[i]), int(here.sum()), float(rows.p[here].mean()), float(rows.y[here].mean()))
+        Rung(
+            str(ORDER[i]),
+            int(here.sum()),
+            float(rows.p[here].mean()),
+            float(rows.y[here].mean()),
+            ece(rows.p[here], rows.y[here]),
+            ece_by_chance(rows.p[here]),
+        )
         for i in range(len(ORDER))
         if (here := stage == i).any()
     ]

@@ -1,6 +1,6 @@
 """Anyone's event log -> events of `lead.events`, in the order of time.
 
-Rows are read once and become events on a spool (a file above 64 MB); times and places stay in memory (24 bytes an
+Rows are read once and become events on a spool (a file above 64 MB); times and places stay in memory (32 bytes an
 event), so a million rows need little. Then the spool is read back by time; equal times keep the order of the files.
 A row that cannot be used is never fatal: it comes out as a `RejectedRow` with its line, its bytes and the remedy. So
 does a part of a profile that cannot be used; the row's event goes through.
@@ -39,7 +39,7 @@ def read_events(
     report = report if report is not None else ReadReport()
     paths = [files] if isinstance(files, Path) else list(files)
     with SpooledTemporaryFile(SPOOL_IN_MEMORY) as spool:
-        times, places, key_sizes, sizes = array("q"), array("q"), array("i"), array("i")
+        times, known, places, key_sizes, sizes = array("q"), array("q"), array("q"), array("i"), array("i")
         place = 0
         made = RowEvents(mapping, report)
         for nth, path in enumerate(paths):
@@ -50,6 +50,7 @@ def read_events(
                 spool.write(event.key)
                 spool.write(event.value)
                 times.append(event.at_ms)
+                known.append(event.timestamp_ms)
                 places.append(place)
                 key_sizes.append(len(event.key))
                 sizes.append(len(event.key) + len(event.value))
@@ -61,4 +62,4 @@ def read_events(
         for i in order.tolist():
             spool.seek(places[i])
             data = spool.read(sizes[i])
-            yield LoggedEvent(times[i], data[: key_sizes[i]], data[key_sizes[i] :])
+            yield LoggedEvent(times[i], data[: key_sizes[i]], data[key_sizes[i] :], known[i])

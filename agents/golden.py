@@ -13,7 +13,7 @@ from streams.features import Floats
 from streams.risk import Scorer
 from streams.vector import NAMES
 
-ROWS = 50
+ROWS = 200
 TOLERANCE = 1e-9
 """Machines may differ in the last bits of an exponential, and in nothing else."""
 

@@ -24,6 +24,8 @@ class Night(NamedTuple):
         grades: Of every version that told anything.
         instead: Version that should judge from now on; None: the same.
         drift: How far leads are from those that it learned from, feature by feature; empty: not known.
+        taken_back: Versions that judge a share of the leads and should judge none any more.
+        retrained: What retraining came to; empty: it was not due.
     """
 
     at: datetime
@@ -31,11 +33,14 @@ class Night(NamedTuple):
     grades: dict[str, Grade]
     instead: str | None
     drift: tuple[Moved, ...]
+    taken_back: tuple[str, ...] = ()
+    retrained: str = ""
 
 
 def report(night: Night) -> str:
     """All of it as JSON."""
     body: dict[str, Any] = {"at": night.at.isoformat(), "in_force": night.in_force, "instead": night.instead}
+    body |= {"taken_back": night.taken_back, "retrained": night.retrained}
     body["drift"] = [one._asdict() | {"moved": one.moved} for one in night.drift]
     return json.dumps(body | {"versions": plain(night.grades)}, indent=2) + "\n"
 

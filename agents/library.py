@@ -194,9 +194,14 @@ class Library:
 
     async def _load(self, version: str) -> None:
         """Raises ModelInvalid."""
+        from agents.meanings import meant_otherwise  # noqa: PLC0415 - with the next
         from agents.parcel import open_parcel  # noqa: PLC0415 - LightGBM takes a third of a second to import; not every worker has a model
 
-        self._scorers[version] = await asyncio.to_thread(open_parcel, self._models[version])
+        scorer = await asyncio.to_thread(open_parcel, self._models[version])
+        policies = [policy for tenants in self._policies.values() for policy in tenants.values()]
+        if otherwise := meant_otherwise(scorer.manifest, policies):
+            logger.warning("%s", otherwise)
+        self._scorers[version] = scorer
         self.env = self._make()
 
     def _has(self, versions: Versions) -> bool:

@@ -8,11 +8,15 @@ from schemas.errors import RejectReason
 
 
 class LoggedEvent(NamedTuple):
-    """One message for `lead.events`: when it happened (epoch ms), its key `tenant:lead`, and its JSON."""
+    """One message for `lead.events`: when it happened (epoch ms), its key `tenant:lead`, and its JSON.
+
+    `timestamp_ms` is when it was known, where the log says so (`time.known` of a mapping); 0: when it happened.
+    """
 
     at_ms: int
     key: bytes
     value: bytes
+    timestamp_ms: int = 0
 
 
 @dataclass

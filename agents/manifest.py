@@ -69,6 +69,10 @@ class Rung(NamedTuple):
     rows: int
     told: float
     seen: float
+    ece: float | None = None
+    """Calibration error within the stage."""
+    ece_by_chance: float | None = None
+    """What so few rows would show if every one of them were right."""
 
 
 class Scorecard(Outgoing):
@@ -138,10 +142,13 @@ class Manifest(Outgoing):
     """What a model is, what it was made from, what it is worth."""
 
     v: Literal[1] = 1
-    version: str
+    version: str = Field(default="", description="`m-<date of the newest label used>-<first digits of the seal>`")
+    seal: str = Field(default="", description="SHA-256 of everything below and of the model's texts")
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     feature_schema: str
     label: Label
+    label_version: str = Field(default="", description="names the definition of going quiet (`streams.labels`)")
+    vocabulary: str = Field(default="", description="names what events meant when it learned (`streams.vocabulary`)")
     calibration: Calibration
     recency: Calibration = Field(description="the baseline: days since the last sign of life, and nothing else")
     base_rate: Probability = Field(description="share that went quiet in the calibration window")

@@ -20,6 +20,8 @@
       format              iso (as if left out), epoch_s, epoch_ms, or a pattern of strptime like "%d.%m.%Y %H:%M"
       zone                of times without an offset, like "Europe/Berlin"; left out: UTC
       hour = "12:00"      when a date without an hour happened
+      known               column with the time at which the row was written down, in the same format, where the log has one:
+                          training then knows nothing sooner than that, and flags what is only written down afterwards
     [amount]              money of a row, exact
       column
       times               a second column to multiply by, like the quantity
@@ -46,7 +48,8 @@
       closed_as           closings that count, with churn = "closed"
       gap_days            what it takes to act; nothing in it counts; left out: 0
       horizon_days        how long it has to be quiet; left out: what 95 % of the gaps in the log stay under
-      eligible_days       judge only leads with a sign of life within so many days
+      eligible_days       judge only leads with a sign of life within so many days (3650: all); left out: what 95 % of the
+                          gaps stay under, or all where churn = "closed"
       every_days          between two looks at all leads; left out: 7
       ages_days           test only at these ages (days since the first sign of life), like [7, 14]; training uses all
 
@@ -128,6 +131,8 @@ class Layout(Section):
             templates |= {f"kinds.{place}.fields.{k}": t for k, t in rule.fields.items() if isinstance(t, str)}
         yield from ((key, column) for key, template in templates.items() for column in places(template)[1::2])
         yield "time.column", self.time.column
+        if self.time.known:
+            yield "time.known", self.time.known
         if self.id:
             yield "id", self.id
         if self.amount:

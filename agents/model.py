@@ -1,9 +1,11 @@
 """A trained model on disk and at work: `models/<version>/model.txt` (LightGBM's text) beside `manifest.json`.
 
 The manifest says what the model may be used for (feature schema, label) and what it is worth (windows, measures). The
-version is derived from the content: the same data and settings give the same version, and a changed file is refused.
+version is derived from the content, all of it: the same data and settings give the same version, and a changed file is
+refused, be it the trees, the label, a flag that was taken out, or a figure of the card.
 """
 
+import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -14,7 +16,7 @@ from pydantic import ValidationError
 from agents.boosting import lightgbm
 from agents.forecaster import TimeToChurn
 from agents.golden import check as check_golden
-from agents.manifest import Calibration, Manifest, Trained
+from agents.manifest import Manifest
 from agents.trees import predictor
 from schemas.errors import ModelInvalid
 from streams.features import Floats
@@ -93,10 +95,23 @@ class TrainedModel(NamedTuple):
         return folder
 
 
-def version_of(text: bytes, calibration: Calibration, trained: Trained) -> str:
-    """`m-<date of the newest label used>-<10 hex digits of the content>`. Never the clock."""
-    content = sha256(text + calibration.model_dump_json().encode()).hexdigest()
-    return f"m-{trained.last:%Y%m%d}-{content[:10]}"
+def sealed(model: TrainedModel) -> TrainedModel:
+    """The model under the name that its content gives it, with the seal of all of it. Never the clock.
+
+    The name, `m-<date of the newest label used>-<10 digits>`, leaves out the card's test: what came later does not make it
+    another model. The seal covers that, too: trees, label, calibration, base rate, flags, golden rows, name and card.
+    """
+    name = f"m-{model.manifest.trained.last:%Y%m%d}-{_digest(model, {'version', 'seal', 'tested'})[:10]}"
+    named = model._replace(manifest=model.manifest.model_copy(update={"version": name, "seal": ""}))
+    seal = _digest(named, {"seal"})
+    return named._replace(manifest=named.manifest.model_copy(update={"seal": seal}))
+
+
+def _digest(model: TrainedModel, without: set[str]) -> str:
+    """SHA-256 of the texts and of the manifest without some of its fields."""
+    told = json.dumps(model.manifest.model_dump(mode="json", exclude=without), sort_keys=True)
+    parts = (model.text, model.hazard, told.encode())
+    return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
 
 
 def load(folder: Path) -> LightGbmScorer:
@@ -134,9 +149,11 @@ def checked(model: TrainedModel, where: str) -> LightGbmScorer:
             f"{manifest.version} was trained on feature schema {manifest.feature_schema}, this program has {SCHEMA}; "
             "train again with this program, or run the one the model was made with"
         )
-    if (expected := version_of(text, manifest.calibration, manifest.trained)) != manifest.version:
+    true = sealed(model).manifest
+    if (true.version, true.seal) != (manifest.version, manifest.seal):
         raise ModelInvalid(
-            f"{where}/{MANIFEST_FILE} was changed: content says {expected}, it says {manifest.version}; train again"
+            f"{where}/{MANIFEST_FILE} was changed, or is of an older program: its content is that of {true.version}, it "
+            f"says {manifest.version}; copy it again from where it was trained, or train again"
         )
     scorer = LightGbmScorer(text, manifest, hazard)
     if manifest.golden is not None:

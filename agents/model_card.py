@@ -35,7 +35,10 @@ def card(manifest: Manifest) -> str:
         f"{manifest.calibration.method} calibration"
         + (", each fifth of the leads by the others" if made.apart == "leads" else "")
     )
-    out.print(f"  features     schema {manifest.feature_schema}\n")
+    out.print(
+        f"  rests on     features {manifest.feature_schema}, label {manifest.label_version}, vocabulary "
+        f"{manifest.vocabulary or 'not known'}\n"
+    )
     times = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
     for name in ("window", "snapshots", "", "number", "rows", "went quiet"):
         times.add_column(name, justify="right" if name in {"number", "rows", "went quiet"} else "left")
@@ -74,10 +77,11 @@ def _tell_worth(out: Console, manifest: Manifest, tested: Scorecard) -> None:
         out.print(f"  best single feature: {tested.single[0]}, AUC {tested.single[1]:.3f}")
     if tested.stages:
         stages = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
-        for name in ("stage", "rows", "told", "went quiet"):
+        for name in ("stage", "rows", "told", "went quiet", "calibration error", "by chance"):
             stages.add_column(name, justify="left" if name == "stage" else "right")
         for rung in tested.stages:
-            stages.add_row(rung.stage, f"{rung.rows:,}", f"{rung.told:.1%}", f"{rung.seen:.1%}")
+            errors = (f"{error:.3f}" if error is not None else "" for error in (rung.ece, rung.ece_by_chance))
+            stages.add_row(rung.stage, f"{rung.rows:,}", f"{rung.told:.1%}", f"{rung.seen:.1%}", *errors)
         out.print()
         out.print(stages)
     for line in (*warning_in_words(tested), *time_to_churn_in_words(tested), *importance_in_words(tested)):
@@ -143,8 +147,9 @@ def quiet_in_words(manifest: Manifest) -> str:
 
 def who_in_words(manifest: Manifest) -> str:
     """Who can be judged."""
-    days = manifest.label.eligible_days
-    return "every lead with a sign of life" if days is None else f"leads with a sign of life in the last {days:g} days"
+    if manifest.label.ever_alive:
+        return "every lead with a sign of life"
+    return f"leads with a sign of life in the last {manifest.label.eligible_days:g} days"
 
 
 def windows_of(manifest: Manifest) -> list[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""What is done about the models every night: read on, grade what was told, report, and go back where a version has to go.
+"""What is done about the models every night: read on, grade what was told, report, go back where a version has to go, retrain.
 
 Going back is an order in the inbox like any promotion, so that a replay goes back at the same record. The order is sent
 before it is noted on `policies`: after a crash between the two it is sent again, which changes nothing.
@@ -6,6 +6,7 @@ before it is noted on `policies`: after a crash between the two it is sent again
 
 import json
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,11 +24,13 @@ from agents.model import MANIFEST_FILE
 from agents.reading import read_topics
 from agents.registry import Registry, read_registry
 from agents.remembered import Remembered
+from agents.retraining import retrain_if_due
 from agents.settings import LeadSettings, ModelSettings, Settings
 from schemas import topics
 from schemas.policies import ModelPromoted
 from streams.drift import Moved
 from streams.fallback import fall_back_to
+from streams.grade import Grade
 
 logger = logging.getLogger(__name__)
 READS = (topics.ASSESSMENTS, topics.SHADOW, topics.DECISIONS, topics.EVENTS)
@@ -57,6 +60,7 @@ async def nightly(settings: ModelSettings) -> Night:
         await take_notes(memory, settings)
         at = _now(settings, memory.end)
         known = {one.version: one for one in known_models(settings, registry)}
+        tried = memory.tried
         found = grades(memory, versions_of(known.values(), RULE_VERSION))
     trail = [RULE_VERSION, *([settings.model] if settings.model else []), *registry.trail()]
     in_force = trail[-1]
@@ -65,7 +69,20 @@ async def nightly(settings: ModelSettings) -> Night:
     if instead is not None and settings.grade_action == "fall_back":
         await _go_back(settings, at, in_force, instead, found[in_force].why)
         went.append(at)
-    night = Night(at, in_force, found, instead, await _drift(settings, known.get(in_force)))
+    taken_back = await _take_back(settings, at, registry, found)
+    trial = None if instead or taken_back else await retrain_if_due(settings, registry, at, tried)
+    if trial is not None:
+        with Remembered(notes_of(settings), lambda tenant: env.policy("", tenant)) as memory:
+            memory.note_try(at.timestamp())
+    night = Night(
+        at,
+        in_force,
+        found,
+        instead,
+        await _drift(settings, known.get(in_force)),
+        taken_back,
+        trial.why if trial else "",
+    )
     _tell(night, settings)
     write(night, settings.reports)
     export(night)
@@ -125,6 +142,30 @@ async def _go_back(settings: ModelSettings, at: datetime, bad: str, good: str, w
         id=f"promoted-{good}-{at:%Y%m%dT%H%M%S}", tenant="*", at=at, version=good, why=f"{FELL_BACK}{bad}: {why}"
     )
     await activate(bootstrap, prefix, at, announce=[note])
+
+
+async def _take_back(
+    settings: ModelSettings, at: datetime, registry: Registry, found: Mapping[str, Grade]
+) -> tuple[str, ...]:
+    """Versions that judge a share of the leads and have to go by what they told of those; the one in force judges them again."""
+    bad = {tenant: one for tenant, one in registry.rolling.items() if _has_to_go(found.get(one.version))}
+    if settings.grade_action == "fall_back":
+        for tenant, one in bad.items():
+            note = ModelPromoted(
+                id=f"promoted-{one.version}-{at:%Y%m%dT%H%M%S}-{tenant}", tenant=tenant, at=at, version=one.version,
+                why=f"{FELL_BACK}{one.version}: {found[one.version].why}", share=0.0,
+            )  # fmt: skip
+            order = Order(model=one.version, share=0.0, tenant=tenant)
+            await activate(settings.bootstrap, settings.topic_prefix, at, order, announce=[note])
+    for tenant, one in bad.items():
+        logger.critical(
+            "%s should not judge %.1f %% of %s: %s", one.version, 100 * (one.share or 0), tenant, found[one.version].why
+        )
+    return tuple(dict.fromkeys(one.version for one in bad.values()))
+
+
+def _has_to_go(grade: Grade | None) -> bool:
+    return grade is not None and grade.verdict == "fall back"
 
 
 def _tell(night: Night, settings: ModelSettings) -> None:

@@ -46,7 +46,8 @@ def outlook(
         return Outlook(0.0, 0.0)  # those who could tell are among those who were learned from
     begin = plan.calibrate[-1] + label.reach
     before, served = season.twins(plan.calibrate), season.twins(season.to_serve(begin, label.every_days))
-    known_of = log.start + max(label.eligible_days or 0.0, label.horizon_days) * DAY
+    alive = 0.0 if label.ever_alive else label.eligible_days or 0.0
+    known_of = log.start + max(alive, label.horizon_days) * DAY
     if min(*before, *served) >= known_of:
         found = {shot.t: shot for shot in log.snapshots([*before, *served], label)}
         told = (_told([found[t] for t in times], lambda x: calibrated(scored(x))) for times in (before, served))

@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS shadow (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS read (topic TEXT, partition INTEGER, next INTEGER, PRIMARY KEY (topic, partition));
 CREATE TABLE IF NOT EXISTS reached (one INTEGER PRIMARY KEY, at REAL);
+CREATE TABLE IF NOT EXISTS tried (one INTEGER PRIMARY KEY, at REAL);
 """
 _OF_LEADS = ("signs", "closings", "sent", "told", "shadow", "leads")
 _TELLING = {topics.ASSESSMENTS.name: "told", topics.SHADOW.name: "shadow"}
@@ -132,6 +133,16 @@ class Remembered:
     def read_up_to(self) -> dict[tuple[str, int], int]:
         """Where to read on."""
         return {(topic, partition): n for topic, partition, n in self._db.execute("SELECT * FROM read")}
+
+    def note_try(self, at: float) -> None:
+        """Note that a model was trained anew, whatever came of it (epoch seconds)."""
+        self._db.execute("REPLACE INTO tried VALUES (1, ?)", (at,))
+
+    @property
+    def tried(self) -> float:
+        """When that was last, epoch seconds; 0: never."""
+        found = self._db.execute("SELECT max(at) FROM tried").fetchone()[0]
+        return float(found or 0.0)
 
     def take(self, topic: str, value: bytes, timestamp_ms: int = 0) -> None:
         """Note one record; what cannot be read is left out, as it was dead-lettered.

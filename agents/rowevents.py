@@ -66,6 +66,8 @@ class RowEvents:
         self._closed: dict[str, str] = {}
         self._groups_done: set[str] = set()
         self._lead_of, self._at = fill(mapping.lead.id), clock(mapping.time)
+        written = mapping.time.known and mapping.time.model_copy(update={"column": mapping.time.known})
+        self._known = clock(written) if written else None
         self._cents = money(mapping.amount) if mapping.amount else None
         self._profile = {name: fill(template) for name, template in mapping.profile.items()}
         self._fields = [fields_of(rule, mapping.amount) for rule in mapping.kinds]
@@ -80,6 +82,7 @@ class RowEvents:
             try:
                 cells = _readable(row)
                 made = self._row(cells, f"r{row.line}" if not nth else f"f{nth}r{row.line}")
+                known = self._known(cells) if self._known else 0
             except BadCell as bad:
                 yield self._reject(path, row, bad)
                 continue
@@ -88,13 +91,14 @@ class RowEvents:
             news, refused = self._news(made, cells)
             for part in refused:
                 yield self._reject(path, row, part, partial=True)
-            yield from self._counted([*news, *made.drafts])
+            yield from self._counted([*news, *made.drafts], known)
             for group, cents in made.grouped:
                 so_far, first = groups.get(group, (Decimal(0), row))
                 groups[group] = (so_far + cents, first)
         for group, (cents, row) in groups.items():
             try:
-                yield from self._counted(self._close_group(group, cents, row.cells or {}))
+                known = self._known(row.cells or {}) if self._known else 0
+                yield from self._counted(self._close_group(group, cents, row.cells or {}), known)
             except BadCell as bad:
                 yield self._reject(path, row, bad)
 
@@ -108,15 +112,15 @@ class RowEvents:
             path.name, row.line, reason, bad.column, bad.message, bad.remedy, raw_of(row), bad.detail, partial
         )
 
-    def _counted(self, drafts: Iterable[_Draft]) -> Iterator[LoggedEvent]:
-        """The events, without closings that say nothing new."""
+    def _counted(self, drafts: Iterable[_Draft], known_ms: int) -> Iterator[LoggedEvent]:
+        """The events, and when they were known, without closings that say nothing new."""
         for draft in drafts:
             if draft.closes is not None:
                 if self._closed.get(draft.lead) == draft.closes:
                     continue
                 self._closed[draft.lead] = draft.closes
             self.report.events[draft.counted_as] += 1
-            yield draft.event
+            yield draft.event._replace(timestamp_ms=known_ms) if known_ms else draft.event
 
     def _row(self, cells: Cells, name: str) -> _Made | None:
         """What a row comes to; None when the mapping leaves it out. Raises BadCell."""

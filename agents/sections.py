@@ -59,6 +59,7 @@ class TimeRule(Section):
     format: str = Field(default="iso", description="iso, epoch_s, epoch_ms, or a strptime pattern like %Y%m%d")
     zone: str = "UTC"
     hour: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] | None = None
+    known: str | None = Field(default=None, description="column with the time at which the row was written down")
 
     @field_validator("format")
     @classmethod

@@ -93,6 +93,10 @@ class ModelSettings(LeadSettings):
             description="what experiments, offers, channels and hours have shown: put in force every night, or left to commands"
         ),
     ] = "publish"
+    retrain_days: Annotated[
+        float,
+        Field(ge=0, description="a new model is trained after so many days, and put in force only if better; 0: never"),
+    ] = 7.0
     reports: Annotated[
         Path, Field(description="folder of the nightly reports, and of what is remembered to grade by; keep it")
     ] = ROOT / "reports"

@@ -18,8 +18,9 @@ from streams.ids import fingerprint
 from streams.labels import Label, Moments, churned, eligible
 from streams.policy import Policy
 from streams.strokes import SAYS_NOTHING
+from streams.validate import SKEW_SECONDS
 from streams.vector import vectors
-from streams.vocabulary import Kind, ReadMood, meaning
+from streams.vocabulary import Kind, ReadMood, meaning, vocabulary_version
 
 FOLD_AT_ONCE = 65_536
 """Events folded in one batch."""
@@ -52,13 +53,19 @@ class ActivityLog:
     Attributes:
         keys: lead number -> `tenant:lead`.
         start: first event time (epoch seconds); `end`: last.
+        vocabulary: names what the events were taken to mean (`streams.vocabulary.vocabulary_version`).
     """
 
     def __init__(
-        self, batch: Batch, seen: Floats, keys: list[bytes], closings: Sequence[tuple[int, float, str]]
+        self,
+        batch: Batch,
+        seen: Floats,
+        keys: list[bytes],
+        closings: Sequence[tuple[int, float, str]],
+        vocabulary: str = "",
     ) -> None:
         """`batch.rows` are lead numbers; `seen` is when each event was known, rising."""
-        self.batch, self.seen, self.keys = batch, seen, keys
+        self.batch, self.seen, self.keys, self.vocabulary = batch, seen, keys, vocabulary
         order = np.argsort(batch.times[batch.keys], kind="stable")
         self.life = Moments(batch.rows[batch.keys][order], batch.times[batch.keys][order])
         self._closings = sorted(closings, key=lambda c: c[1])
@@ -96,14 +103,16 @@ class ActivityLog:
             body = e.EVENT.validate_json(record.value)
             if isinstance(body, e.Tick | e.Activate):
                 continue
-            at = body.at.timestamp()
+            at, arrived = body.at.timestamp(), getattr(record, "timestamp_ms", 0) / 1000
+            if arrived:
+                at = min(at, arrived + SKEW_SECONDS)  # as in the fold
             lead = numbers.setdefault(record.key, len(numbers))
             if isinstance(body, e.LeadClosed):
                 closings.append((lead, at, body.outcome))
             told = meaning(body, kinds, read_mood) if isinstance(body, e.Activity) else SAYS_NOTHING
             rows.append(lead)
             times.append(at)
-            seen.append(max(at, getattr(record, "timestamp_ms", 0) / 1000))
+            seen.append(max(at, arrived))
             families.append(told.family)
             keys.append(told.key)
             cents.append(told.cents)
@@ -112,7 +121,8 @@ class ActivityLog:
             counts.append(isinstance(body, e.Activity))
         order = np.argsort(np.array(seen), kind="stable")
         columns = [np.array(column)[order] for column in (rows, times, families, keys, cents, moods, prints, counts)]
-        return cls(_batch(columns), np.array(seen)[order], list(numbers), closings)
+        spoken = vocabulary_version(kinds, policy.language if read_mood is not None else None)
+        return cls(_batch(columns), np.array(seen)[order], list(numbers), closings, spoken)
 
     def closings(self, outcomes: frozenset[str] | None = None) -> Moments:
         """When leads were closed, all of them or those with these outcomes."""
@@ -142,6 +152,25 @@ class ActivityLog:
             leads = np.flatnonzero(self.eligible(t, label) & (table.rows["events"][: len(self.keys)] > 0))
             x = vectors(table.at(leads), np.full(len(leads), t))
             yield Snapshot(t, x, leads, self.churned(t, label)[leads].astype(np.float64))
+
+    def in_hindsight(self, t: float, leads: Ints) -> Floats:
+        """Features of these leads at t as the log tells them today: also by what happened before t and was written down later."""
+        table, b = self._table(), self.batch
+        before = np.flatnonzero(b.times < t)
+        told = _batch(
+            [
+                column[before]
+                for column in (b.rows, b.times, b.families, b.keys, b.cents, b.moods, b.fingerprints, b.counts)
+            ]
+        )
+        for wave in waves(told.rows):
+            fold_wave(table, told, wave)
+        return vectors(table.at(leads), np.full(len(leads), t))
+
+    @property
+    def written_late(self) -> Bools:
+        """Which messages were known only after they happened."""
+        return self.seen > self.batch.times
 
     def known_rows(self, t: float) -> Rows:
         """What was known of every lead before t, as rows of the feature table; leads without an event have none in it."""

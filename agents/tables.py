@@ -4,6 +4,7 @@ For customers of whom there is a table and no log: it scores rows of the same co
 not put in force for streams, whose features it does not know.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
@@ -95,7 +96,15 @@ def load_table_model(folder: Path) -> TableModel:
         raise ModelInvalid(f"{folder} holds no model of a table ({error}); run `leadkeeper train --snapshot`") from None
     if sha256(model.text).hexdigest() != card.sha256:
         raise ModelInvalid(f"{folder / MODEL_FILE} was changed; copy the whole folder again, or train again")
+    if named(card).version != card.version:
+        raise ModelInvalid(f"{folder / CARD_FILE} was changed; copy the whole folder again, or train again")
     return model
+
+
+def named(card: TableCard) -> TableCard:
+    """The card under the name that its content gives it: all of it, the flags and the model's hash as well."""
+    told = json.dumps(card.model_dump(mode="json", exclude={"version"}), sort_keys=True)
+    return card.model_copy(update={"version": f"t-{card.layout.name}-{sha256(told.encode()).hexdigest()[:10]}"})
 
 
 def read_table(files: Sequence[Path], layout: TableLayout, *, labelled: bool = True) -> Table:
@@ -183,9 +192,8 @@ def train_table(files: Sequence[Path], layout: TableLayout) -> TableModel:
     simple = told(logistic(wide[learn], y[learn]), wide[test])
     figures = measure(calibration.apply(raw[test]), y[test], raw[test])
     model = booster.model_to_string().encode()
-    digest = sha256(model + layout.model_dump_json().encode() + calibration.model_dump_json().encode()).hexdigest()
     card = TableCard(
-        version=f"t-{layout.name}-{digest[:10]}",
+        version="",
         sha256=sha256(model).hexdigest(),
         layout=layout,
         words=words,
@@ -199,7 +207,7 @@ def train_table(files: Sequence[Path], layout: TableLayout) -> TableModel:
         base_log_loss=log_loss(np.full(int(test.sum()), y[held].mean()), y[test]),
         flags=leaks(alone, IN_TABLES) + too_good(figures["auc"]),
     )
-    return TableModel(model, card)
+    return TableModel(model, named(card))
 
 
 def _places(table: Table, layout: TableLayout) -> Floats:

@@ -18,10 +18,11 @@ from agents.evaluation import ENTER, Evaluation, evaluate, importance, losses, w
 from agents.eventlog import LoggedEvent, ReadReport, RejectedRow, read_events
 from agents.forecaster import TimeToChurn
 from agents.golden import Golden
+from agents.hindsight import written_after
 from agents.hush import in_silence
 from agents.manifest import Calibration, Manifest, Rfm, Single, Trained, Window
 from agents.mapping import Layout
-from agents.model import LightGbmScorer, TrainedModel, version_of
+from agents.model import LightGbmScorer, TrainedModel, sealed
 from agents.outlook import outlook
 from agents.rejects import Rejects, check_any
 from agents.sentiment import reader_of
@@ -34,7 +35,7 @@ from streams.baselines import Alone, logistic, recency, rfm, told
 from streams.features import Floats
 from streams.hazard import EXTRA
 from streams.ids import fingerprint
-from streams.labels import Label, healthy_horizon
+from streams.labels import Label, Moments, healthy_horizon
 from streams.leaks import leaks, too_good
 from streams.policy import Policy
 from streams.vector import MONOTONE, NAMES, SCHEMA
@@ -113,7 +114,7 @@ def train(
 
     Args:
         log: the whole log.
-        label: definition of going quiet; without a horizon, the log's own (`streams.labels.healthy_horizon`).
+        label: definition of going quiet; what it leaves open is settled by the log (`settled`).
         until: epoch seconds; labels used for training and calibration have come true before. Left out: see `windows`.
         name: of the log, for the manifest.
         progress: told what is being done, and which share of it is done.
@@ -121,7 +122,7 @@ def train(
     Raises:
         TooLittleData: too few rows, too few leads of one fate, or too short a time.
     """
-    label = settled(log, label)
+    label = settled(log, label, until)
     plan = windows(log, label.at_any_age, until)
     known = plan.calibrate[-1] + label.reach
     learn, held = _gathered(log, label.at_any_age, plan, progress)
@@ -136,17 +137,18 @@ def train(
     alone = {feature: Alone.fit(learn.x[some, i], learn.y[some]) for i, feature in enumerate(NAMES)}
     best = max(NAMES, key=lambda feature: alone[feature].auc)
     manifest = Manifest(
-        version=version_of(text, calibration, made),
         sha256=sha256(text).hexdigest(),
         feature_schema=SCHEMA,
         label=label,
+        label_version=label.version,
+        vocabulary=log.vocabulary,
         calibration=calibration,
         recency=Calibration.fit(recency(held.x), held.y),
         base_rate=float(held.y.mean()),
         trained=made,
         rfm=Rfm(weights=weights, calibration=Calibration.fit(told(weights, rfm(held.x)), held.y)),
         single=Single(name=best, alone=alone[best]),
-        flags=leaks(alone),
+        flags=leaks(alone) + written_after(log, learn.shots),
         spread=Spread.of(
             learn.x[some],
             calibration.apply(_raw(text, learn.x[some])),
@@ -168,7 +170,7 @@ def train(
         manifest = _tested(LightGbmScorer(text, manifest), later, watch, log, plan.test)
     manifest = manifest.model_copy(update={"hush": in_silence(scorer, log, plan.calibrate[-1], label)})
     progress("testing", 1.0)
-    return TrainedModel(text, manifest, later.text if later else b"")
+    return sealed(TrainedModel(text, manifest, later.text if later else b""))
 
 
 def _tested(
@@ -187,12 +189,19 @@ def _tested(
     return manifest.model_copy(update={"tested": card, "flags": manifest.flags + too_good(card.model["auc"])})
 
 
-def settled(log: ActivityLog, label: Label) -> Label:
-    """The label with a horizon: its own, or that of the log's gaps between signs of life."""
-    if "horizon_days" in label.model_fields_set:
+def settled(log: ActivityLog, label: Label, until: float | None = None) -> Label:
+    """The label with all it leaves open settled by the gaps between signs of life before `until`: the horizon, who is alive.
+
+    Where going quiet is a silence, a lead that has been silent for longer than nearly all who came back is not asked about:
+    it has gone quiet already. Where it is a closing, who is not closed is alive.
+    """
+    known = log.life.before(np.inf if until is None else until)
+    given, found = label.model_fields_set, healthy_horizon(Moments(log.life.leads[known], log.life.times[known]))
+    if found is None:
         return label
-    found = healthy_horizon(log.life)
-    return label if found is None else label.model_copy(update={"horizon_days": float(found)})
+    horizon = {} if "horizon_days" in given else {"horizon_days": float(found)}
+    alive = {} if "eligible_days" in given or label.churn != "silence" else {"eligible_days": float(found)}
+    return label.model_copy(update=horizon | alive)
 
 
 def _made(log: ActivityLog, name: str, end: float, learned: Window, calibrated: Window) -> Trained:

@@ -159,7 +159,10 @@ class ReviewPosted(LeadMessage):
 
     type: Literal["review_posted"]
     stars: Annotated[int, Field(ge=1, le=5)]
-    text: Text | None = None
+    text: Annotated[
+        Text | None,
+        Field(description="where the policy names its language, its mood is read from it, beside the stars"),
+    ] = None
 
 
 class SubscriptionStarted(LeadMessage):

@@ -61,12 +61,14 @@ class TimeToChurn(Outgoing):
 
 
 class Insight(Outgoing):
-    """What is worked out only when a lead rises to a stage and somebody may act on it."""
+    """What is worked out only when a lead enters or leaves a stage and somebody may act on it."""
 
     retention: Annotated[Probability, Field(description="chance that the lead stays within the model's horizon")]
     shift: Annotated[Shift | None, Field(description="null: nothing to compare with")] = None
     health: tuple[HealthPart, ...] = ()
-    churn: Annotated[TimeToChurn | None, Field(description="null: the version in force has no model of it")] = None
+    churn: Annotated[
+        TimeToChurn | None, Field(description="null: it is in no stage, or the version in force has no model of it")
+    ] = None
     future_value_cents: Annotated[
         float | None, Field(ge=0, description="expected spending from here on, discounted; null: never bought")
     ] = None
@@ -101,4 +103,4 @@ class LeadAssessed(Outgoing):
     method: Literal["rule", "model"]
     model_version: str
     policy_version: str
-    insight: Annotated[Insight | None, Field(description="on stage entry only, while we act")] = None
+    insight: Annotated[Insight | None, Field(description="where the stage is entered or left, while we act")] = None

@@ -48,7 +48,7 @@ How they are put together:
     life          what a case does with signs of life
     hear, orders  what a case does with messages that are no activity, and with orders of operators
     outbox, settle    what a case concluded, as messages; what is known for good
-    assess, insight    what an assessment says, and what it says more when a lead rises
+    assess, insight    what an assessment says, and what it says more when a lead enters or leaves a stage
     partition, desk, record, entries, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
     rollout       a version that judges a share of the leads; which versions hold for a lead

@@ -45,7 +45,7 @@ class Finding(NamedTuple):
 
 
 class Notes(NamedTuple):
-    """What is told only when a lead rises to a stage."""
+    """What is told only when a lead enters or leaves a stage."""
 
     skipped: tuple[str, ...] = ()
     reasons: Sequence[dict[str, Any]] = ()
@@ -104,7 +104,7 @@ def assessment(
         before: where it was.
         measured: a row of `measures`.
         judge: method and versions.
-        notes: for a rise.
+        notes: for another stage than before.
     """
     certain, overall, engagement, satisfaction, payment, responsiveness, silent = measured
     return _encode(

@@ -1,6 +1,7 @@
-"""What is said when a lead rises to a stage: reasons, what has changed, what its health is made of, what it is worth.
+"""What is said when a lead enters or leaves a stage: reasons, what has changed, what its health is made of, what it is worth.
 
-Exact effects cost half a millisecond a lead, so this is worked out only on a rise, and only while we act on it.
+Exact effects cost half a millisecond a lead, so this is worked out only then, and only while we act on it; on request it is
+worked out from the lead's state (`leadkeeper lead explain`).
 """
 
 from __future__ import annotations
@@ -32,10 +33,14 @@ class Before(NamedTuple):
     effects: Floats
 
 
-def notes_of_rise(case: Case, probability: float, before: int) -> Notes:
-    """Notes of an assessment that lifts a lead to a higher stage; keeps what the next one will be compared with."""
-    passed = skipped(before, case.stage)
-    recommended = tuple(step.action for step in case.policy.playbooks.of(ORDER[case.stage]).steps)
+def notes_of_move(case: Case, probability: float, before: int) -> Notes:
+    """Notes of an assessment that moves a lead to another stage; keeps what the next one will be compared with.
+
+    What is recommended is the playbook of a stage that is entered from below; a fall says only what brought it.
+    """
+    rises = case.stage > before
+    passed = skipped(before, case.stage) if rises else ()
+    recommended = tuple(step.action for step in case.policy.playbooks.of(ORDER[case.stage]).steps) if rises else ()
     if not case.desk.acting:
         return Notes(passed, (), recommended)
     x, scorer = case.x, case.desk.scorer
@@ -48,7 +53,7 @@ def notes_of_rise(case: Case, probability: float, before: int) -> Notes:
         if earlier is None
         else shift_of(effects - earlier.effects, x, _time(earlier.at), probability - earlier.probability),
         health=health_in_words(x),
-        churn=time_to_churn(case),
+        churn=time_to_churn(case) if case.stage else None,
         future_value_cents=future_value_cents(x, probability, scorer.horizon_days),
     )
     reasons = [reason.model_dump() for reason in reasons_of(effects, x)]

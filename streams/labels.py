@@ -9,10 +9,13 @@ Two meanings of going quiet:
     closed   the lead was closed in the window, with one of the named outcomes (`closed_as`)
 """
 
+import json
+from collections.abc import Iterable
+from hashlib import sha256
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from schemas.units import Days
 from streams.features import DAY, Bools, Floats, Ints
@@ -22,6 +25,10 @@ NEVER = -np.inf
 HEALTHY_SHARE = 0.95
 """A silence longer than this share of all gaps between two days with signs of life is not an ordinary one."""
 SHORTEST_HORIZON, LONGEST_HORIZON = 7, 180
+MEANING = 1
+"""Rises when this file reads the same definition otherwise than before."""
+EVER_DAYS = 3650.0
+"""A lead that was alive within so many days is taken to have been so ever; a mapping has no other word for it."""
 
 
 class Label(Section):
@@ -34,13 +41,31 @@ class Label(Section):
     gap_days: Days = 0.0
     horizon_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
     eligible_days: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="alive: last sign of life at most so long before t; left out: had one at any time"
+        default=None,
+        description="alive: last sign of life at most so long before t; left out: as long as healthy gaps are, where churn "
+        "is silence (`healthy_horizon`), and ever where it is a closing; none: ever",
     )
     every_days: Annotated[float, Field(gt=0)] = Field(default=7.0, description="days between two snapshots")
     ages_days: tuple[Annotated[float, Field(ge=0)], ...] = Field(
         default=(),
         description="judge a lead only so many days after its first sign of life, once each; left out: always",
     )
+
+    @field_serializer("closed_as")
+    def _in_order(self, outcomes: Iterable[str]) -> list[str]:
+        """The same text for the same definition, in every process."""
+        return sorted(outcomes)
+
+    @property
+    def version(self) -> str:
+        """Names the definition: two models with the same one answer the same question."""
+        told = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return f"l{MEANING}-{sha256(told.encode()).hexdigest()[:8]}"
+
+    @property
+    def ever_alive(self) -> bool:
+        """Whether any sign of life will do, however long ago."""
+        return self.eligible_days is None or self.eligible_days >= EVER_DAYS
 
     @property
     def reach(self) -> float:

@@ -11,6 +11,8 @@ IN_TABLES = 0.90
 people fill in after the contact had 0.92."""
 TOO_GOOD = 0.995
 """The same of a whole model on what came later."""
+LATER = 0.05
+"""By so much better does no feature rank for what comes in late but is not written by the outcome."""
 
 
 def leaks(alone: Mapping[str, Alone], limit: float = IMPLAUSIBLE) -> tuple[str, ...]:
@@ -19,6 +21,21 @@ def leaks(alone: Mapping[str, Alone], limit: float = IMPLAUSIBLE) -> tuple[str, 
         f"{name} alone ranks at AUC {one.auc:.3f}: is it known only after the label? Leave it out, or correct its time"
         for name, one in alone.items()
         if one.auc >= limit
+    )
+
+
+def known_after(known: Mapping[str, Alone], hindsight: Mapping[str, Alone]) -> tuple[str, ...]:
+    """Features that are written down late, and by what came of the lead.
+
+    Args:
+        known: features of some rows as they were known at the time.
+        hindsight: the same rows as the log tells them today. What is late by chance ranks no better for it.
+    """
+    return tuple(
+        f"{name} is known only after the label: at the time it ranked at AUC {one.auc:.3f} alone, by what was written down "
+        f"later at {hindsight[name].auc:.3f}. Leave it out, or correct when it happened"
+        for name, one in known.items()
+        if hindsight[name].auc - one.auc >= LATER
     )
 
 

@@ -18,7 +18,7 @@ from streams.assess import NOTHING, Judge, assessment, change, measures
 from streams.draws import draws_of
 from streams.holdout import CAMPAIGN, chance, held_out, out_of_programme
 from streams.ids import derive
-from streams.insight import notes_of_rise
+from streams.insight import notes_of_move
 from streams.partition import Out
 from streams.playbook import step_of
 from streams.record import Planned
@@ -45,7 +45,7 @@ def assessed(case: Case, probability: float, before: int) -> None:
     rows, scorer, policy = case.desk.table.rows, case.desk.scorer, case.policy
     seq = int(rows["seq"][case.row])
     rows["seq"][case.row] = seq + 1
-    notes = notes_of_rise(case, probability, before) if case.stage > before else NOTHING
+    notes = notes_of_move(case, probability, before) if case.stage != before else NOTHING
     value = assessment(
         *(case.tenant, case.lead, case.born, seq + 1, case.now, case.cause),
         probability,

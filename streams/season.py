@@ -68,5 +68,17 @@ def shifted(p: Floats, by: float) -> Floats:
     return sigmoid(np.log(safe / (1 - safe)) + by)
 
 
+def levelled(p: Floats, rate: float) -> Floats:
+    """Probabilities with as many log-odds added as bring their mean to a rate (0 to 1); order and shape stay."""
+    low, high = -20.0, 20.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if float(shifted(p, middle).mean()) < rate:
+            low = middle
+        else:
+            high = middle
+    return shifted(p, (low + high) / 2)
+
+
 def _logit(p: float) -> float:
     return float(np.log(p / (1 - p)))

@@ -4,8 +4,10 @@ A *key* event is one the lead makes with intent; silence is the time since the l
 custom kinds a meaning and may override the built-in ones.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from enum import IntEnum
+from hashlib import sha256
 from typing import NamedTuple
 
 from schemas import events as e
@@ -114,9 +116,30 @@ def meaning(event: e.Activity, custom: Mapping[str, Kind], read_mood: ReadMood |
         case e.SurveyAnswered():
             mood = event.score
         case e.ReviewPosted():
-            mood = (event.stars - 1) / 4
+            mood = _mood_of_review(event, read_mood)
     family, key = kind or UNKNOWN_CUSTOM
     return Meaning(int(family), key, cents, mood)
+
+
+def vocabulary_version(custom: Mapping[str, Kind], language: str | None = None) -> str:
+    """Names what events mean under a tenant's vocabulary, as 12 hexadecimal digits: others would make other features.
+
+    Args:
+        custom: meanings that the tenant gives, or overrides.
+        language: in which texts are read; None: they are not.
+    """
+    kinds = {name: (int(kind.family), kind.key) for name, kind in {**BUILT_IN, **custom}.items()}
+    return sha256(json.dumps([sorted(kinds.items()), language or ""]).encode()).hexdigest()[:12]
+
+
+def _mood_of_review(event: e.ReviewPosted, read_mood: ReadMood | None) -> float:
+    """The stars; where somebody reads the text and finds a mood in it, halfway between the two.
+
+    Stars are five steps and mostly the outer ones; "two stars, but they did call back at once" is no 0.25.
+    """
+    stars = (event.stars - 1) / 4
+    told = read_mood(event.text) if read_mood is not None and event.text else NO_MOOD
+    return stars if told != told else (stars + told) / 2  # noqa: PLR0124 - NaN
 
 
 def _mood_of(event: e.Activity, read_mood: ReadMood | None) -> float:

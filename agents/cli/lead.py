@@ -69,7 +69,11 @@ def explain(
         data={
             "tenant": tenant, "lead": lead, "at": at.isoformat(), "probability": found.probability,
             "model_version": found.scorer.version,
+            "confidence": found.confidence, "base": round(found.base, 6),
             "effects": dict(zip(FAMILIES, found.effects.round(6).tolist(), strict=True)),
+            "last": found.last and {"at": found.last.at.isoformat(), "probability": found.last.probability},
+            "shift": found.shift and found.shift.model_dump(mode="json"),
+            "time_to_churn": found.forecast and found.forecast._asdict(),
             "health": found.health, "parts": [part.model_dump() for part in found.parts],
             "future_value_cents": found.future_value_cents,
         }

@@ -15,6 +15,7 @@ from schemas.errors import LeadkeeperError
 if TYPE_CHECKING:
     from agents.manifest import Manifest
     from agents.model import LightGbmScorer
+    from streams.labels import Label
 
 app = typer.Typer(no_args_is_help=True, help="Trained models: list, show, compare, retrain, promote, roll back.")
 app.command(epilog="Example: leadkeeper model publish m-19980101-8b8bb6db21")(promotion.publish)
@@ -103,16 +104,26 @@ def train_command(
     except LeadkeeperError as error:
         fail_for(error)
     out.print(card(model.manifest), markup=False)
-    if "horizon_days" not in label.model_fields_set:
-        out.print(
-            f"No horizon was given: {model.manifest.label.horizon_days:g} days, which 95 % of the gaps between signs "
-            "of life stay under.",
-            soft_wrap=True,
-        )
+    _tell_settled(label, model.manifest.label)
     out.print(
         f"saved to {folder} in {time.monotonic() - began:.0f} s; put it in force: leadkeeper model promote {model.manifest.version}",
         soft_wrap=True,
     )
+
+
+def _tell_settled(given: "Label", label: "Label") -> None:
+    """What the log's own gaps have settled."""
+    if "horizon_days" not in given.model_fields_set:
+        out.print(
+            f"No horizon was given: {label.horizon_days:g} days, which 95 % of the gaps between signs of life stay under.",
+            soft_wrap=True,
+        )
+    if "eligible_days" not in given.model_fields_set and label.eligible_days is not None:
+        out.print(
+            f"Only live leads are judged: a sign of life in the last {label.eligible_days:g} days, which 95 % of the gaps stay "
+            "under (the label's eligible_days says otherwise).",
+            soft_wrap=True,
+        )
 
 
 @app.command(name="list", epilog="Example: leadkeeper model list")
@@ -139,7 +150,7 @@ def list_(models: Models = None) -> None:
 
 @app.command(epilog="Example: leadkeeper model show m-19980101-8b8bb6db21 --html card.html")
 def show(
-    version: Annotated[str | None, typer.Argument(help="default: the newest in the folder")] = None,
+    version: Annotated[str | None, typer.Argument(help="default: the newest in the folder; t-…: of a table")] = None,
     models: Models = None,
     as_json: Annotated[bool, typer.Option("--json", help="the whole manifest, as JSON")] = False,
     html: Annotated[Path | None, typer.Option(help="write a page with plots to this file", dir_okay=False)] = None,
@@ -148,6 +159,9 @@ def show(
     from agents.model_card import card
 
     settings = load(LeadSettings, models=models)
+    if version is not None and version.startswith("t-"):
+        _show_table(settings, version, html, as_json=as_json)
+        return
     found = [p.parent.name for p in _manifests(settings)]
     if version is None and not found:
         fail(NOT_FOUND, f"no models in {settings.models}; `leadkeeper train` makes one")
@@ -161,6 +175,24 @@ def show(
         out.print_json(manifest.model_dump_json())
     else:
         out.print(card(manifest), markup=False)
+
+
+def _show_table(settings: LeadSettings, version: str, html: Path | None, *, as_json: bool) -> None:
+    """The same of a model of a table."""
+    from agents.table_card import card, page
+    from agents.tables import FOLDER_OF_TABLES, load_table_model
+
+    try:
+        told = load_table_model(settings.models / FOLDER_OF_TABLES / version).card
+    except LeadkeeperError as error:
+        fail(CONFIG, str(error))
+    if html is not None:
+        html.write_text(page(told), encoding="utf-8")
+        out.print(f"written to {html}", soft_wrap=True)
+    elif as_json:
+        out.print_json(told.model_dump_json())
+    else:
+        out.print(card(told), markup=False)
 
 
 def _manifest(settings: LeadSettings, version: str) -> "Manifest":

@@ -50,6 +50,8 @@ def promote(
     settings = load(LeadSettings, models=models)
     if not despite_flags and (flags := _flags(settings, version)):
         fail(FAILED, f"{version} may have seen the answer: {'; '.join(flags)}. Look into it; or say --despite-flags")
+    if otherwise := _meant_otherwise(settings, version):
+        out.print(f"[yellow]note:[/] {otherwise}", soft_wrap=True)
     if tenant != EVERYONE and share is None:
         fail(USAGE, "--tenant needs --share; 1 is all of its leads")
     why = "promoted" if share is None else f"rolled out to {share:.1%}"
@@ -135,6 +137,19 @@ def _flags(settings: LeadSettings, version: str) -> tuple[str, ...]:
         return read_model(settings, version).manifest.flags
     known = None if version == _rule() else _registry(settings).published.get(version)
     return tuple(known.manifest.get("flags", ())) if known else ()
+
+
+def _meant_otherwise(settings: LeadSettings, version: str) -> str:
+    """What to say where the policy in force means other things by its events than the model learned."""
+    if version == _rule() or not _in_folder(settings, version):
+        return ""  # what was published elsewhere is told by the workers that load it
+    from agents.library import policies_of
+    from agents.meanings import meant_otherwise
+
+    try:
+        return meant_otherwise(read_model(settings, version).manifest, policies_of(settings).values())
+    except LeadkeeperError as error:
+        fail(CONFIG, str(error))
 
 
 def _packed(settings: LeadSettings, version: str, at: datetime) -> Published:

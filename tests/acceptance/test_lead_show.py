@@ -85,7 +85,19 @@ def test_a_lead_is_explained_from_its_state(product: Product) -> None:
     found = json.loads(machine.out)
     last = json.loads(product.records(ASSESSMENTS)[-1].value)
     assert found["probability"] == pytest.approx(last["probability"], abs=0.02), "published once it moves by as much"
-    assert sum(found["effects"].values()) - 3.2 == pytest.approx(
+    assert found["base"] == pytest.approx(-3.2, abs=1e-6), "of the rule"
+    assert sum(found["effects"].values()) + found["base"] == pytest.approx(
         math.log(found["probability"] / (1 - found["probability"])), abs=1e-4
     )
+    assert 0 <= found["confidence"] <= 1
+    assert found["time_to_churn"] is None
+    assert found["last"]["at"] == last["at"].replace("Z", "+00:00")
+    assert found["shift"]["change"] == pytest.approx(found["probability"] - last["probability"], abs=1e-5)
+    for words in (
+        "confidence ",
+        "time to churn: this version has no model",
+        "since the last assessment",
+        "With the base",
+    ):
+        assert words in told.out
     assert nobody.code == 66

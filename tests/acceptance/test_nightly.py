@@ -10,7 +10,7 @@ import pytest
 
 from agents.logged import LoggedEvent
 from agents.manifest import Calibration
-from agents.model import TrainedModel, read, version_of
+from agents.model import TrainedModel, read, sealed
 from agents.policyfile.read import load_policy
 from agents.registry import Registry, read_registry
 from agents.ticks import tick_record
@@ -37,8 +37,8 @@ class World:
         for one in self.models:
             one.save(folder)
         self.worker = product.start("lead", models=str(folder)).wait_ready()
-        for version in (self.good, self.bad):
-            done = product.run("model", "promote", version, "--at", "2024-01-01", models=str(folder))
+        for version, day in ((self.good, "2023-12-31"), (self.bad, "2024-01-01")):
+            done = product.run("model", "promote", version, "--at", day, models=str(folder))
             assert done.code == 0, done.err
         self.sent = 2 * product.partitions
         self.send(planted(product))
@@ -51,7 +51,7 @@ class World:
     def night(self, **settings: str) -> Worker:
         """Start the worker that grades; returns when it has."""
         folders = {"models": str(self.folder), "reports": str(self.folder / "reports")}
-        told = {**folders, "learn_action": "off", **settings}  # what is learned, `test_learns_from_outcomes` is about
+        told = {**folders, "retrain_days": "0", "learn_action": "off", **settings}  # each has tests of its own
         return self.product.start("models", **told).wait_ready()
 
     def report(self) -> dict[str, Any]:
@@ -93,8 +93,7 @@ def third(model: TrainedModel) -> TrainedModel:
     """The same trees, all risks too low."""
     told = model.manifest.calibration
     low = Calibration(method=told.method, scores=told.scores, probabilities=tuple(p / 3 for p in told.probabilities))
-    changed = {"calibration": low, "golden": None, "version": version_of(model.text, low, model.manifest.trained)}
-    return model._replace(manifest=model.manifest.model_copy(update=changed))
+    return sealed(model._replace(manifest=model.manifest.model_copy(update={"calibration": low, "golden": None})))
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +135,8 @@ def test_the_version_before_judges_again_and_a_replay_agrees(world: World) -> No
     later = [message(n, DAYS + 1, "purchase_completed", 10_000 + n, amount_cents=100) for n in range(20)]
     world.send([out_of(p, event) for event in later])
     told = [json.loads(record.value) for record in p.records(ASSESSMENTS)]
-    newest = {one["model_version"] for one in told if one["cause"].startswith("purchase_completed-100")}
-    assert newest == {world.good}
+    judges = {one["model_version"] for one in told if one["cause"].startswith("purchase_completed-100")}
+    assert judges == {world.good}
 
     wanted = oracle(
         p.inbox(), 2, load_policy(POLICY_FILE), scorers={m.manifest.version: m.scorer() for m in world.models}
@@ -146,10 +145,22 @@ def test_the_version_before_judges_again_and_a_replay_agrees(world: World) -> No
     verdict = judge(wanted, written, p.records(STATE), p.prefix)
     assert verdict.clean, verdict
 
-    again = world.night()
+    again = world.night(retrain_days="7")
     assert again.figures().sum("leadkeeper_calibration_broken") == 0, "what is in force has told next to nothing yet"
-    assert len(world.orders()) == 3, "nothing more to go back from"
-    assert world.report()["in_force"] == world.good
+    assert world.orders()[:3] == [world.good, world.bad, world.good]
+    assert world.orders()[3:] in ([], [world.registry().in_force]), "nothing more to go back from"
+    newest = world.report()
+    assert newest["in_force"] == world.good
+    assert newest["retrained"], "the last model was published more than a week ago"
+    assert newest["retrained"].startswith("retrained: ") == (len(world.orders()) == 4), "it judges only if it is better"
+
+
+def test_what_is_held_of_every_lead_is_what_the_inbox_says(world: World) -> None:
+    done = world.product.run("model", "agree", "--from-kafka", "--model", world.good, models=str(world.folder))
+    assert done.code == 0, done
+    compared = int(done.out.split()[0].replace(",", ""))
+    assert compared > 300
+    assert "agree to 1e-06" in done.out
 
 
 def test_the_command_says_the_same_of_what_the_topics_hold(world: World) -> None:
@@ -157,3 +168,20 @@ def test_the_command_says_the_same_of_what_the_topics_hold(world: World) -> None
     assert done.code == 1, done
     assert f"{world.bad}: fall back. told and seen are at least" in done.out
     assert all(len(line) <= 80 for line in done.out.splitlines() if line.startswith("  "))
+
+
+def test_a_version_that_judges_a_share_is_taken_back_by_what_it_told(world: World) -> None:
+    p = world.product
+    done = p.run("model", "promote", world.bad, "--share", "0.3", "--at", "2024-11-27", models=str(world.folder))
+    assert done.code == 0, done.err
+    assert world.registry().rolling["*"].version == world.bad
+    before = world.registry().in_force
+    night = world.night(retrain_days="7")
+    assert f"{world.bad} should not judge 30.0 % of *" in night.log
+    assert night.stop() == 0
+    registry = world.registry()
+    assert (registry.rolling, registry.in_force) == ({}, before)
+    assert registry.promotions[-1].why.startswith(f"fell back from {world.bad}: ")
+    told = world.report()
+    assert told["taken_back"] == [world.bad]
+    assert told["retrained"] == "", "not on the same night"

@@ -19,7 +19,7 @@ import numpy as np
 
 from agents.activate import Order, activate
 from agents.manifest import Calibration
-from agents.model import TrainedModel, read, version_of
+from agents.model import TrainedModel, read, sealed
 from agents.parcel import pack
 from tests.bench import model
 from tests.bench.figures import Bench, Figure
@@ -59,8 +59,7 @@ def _another(first: TrainedModel) -> TrainedModel:
     lower = Calibration(
         method=told.method, scores=told.scores, probabilities=tuple(0.999 * p for p in told.probabilities)
     )
-    changed = {"calibration": lower, "golden": None, "version": version_of(first.text, lower, first.manifest.trained)}
-    return first._replace(manifest=first.manifest.model_copy(update=changed))
+    return sealed(first._replace(manifest=first.manifest.model_copy(update={"calibration": lower, "golden": None})))
 
 
 def _swapped(bench: Bench, log: LeadLog, other: TrainedModel, rate: int) -> Iterator[Figure]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -9,10 +10,12 @@ from agents.mapping import load_mapping
 from agents.policyfile.read import load_policy
 from agents.settings import LeadSettings
 from agents.train import read_log
+from streams.measure import ece
+from streams.season import shifted
 from tests.evaluate.__main__ import DATA, app
 from tests.evaluate.rows import MEASURES, heading, snapshot_rows
 from tests.evaluate.sets import SETS
-from tests.evaluate.walk import mean, walk
+from tests.evaluate.walk import level_known, mean, told, walk
 from tests.evaluate.yardstick import bank, yardstick
 
 
@@ -42,7 +45,7 @@ def test_bank_leads_are_ranked_as_well_as_by_hand_and_better_than_by_any_single_
     files, layout = source("bank_leads"), load_mapping("bank_leads")
     log = read_log(files, layout, load_policy(LeadSettings().policy))
     legs = list(walk(log, layout.label, layout.name))
-    model, three = mean(legs, "model"), mean(legs, "rfm")
+    model, three = told(legs), mean(legs, "rfm")
     assert all(leg.card.window.first.timestamp() >= leg.model.manifest.trained.last.timestamp() for leg in legs)
     assert model["auc"] >= yardstick(log, layout.label, legs, bank(files)) - 0.02
     assert all(leg.card.single and leg.card.model["auc"] > leg.card.single[1] for leg in legs)
@@ -53,11 +56,21 @@ def test_bank_leads_are_ranked_as_well_as_by_hand_and_better_than_by_any_single_
 @pytest.mark.parametrize(("name", "least"), [("telco", 0.83), ("x_leads", 0.86)])
 def test_tables_reach_what_is_known_of_them(name: str, least: float) -> None:
     """IBM's table: 0.84 to 0.85 whatever the method, honestly split (notes on published figures)."""
-    told = snapshot_rows(name, source(name)).splitlines()
-    figures = dict(zip(MEASURES, map(float, told[1].split()[1:]), strict=True))
+    lines = snapshot_rows(name, source(name)).splitlines()
+    figures = dict(zip(MEASURES, map(float, lines[1].split()[1:]), strict=True))
     assert least <= figures["auc"] < 0.90
     assert figures["ece"] < 0.05
-    assert "flags: none" in told[-1]
+    assert "flags: none" in lines[-1]
+
+
+def test_what_the_level_alone_spoils_is_mended_by_knowing_it_and_nothing_else_is() -> None:
+    rng = np.random.default_rng(4)
+    t, right = np.repeat([0.0, 1.0], 20_000), rng.uniform(0.1, 0.9, 40_000)
+    y = (rng.random(40_000) < right).astype(float)
+    low = shifted(right, -0.8)
+    assert ece(low, y) > 0.1
+    assert ece(level_known(low, y, t), y) < 0.01, "the level was all that was wrong"
+    assert ece(level_known(np.where(right > 0.5, 0.2, 0.8), y, t), y) > 0.2, "a wrong order stays wrong"
 
 
 def test_the_table_fits_the_screen() -> None:

@@ -92,7 +92,7 @@ def test_the_future_value_falls_with_the_risk(p: float, q: float, cents: float, 
 
 
 def _rises(life: Life) -> list[dict[str, Any]]:
-    """Assessments with which a stage was entered from below."""
+    """Assessments with which a stage was entered or left."""
     return [a for a in life.told if a["topic"] == ASSESSMENTS.name and a.get("insight")]
 
 
@@ -122,6 +122,15 @@ def test_each_rise_tells_what_has_changed_since_the_last() -> None:
         assert moved == pytest.approx(odds[1] - odds[0], abs=0.1), "the rule scorer's effects are its log-odds"
     assert life.record.told is not None
     life.tell(24.5, "message_received")
+    fall = _rises(life)[-1]
+    assert (fall["previous_stage"], fall["stage"]) == (later[-1]["stage"], "none"), "leaving says why as well"
+    shift = fall["insight"]["shift"]
+    assert shift["since"] == later[-1]["at"]
+    assert shift["change"] == pytest.approx(fall["probability"] - later[-1]["probability"], abs=1e-6)
+    assert shift["change"] < -0.1
+    assert all(part["effect"] < 0 for part in shift["parts"])
+    assert not fall.get("recommended"), "nothing is to be done about it"
+    assert fall["insight"]["churn"] is None
     life.ticks(25, 27)
     assert life.record.told is None, "the episode is over"
 

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from agents import metrics
 from agents.cli.promotion import EVERYONE
 from agents.library import SPARE_MODELS, Library
-from agents.model import TrainedModel, version_of
+from agents.model import TrainedModel, sealed
 from agents.parcel import pack
 from agents.settings import LeadSettings
 from agents.snapshots import ActivityLog
@@ -38,10 +39,7 @@ def _version(model: TrainedModel, factor: float) -> TrainedModel:
     """The same trees that tell risks lower by a factor."""
     told = model.manifest.calibration
     lower = told.model_copy(update={"probabilities": tuple(factor * p for p in told.probabilities)})
-    made = version_of(model.text, lower, model.manifest.trained)
-    return model._replace(
-        manifest=model.manifest.model_copy(update={"calibration": lower, "golden": None, "version": made})
-    )
+    return sealed(model._replace(manifest=model.manifest.model_copy(update={"calibration": lower, "golden": None})))
 
 
 def _order(partition: int = 0, **what: str) -> bytes:
@@ -89,6 +87,25 @@ def test_while_a_worker_runs_a_model_is_loaded_when_it_is_announced(models: list
     asyncio.run(library.take(key_of(models[0]), None))
     with pytest.raises(Unavailable):
         asyncio.run(library.require(Versions("", models[0].version), _announce(library)))
+
+
+def test_a_model_that_learned_from_other_meanings_is_loaded_and_that_is_said(
+    models: list[ModelPublished], caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    library = Library(LeadSettings())
+    library.at_once = True
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(_announce(library, models[0])())
+    assert models[0].version in library.env.scorers
+    assert f"{models[0].version} learned from events that meant something else" in caplog.text
+    caplog.clear()
+    same = tmp_path / "planted.json"
+    same.write_text(POLICY.model_dump_json())
+    library = Library(LeadSettings(policy=same))
+    library.at_once = True
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(_announce(library, models[0])())
+    assert "meant something else" not in caplog.text
 
 
 def test_what_is_wrong_is_refused_counted_and_ends_nothing(

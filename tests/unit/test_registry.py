@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agents import parcel
-from agents.model import MODEL_FILE, TrainedModel, checked
+from agents.model import MODEL_FILE, TrainedModel, checked, sealed
 from agents.parcel import open_parcel, pack, unpack
 from agents.registry import Registry
 from agents.snapshots import ActivityLog
@@ -60,14 +60,22 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_sent(
 def test_a_machine_that_computes_otherwise_refuses_the_model(model: TrainedModel) -> None:
     golden = model.manifest.golden
     assert golden is not None
-    assert golden.x().shape[0] == len(golden.probabilities) == 50
+    assert golden.x().shape[0] == len(golden.probabilities) == 200
     told = (golden.probabilities[0] + 1e-6, *golden.probabilities[1:])
-    other = model.manifest.model_copy(update={"golden": golden.model_copy(update={"probabilities": told})})
+    other = sealed(
+        model._replace(
+            manifest=model.manifest.model_copy(update={"golden": golden.model_copy(update={"probabilities": told})})
+        )
+    )
     with pytest.raises(ModelInvalid, match=r"scores golden rows differently here .* by up to 1e-06"):
-        checked(model._replace(manifest=other), MODEL_FILE)
-    damaged = model.manifest.model_copy(update={"golden": golden.model_copy(update={"rows": golden.rows[:40]})})
+        checked(other, MODEL_FILE)
+    damaged = sealed(
+        model._replace(
+            manifest=model.manifest.model_copy(update={"golden": golden.model_copy(update={"rows": golden.rows[:40]})})
+        )
+    )
     with pytest.raises(ModelInvalid, match="cannot be read"):
-        checked(model._replace(manifest=damaged), MODEL_FILE)
+        checked(damaged, MODEL_FILE)
 
 
 def _went(*versions: str) -> Registry:

@@ -74,6 +74,15 @@ def test_a_message_is_read_only_where_the_policy_names_the_language() -> None:
     assert _mood(None, mood=0.25) == pytest.approx(0.25, abs=1e-6)
 
 
+def test_the_text_of_a_review_counts_beside_its_stars() -> None:
+    assert READ is not None
+    review = {"type": "review_posted", "stars": 4}
+    assert _mood("en", **review) == pytest.approx(0.75, abs=1e-6)
+    assert _mood("en", text=FLAT, **review) == pytest.approx(0.75, abs=1e-6), "a text without a mood changes nothing"
+    assert _mood("en", text=BAD, **review) == pytest.approx((0.75 + READ(BAD)) / 2, abs=1e-6)
+    assert _mood(None, text=BAD, **review) == pytest.approx(0.75, abs=1e-6), "nobody reads where no language is named"
+
+
 def test_a_worker_reads_what_its_policies_name(tmp_path: Any) -> None:
     file = tmp_path / "p.toml"
     plain = LeadSettings().policy.read_text(encoding="utf-8")

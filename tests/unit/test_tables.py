@@ -1,11 +1,14 @@
 """Models of tables: what can be learned is learned, what is missing or new does no harm, a leak is flagged."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner, Result
 
+from agents.cli.main import app
 from agents.table_mapping import TABLES, TableLayout, load_table_mapping
 from agents.tables import load_table_model, read_table, train_table
 from agents.windows import TooLittleData
@@ -91,6 +94,42 @@ def test_what_was_changed_is_refused(table: Path, tmp_path: Path) -> None:
         load_table_model(folder)
     with pytest.raises(ModelInvalid, match="holds no model of a table"):
         load_table_model(tmp_path)
+
+
+def test_a_card_that_was_changed_is_refused(table: Path, tmp_path: Path) -> None:
+    """A flag that is taken out, or a figure that is made up, is no card of that model any more."""
+    leaky = train_table([table], LAYOUT.model_copy(update={"words": ("plan", "note")}))
+    assert leaky.card.flags
+    for change in ({"flags": ()}, {"model": leaky.card.model | {"auc": 0.7}}, {"base_rate": 0.1}):
+        changed = leaky._replace(card=leaky.card.model_copy(update=change))
+        with pytest.raises(ModelInvalid, match=r"table\.json was changed"):
+            load_table_model(changed.save(tmp_path))
+
+
+def test_a_flagged_model_scores_nothing_and_every_model_has_a_card(table: Path, tmp_path: Path) -> None:
+    leaky = train_table([table], LAYOUT.model_copy(update={"words": ("plan", "note")}))
+    honest = train_table([table], LAYOUT)
+    for model in (leaky, honest):
+        model.save(tmp_path)
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(app, [*words, "--models", str(tmp_path)])
+
+    refused = run("score", str(table), "--model", leaky.card.version)
+    assert refused.exit_code == 1
+    assert "may have seen the answer: note alone ranks" in " ".join(refused.output.split())
+    assert run("score", str(table), "--model", leaky.card.version, "--despite-flags").exit_code == 0
+    assert run("score", str(table), "--model", honest.card.version).output.startswith("id,probability")
+    shown = run("model", "show", leaky.card.version)
+    assert max(map(len, shown.output.splitlines())) <= 80
+    for words in ("goes quiet   left is yes", "calibration error", "Not to be used: note alone ranks"):
+        assert words in shown.output
+    told = json.loads(run("model", "show", honest.card.version, "--json").output)
+    assert told["version"] == honest.card.version
+    html = tmp_path / "card.html"
+    assert run("model", "show", leaky.card.version, "--html", str(html)).exit_code == 0
+    assert "Not to be used: note alone ranks" in html.read_text()
+    assert "http" not in html.read_text(), "it stands alone"
 
 
 def test_too_little_and_broken_cells_are_told(tmp_path: Path) -> None:

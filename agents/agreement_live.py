@@ -1,0 +1,114 @@
+"""The same question asked of a running system: are the leads in `lead.state` what `lead.events` says of them?
+
+Of each lead the events count up to the one that its state has seen (its guard); what was dead-lettered did not happen. Leads
+are left out whose beginning the inbox does not hold any more, or which were forgotten in between and came again.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from agents import dead_letters
+from agents.agreement import Agreement, held_against
+from agents.inbox_log import Received, usable
+from agents.reading import read_topics
+from agents.sentiment import reader_of
+from agents.settings import Settings
+from agents.snapshots import ActivityLog
+from agents.table import BARRIER_KEY
+from schemas import topics
+from streams.env import EVERYONE
+from streams.features import ROW, Floats, Rows
+from streams.partition import EPOCH_BITS
+from streams.policy import Policy
+from streams.risk import Scorer
+from streams.state import PARTITION_KEY, decode_lead, decode_partition
+
+OFFSET = (1 << EPOCH_BITS) - 1
+"""The part of a guard that is the offset; above it is the log's epoch."""
+
+
+class State(NamedTuple):
+    """Rows of the leads by key, and of each partition how far its time has come (epoch seconds)."""
+
+    rows: dict[bytes, Rows]
+    now: dict[bytes, float]
+
+
+async def live_agreement(settings: Settings, policies: Mapping[str, Policy], scorer: Scorer) -> Agreement:
+    """Hold the state of a running system against its inbox.
+
+    Args:
+        settings: where they are.
+        policies: what events mean, by tenant; `*`: of all others.
+        scorer: whose probabilities are compared.
+
+    Raises:
+        Unavailable: a topic does not exist.
+        StateUnreadable: the state was written by another version of this program.
+    """
+    state = await _state(settings)
+    events = await _events(settings, state)
+    pieces = [
+        compared(events_of, policies.get(tenant) or policies[EVERYONE], state) for tenant, events_of in events.items()
+    ]
+    live = np.concatenate([np.zeros(0, ROW), *(piece[0] for piece in pieces)])
+    read = np.concatenate([np.zeros(0, ROW), *(piece[1] for piece in pieces)])
+    now = np.concatenate([np.zeros(0), *(piece[2] for piece in pieces)])
+    return held_against(live, read, now, scorer, len(state.rows) - len(live))
+
+
+async def _state(settings: Settings) -> State:
+    """Read first: what comes in meanwhile is beyond its guards."""
+    values: dict[bytes, tuple[int, bytes]] = {}
+    now: dict[int, float] = defaultdict(float)
+    async for record in read_topics(settings.bootstrap, [settings.topic_prefix + topics.STATE.name]):
+        if not record.key or record.key == BARRIER_KEY:
+            continue
+        if record.key == PARTITION_KEY:
+            now[record.partition] = decode_partition(record.value).now if record.value else 0.0
+        elif record.value:
+            values[record.key] = record.partition, record.value
+        else:
+            values.pop(record.key, None)
+    rows = {key: np.array([decode_lead(value)[0]], ROW) for key, (_, value) in values.items()}
+    heard = {key: row for key, row in rows.items() if row["events"][0] > 0}
+    return State(heard, {key: max(now[values[key][0]], float(row["last"][0])) for key, row in heard.items()})
+
+
+async def _events(settings: Settings, state: State) -> dict[str, list[Received]]:
+    """What the inbox holds of these leads up to their guards, by tenant."""
+    topic = settings.topic_prefix + topics.EVENTS.name
+
+    def ours(found: dead_letters.Found) -> bool:
+        return dead_letters.origin(found.letter, settings.topic_prefix) == topic
+
+    refused = {
+        (found.letter.partition, found.letter.offset)
+        async for found in dead_letters.find(settings.bootstrap, settings.topic_prefix, ours, [topics.EVENTS_DLQ])
+    }
+    known: dict[bytes, list[Received]] = defaultdict(list)
+    own_time = settings.clock == "event"
+    async for record in read_topics(settings.bootstrap, [topic]):
+        row = state.rows.get(record.key or b"")
+        if row is None or not record.value or (record.partition, record.offset) in refused:
+            continue
+        if record.offset <= int(row["guard"][0]) & OFFSET:
+            known[record.key].append(Received(record.key, record.value, 0 if own_time else record.timestamp))
+            if b'"erase_lead"' in record.value:
+                known[record.key].clear()  # its state began anew
+    found: dict[str, list[Received]] = defaultdict(list)
+    for key, records in known.items():
+        found[key.decode().partition(":")[0]] += records
+    return found
+
+
+def compared(records: list[Received], policy: Policy, state: State) -> tuple[Rows, Rows, Floats]:
+    """Rows of the state and of the log, of the leads of whom the log has the beginning; and their times."""
+    log = ActivityLog.read(usable(records), policy, None, reader_of(policy.language))
+    rows = log.known_rows(np.inf)
+    whole = [i for i, key in enumerate(log.keys) if rows["first"][i] == state.rows[key]["first"][0]]
+    live = np.concatenate([np.zeros(0, ROW), *(state.rows[log.keys[i]] for i in whole)])
+    return live, rows[np.array(whole, np.int64)], np.array([state.now[log.keys[i]] for i in whole])
