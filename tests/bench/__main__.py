@@ -50,7 +50,10 @@ def bench(
     ] = False,
     broker: Annotated[str, typer.Option(help="env, docker, jars or embedded; default: the first that is here")] = "",
     only: Annotated[
-        list[str] | None, typer.Option(help="only this engine, by its printed name; may be repeated")
+        list[str] | None,
+        typer.Option(
+            help="only this engine of count or full, by its printed name, e.g. lane, lead agent; may be repeated"
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="the JSON file; default: .leadkeeper/bench/<time>/figures.json")

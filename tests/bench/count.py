@@ -28,7 +28,7 @@ NAME = "count"
 def run(bench: Bench) -> Iterator[Figure]:
     """Give events/s and CPU per event of each engine that runs here, repeat by repeat; ours first."""
     topics = Topics(bench.broker, f"bench-{uuid.uuid4().hex[:8]}.")
-    engines = [engine for engine in ENGINES if not bench.only or engine.name in bench.only]
+    engines = [engine for engine in ENGINES if bench.wants(engine.name)]
     reasons = {engine.name: engine.missing(bench.broker) for engine in engines}
     for name, reason in reasons.items():
         if reason:

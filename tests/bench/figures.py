@@ -69,3 +69,7 @@ class Bench:
     rates: tuple[int, ...] = (1_000, 5_000, 20_000)
     in_transactions: tuple[bool, ...] = (False,)
     only: tuple[str, ...] = ()
+
+    def wants(self, engine: str) -> bool:
+        """Whether this engine was asked for."""
+        return not self.only or engine in self.only

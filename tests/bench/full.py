@@ -26,6 +26,7 @@ from tests.bench.progress import EngineFailedError, steady, watch
 from tests.worlds import ROOT
 
 NAME = "full"
+OURS, QUIX = "lead agent", "Quix Streams"
 WARM = 0.2
 
 
@@ -44,20 +45,22 @@ def run(bench: Bench) -> Iterator[Figure]:
         log = LeadLog(leads, bench.full_events, partitions, size, models, now())
         for _ in range(bench.repeat):
             for processes, at_once in itertools.product(bench.processes, bench.in_transactions):
-                yield from _ours(bench, log, processes, at_once)
-            yield from _quix(bench, log)
+                if bench.wants(OURS):
+                    yield from _ours(bench, log, processes, at_once)
+            if bench.wants(QUIX):
+                yield from _quix(bench, log)
 
 
 def _ours(bench: Bench, log: LeadLog, processes: int, at_once: bool) -> list[Figure]:
     prefix = asyncio.run(log.lay(bench.broker))
-    about = _about(log, f"lead agent x {processes}" + ", exactly once" * at_once)
+    about = _about(log, f"{OURS} x {processes}" + ", exactly once" * at_once)
     with LeadWorkers(bench.broker, prefix, log.models, bench.folder, processes, exactly_once=at_once) as workers:
         measured = _paced(bench, log, prefix, about, workers.pids, workers.tail)
     return _checked(bench, log, prefix, measured, exact=True)
 
 
 def _quix(bench: Bench, log: LeadLog) -> list[Figure]:
-    about = replace(_about(log, "Quix Streams"), peer=True)
+    about = replace(_about(log, QUIX), peer=True)
     if reason := full_quix.missing(bench.broker):
         return [replace(about, void=f"skipped: {reason}")]
     prefix = asyncio.run(log.lay(bench.broker))
