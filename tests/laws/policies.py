@@ -231,6 +231,9 @@ OF_ITS_OWN: st.SearchStrategy[Section] = st.fixed_dictionaries(
                 "above_cost_cents": _maybe(st.sampled_from([5, 12])),
                 "above_value_cents": _maybe(st.just(10_000_00)),
                 "expires_after_hours": st.integers(1, 90),
+                "blast_radius": _maybe(
+                    st.fixed_dictionaries({"leads": st.integers(1, 3), "within_hours": st.sampled_from([1, 48])})
+                ),
             }
         ),
         "playbooks": st.fixed_dictionaries(

@@ -21,6 +21,8 @@ from tests.laws.world import Versions, rules_of
 
 REACHES_LEAD = {"email", "sms", "phone", "push", "in_app"}
 COMMANDS = {t.name for t in INTERVENTIONS.values()}
+ASKS = {"approval", "blast_radius"}
+"""Rules by which a step waits for a person's yes."""
 Pairs = list[tuple[Message, list[Out]]]
 """Each message, and what it led to."""
 
@@ -59,7 +61,7 @@ class Known:
     def take(self, told: dict[str, Any]) -> None:
         """Something that was published about the lead."""
         at = datetime.fromisoformat(told["at"])
-        if told["type"] == "decided" and (told["rule"], told["verdict"]) == ("approval", "deferred"):
+        if told["type"] == "decided" and told["verdict"] == "deferred" and told["rule"] in ASKS:
             self.asked[told["intervention"]] = at, told["policy_version"]
             self.agreed.pop(told["intervention"], None)
         elif told["type"] == "deliver_intervention":
@@ -75,6 +77,7 @@ class Known:
             command["action"] in needs.actions
             or (needs.above_cost_cents is not None and rank["cost_cents"] > needs.above_cost_cents)
             or (needs.above_value_cents is not None and rank["value_cents"] > needs.above_value_cents)
+            or (needs.blast_radius is not None and command["id"] in self.asked)
         ):
             asked, version = self.asked[command["id"]]
             hours = rules_of(versions, tenant, version).approvals.expires_after_hours

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from tests.laws.world import BUSY, ENV, LEADS, POLICIES, rules_of
 from tests.worlds import trace
 
 BUDGET = BUSY["budget"]["per_day_cents"]
+REACH = BUSY["approvals"]["blast_radius"]
 MOST_OPEN = BUSY["escalation"]["most_open"]
 
 
@@ -27,6 +28,7 @@ def test_money_rest_a_persons_yes_and_a_persons_load(log: list[Message]) -> None
     """Over generated histories in which playbooks, operators' playbooks and actions of their own compete for a lead."""
     pairs = trace(log, ENV)
     never_more_than_the_budget(pairs)
+    never_to_more_leads_unasked("busy", REACH["leads"], timedelta(hours=REACH["within_hours"]), pairs)
     said = everything(pairs)
     decided = {d["intervention"]: d for d in said if d["topic"] == DECISIONS.name and d["verdict"] == "sent"}
     for (tenant, _), command, known in deliveries(pairs):
@@ -58,6 +60,18 @@ def never_more_than_the_budget(pairs: Pairs) -> int:
             for day in spent.values():
                 day.pop(body["lead"], None)
     return short
+
+
+def never_to_more_leads_unasked(tenant: str, leads: int, within: timedelta, pairs: Pairs) -> None:
+    """Without a yes no action goes out while as many other leads as the policy says have got it within its window."""
+    got: defaultdict[str, dict[str, datetime]] = defaultdict(dict)
+    for (of, lead), command, known in deliveries(pairs):
+        if of != tenant:
+            continue
+        at, reached = datetime.fromisoformat(command["at"]), got[command["action"]]
+        if command["id"] not in known.agreed:
+            assert sum(at - before < within for who, before in reached.items() if who != lead) < leads
+        reached[lead] = at
 
 
 def test_the_histories_can_reach_the_budget() -> None:

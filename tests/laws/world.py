@@ -86,7 +86,11 @@ BUSY: dict[str, Any] = ON_THE_WAY | {
         "hours": {"manager": {"start": "10:00", "end": "23:00"}},
         "most_open": 1,
     },
-    "approvals": {"actions": ["special_offer"], "expires_after_hours": 30},
+    "approvals": {
+        "actions": ["special_offer"],
+        "expires_after_hours": 30,
+        "blast_radius": {"leads": 1, "within_hours": 30},
+    },
     "offers": {
         "ten": {"words": "10 % off", "stages": ["active_risk"], "cost_cents": 3.0},
         "free": {"words": "one month", "stages": ["active_risk", "critical_risk"], "cost_cents": 2.0},
