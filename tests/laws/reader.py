@@ -84,10 +84,11 @@ class Known:
             assert self.agreed[command["id"]] <= asked + timedelta(hours=hours)
 
     def rested_since_the_last_of_its_kind(self, command: dict[str, Any], rules: Policy) -> None:
-        """By whatever channel; what did not get through does not count."""
+        """By whatever channel; what did not get through does not count, nor what is forgotten of a lead that was closed."""
         gap, at = rules.caps.action_gap_hours.get(command["action"], 0.0), datetime.fromisoformat(command["at"])
         for before, which in self.acted[command["action"]]:
-            assert at - before >= timedelta(hours=gap) or which in self.failed
+            forgotten = self.was_closed and at - before >= timedelta(days=30)
+            assert at - before >= timedelta(hours=gap) or which in self.failed or forgotten
 
     def agrees_to(self, channel: str, rules: Policy) -> None:
         """Never after an opt-out, until the lead says otherwise; nor without a yes where one is needed."""
