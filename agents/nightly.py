@@ -158,7 +158,8 @@ async def _take_back(
                 why=f"{FELL_BACK}{one.version}: {found[one.version].why}", share=0.0,
             )  # fmt: skip
             order = Order(model=one.version, share=0.0, tenant=tenant)
-            await activate(settings.bootstrap, settings.topic_prefix, at, order, announce=[note])
+            await activate(settings.bootstrap, settings.topic_prefix, at, order)
+            await activate(settings.bootstrap, settings.topic_prefix, at, announce=[note])
     for tenant, one in bad.items():
         logger.critical(
             "%s should not judge %.1f %% of %s: %s", one.version, 100 * (one.share or 0), tenant, found[one.version].why
