@@ -29,6 +29,7 @@ from agents.settings import LeadSettings, ModelSettings, Settings
 from schemas import topics
 from schemas.policies import ModelPromoted
 from streams.drift import Moved
+from streams.env import EVERYONE
 from streams.fallback import fall_back_to
 from streams.grade import Grade
 
@@ -151,12 +152,14 @@ async def _take_back(
     bad = {tenant: one for tenant, one in registry.rolling.items() if _has_to_go(found.get(one.version))}
     if settings.grade_action == "fall_back":
         for tenant, one in bad.items():
+            whose = "" if tenant == EVERYONE else f"-{tenant}"
             note = ModelPromoted(
-                id=f"promoted-{one.version}-{at:%Y%m%dT%H%M%S}-{tenant}", tenant=tenant, at=at, version=one.version,
+                id=f"promoted-{one.version}-{at:%Y%m%dT%H%M%S}{whose}", tenant=tenant, at=at, version=one.version,
                 why=f"{FELL_BACK}{one.version}: {found[one.version].why}", share=0.0,
             )  # fmt: skip
             order = Order(model=one.version, share=0.0, tenant=tenant)
-            await activate(settings.bootstrap, settings.topic_prefix, at, order, announce=[note])
+            await activate(settings.bootstrap, settings.topic_prefix, at, order)
+            await activate(settings.bootstrap, settings.topic_prefix, at, announce=[note])
     for tenant, one in bad.items():
         logger.critical(
             "%s should not judge %.1f %% of %s: %s", one.version, 100 * (one.share or 0), tenant, found[one.version].why

@@ -92,7 +92,10 @@ def test_a_lead_is_explained_from_its_state(product: Product) -> None:
     assert 0 <= found["confidence"] <= 1
     assert found["time_to_churn"] is None
     assert found["last"]["at"] == last["at"].replace("Z", "+00:00")
-    assert found["shift"]["change"] == pytest.approx(found["probability"] - last["probability"], abs=1e-5)
+    if (
+        shift := found["shift"]
+    ) is not None:  # an event after the last assessment may have overwritten what was known then
+        assert shift["change"] == pytest.approx(found["probability"] - last["probability"], abs=1e-5)
     for words in (
         "confidence ",
         "time to churn: this version has no model",
