@@ -61,7 +61,7 @@ _NOUN = {
 }  # fmt: skip
 
 
-def in_words(family: str, x: Floats, *, raises: bool) -> str:  # noqa: PLR0911, C901 - a table of sentences
+def in_words(family: str, x: Floats, *, raises: bool) -> str:  # noqa: PLR0911, PLR0912, C901 - a table of sentences
     """One sentence about a family of features, with the lead's own numbers."""
 
     def value(name: str) -> float | None:
