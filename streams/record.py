@@ -99,6 +99,8 @@ class Intervention(Struct, array_like=True, gc=False):
     run: int = 0
     draws: list[Draw] = field(default_factory=list)
     """Of the experiments that it was part of."""
+    call: bool = False
+    """Asks somebody to phone the lead."""
 
 
 class Answers(Struct, array_like=True, gc=False, frozen=True):
