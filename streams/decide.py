@@ -1,6 +1,6 @@
 """One arbiter: may this step go out to this lead now?
 
-In this order, the first that objects decides: consent and suppression, address, holdout, quiet hours and days in the
+In this order, the first that objects decides: closing, consent and suppression, address, holdout, quiet hours and days in the
 lead's own zone, caps over all channels and per channel, cooldown, the hour it is held to, the gap of the action, the tenant's
 budget, approval, and whether very many leads would get the same.
 An objection that time can lift defers the step; if it would lift only after the step expires, the step is held. Either way
@@ -28,7 +28,7 @@ from streams.playbook import ordered
 from streams.plays import Step
 from streams.policy import Policy
 from streams.quiet_hours import is_quiet, quiet_until
-from streams.record import Contact, Planned, Profile
+from streams.record import UNANSWERED, Contact, Planned, Profile
 from streams.send_time import Hour, holds
 from streams.thresholds import WEEKDAYS
 from streams.zone import zone_of
@@ -56,6 +56,8 @@ class Subject(NamedTuple):
     """To which the step is held."""
     crowd: Crowd | None = None
     """Other leads for which the action has come up lately."""
+    closed: str = ""
+    """won, lost or churned; empty while the lead is live."""
 
 
 class Judgement(NamedTuple):
@@ -120,6 +122,8 @@ def _waits_for_day(planned: Planned, step: Step, rule: Rule, policy: Policy) -> 
 def _forbidden(planned: Planned, step: Step, subject: Subject, policy: Policy) -> Refusal | None:
     """What no waiting helps against."""
     channel, rule = planned.channel, policy.channels[planned.channel]
+    if subject.closed and planned.step != UNANSWERED:  # that is for staff, of what staff has asked for
+        return Refusal(Rule.CLOSED, f"the lead was closed as {subject.closed}")
     if rule.contacts_lead and (no := refuses(channel, rule.consent, subject.consent, subject.suppressed)):
         return no
     if is_call(policy, step.action, channel) and (no := refuses_calls(policy, subject.consent, subject.suppressed)):

@@ -27,6 +27,7 @@ from streams.planning import (
 from streams.record import Profile
 from streams.suppression import BY_ADDRESS, REACHED_BY, REFUSED
 from streams.track import NOT_REACHED, apply_receipt
+from streams.undelivered import ask_if_nothing_arrives
 from streams.waiting import hear_word, told_of
 
 if TYPE_CHECKING:
@@ -107,8 +108,11 @@ def _receipt(case: Case, event: e.Receipt) -> None:
     outbox.tracked(case, found)
     if (event.error or "").startswith(REFUSED):
         _refused_by_address(case, found, event.error or "")
-    if found.status in NOT_REACHED and _still_wanted(case, found, event.error or "") and try_fallback(case, found):
-        return
+    if found.status in NOT_REACHED:
+        another = _still_wanted(case, found, event.error or "") and try_fallback(case, found)
+        ask_if_nothing_arrives(case)
+        if another:
+            return
     if case.record.belongs(found):
         hear_word(case, found.status, told_of(found))
         if found.status is DeliveryStatus.RESPONDED:

@@ -30,6 +30,7 @@ from streams.rank import cost_of, rank, worth
 from streams.record import Contact, Draw, Intervention, Planned
 from streams.send_time import hour_of
 from streams.stage import ORDER
+from streams.undelivered import ask_if_nothing_arrives
 from streams.variants import worded
 from streams.vector import COLUMN
 from streams.waiting import follow, times_out
@@ -103,7 +104,7 @@ def _judge(
         case.lead, record.profile, record.consent, record.suppressed, record.contacts,
         outbox.is_held_out(case, planned),
         outbox.programme_of(planned) if outbox.only_written_down(case, planned) else "", record.acted, spent, share,
-        hour_of(case, step, planned), blast_radius.crowd_of(case, step.action),
+        hour_of(case, step, planned), blast_radius.crowd_of(case, step.action), record.closed,
     )  # fmt: skip
     ranked = _rank(case, planned, step)
     told = judge(planned, step, subject, policy, ranked, case.now)
@@ -142,6 +143,7 @@ def _run(case: Case, planned: Planned, before: Sequence[Contact], winners: list[
             follow(case, planned, "sent")  # as it would have been: the arms are compared
         case _ if not (judgement.rule in UNREACHABLE and _plan_fallback(case, planned, step)):
             follow(case, planned, "held")
+            ask_if_nothing_arrives(case)
 
 
 def _send(case: Case, planned: Planned, step: Step, decision: str) -> Intervention:
