@@ -64,7 +64,7 @@ class DeliverIntervention(Outgoing):
     variables: dict[str, Variable]
     recipient: Recipient
     deadline: UtcTime
-    quiet: QuietWindow | None = None
+    quiet: Annotated[QuietWindow | None, Field(description="null: a step for staff that asks for no call")] = None
     fallback: tuple[Channel, ...] = ()
     decision: MessageId
     policy_version: str

@@ -64,7 +64,12 @@ class LeadEscalated(Outgoing):
     name: str | None = None
     value_cents: Cents | None = None
     history: Annotated[tuple[PastIntervention, ...], Field(max_length=10)] = ()
-    recommended: tuple[str, ...] = ()
+    unwanted: Annotated[
+        str | None, Field(description="what the lead does not want: to be contacted at all, or to be phoned")
+    ] = None
+    recommended: Annotated[
+        tuple[str, ...], Field(description="actions of its stage's playbook, without calls that it does not want")
+    ] = ()
     opened_at: UtcTime
     acknowledge_by: UtcTime | None = None
     acknowledged_at: UtcTime | None = None

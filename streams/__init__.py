@@ -18,6 +18,7 @@ In the order of the data (each file holds one rule of the business and is named 
     planning      playbooks begun, handed on and stopped; steps planned, dropped, taken back
     waiting       steps that wait for something to be heard, or not to be: how a playbook branches
     consent, holdout, quiet_hours, caps, cooldown    who may not be contacted now, and why
+    calls         that somebody phones the lead: if it may be, and by day
     suppression   addresses that nobody may be written to, whichever lead has them: kept as hashes, asked about by couriers
     zone, closed_days    on which clock and calendar quiet hours are read
     budget, approve      what a tenant may spend in a day; what waits for a person's yes
@@ -31,6 +32,7 @@ In the order of the data (each file holds one rule of the business and is named 
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
     trend         how the risk has moved lately
     escalate      a person is asked to step in, with what context; merged, passed on, snoozed, resolved
+    undelivered   when nothing gets through to the lead
     chain, workload, working_hours    whom: who is at work and has room, and until when they have time to answer
     experiments, variants, draws    texts that take turns, which one a lead gets, and all that it is drawn for
     offers, offering         what is offered at which stage, and to this lead

@@ -47,6 +47,10 @@ def begin_by_order(case: Case, name: str, by: str) -> None:
         return
     case.be_assessed()
     campaign, objection, about = case.policy.campaigns.get(name), "", case.now
+    if case.record.closed:
+        detail = f"ordered by {by}; the lead was closed as {case.record.closed}"
+        outbox.decided_of_lead(case, name, Verdict.HELD, Rule.CLOSED, detail, campaign=name)
+        return
     if campaign is None:
         objection = f"the policy has {', '.join(case.policy.campaigns) or 'no campaigns'}"
     elif _is_running(case, name):

@@ -1,6 +1,6 @@
 """One arbiter: may this step go out to this lead now?
 
-In this order, the first that objects decides: consent and suppression, address, holdout, quiet hours and days in the
+In this order, the first that objects decides: closing, consent and suppression, address, holdout, quiet hours and days in the
 lead's own zone, caps over all channels and per channel, cooldown, the hour it is held to, the gap of the action, the tenant's
 budget, approval, and whether very many leads would get the same.
 An objection that time can lift defers the step; if it would lift only after the step expires, the step is held. Either way
@@ -18,6 +18,7 @@ from schemas.units import Channel
 from streams.approve import awaits, needs_approval, nobody_agreed
 from streams.blast_radius import Crowd, in_words
 from streams.budget import exhausted
+from streams.calls import is_call, refuses_calls
 from streams.caps import over_cap
 from streams.closed_days import closed_days
 from streams.consent import Refusal, address_of, refuses
@@ -27,7 +28,7 @@ from streams.playbook import ordered
 from streams.plays import Step
 from streams.policy import Policy
 from streams.quiet_hours import is_quiet, quiet_until
-from streams.record import Contact, Planned, Profile
+from streams.record import UNANSWERED, Contact, Planned, Profile
 from streams.send_time import Hour, holds
 from streams.thresholds import WEEKDAYS
 from streams.zone import zone_of
@@ -55,6 +56,8 @@ class Subject(NamedTuple):
     """To which the step is held."""
     crowd: Crowd | None = None
     """Other leads for which the action has come up lately."""
+    closed: str = ""
+    """won, lost or churned; empty while the lead is live."""
 
 
 class Judgement(NamedTuple):
@@ -87,7 +90,7 @@ def quiet_window(policy: Policy, profile: Profile, now: float, until: float) -> 
 def judge(planned: Planned, step: Step, subject: Subject, policy: Policy, rank: Rank, now: float) -> Judgement:
     """Decide about one planned step whose time has come."""
     objection = (
-        _forbidden(planned, subject, policy)
+        _forbidden(planned, step, subject, policy)
         or nobody_agreed(planned, policy.approvals, now)
         or _not_now(planned, step, subject, policy, rank, now)
     )
@@ -99,17 +102,32 @@ def judge(planned: Planned, step: Step, subject: Subject, policy: Policy, rank: 
         return Judgement(Verdict.SENT, Rule.OPERATOR if ordered(planned) else begun_by, told, rank=rank)
     if objection.until is None or objection.until <= now:
         return Judgement(Verdict.HELD, objection.rule, objection.detail, rank=rank)
-    if objection.until > planned.expires:
+    if objection.until > planned.expires and not _waits_for_day(planned, step, objection.rule, policy):
         late = f"{objection.detail}; that lifts only after the step has expired"
         return Judgement(Verdict.HELD, objection.rule, late, rank=rank)
     return Judgement(Verdict.DEFERRED, objection.rule, objection.detail, objection.until, rank=rank)
 
 
-def _forbidden(planned: Planned, subject: Subject, policy: Policy) -> Refusal | None:
+def stands_still(planned: Planned, step: Step, judged: Judgement, policy: Policy, now: float) -> float:
+    """By how many seconds its time is prolonged: a call that comes up at night is as good in the morning."""
+    if judged.until is None or not _waits_for_day(planned, step, judged.rule, policy):
+        return 0.0
+    return judged.until - now
+
+
+def _waits_for_day(planned: Planned, step: Step, rule: Rule, policy: Policy) -> bool:
+    return rule is Rule.QUIET_HOURS and is_call(policy, step.action, planned.channel)
+
+
+def _forbidden(planned: Planned, step: Step, subject: Subject, policy: Policy) -> Refusal | None:
     """What no waiting helps against."""
     channel, rule = planned.channel, policy.channels[planned.channel]
+    if subject.closed and planned.step != UNANSWERED:  # that is for staff, of what staff has asked for
+        return Refusal(Rule.CLOSED, f"the lead was closed as {subject.closed}")
     if rule.contacts_lead and (no := refuses(channel, rule.consent, subject.consent, subject.suppressed)):
         return no
+    if is_call(policy, step.action, channel) and (no := refuses_calls(policy, subject.consent, subject.suppressed)):
+        return no._replace(detail=f"it asks for a call, and {no.detail}")
     if address_of(channel, subject.profile, subject.lead, policy.escalation.target) is None:
         return Refusal(Rule.NO_ADDRESS, f"no address for {channel} is known")
     if subject.held_out:
@@ -130,6 +148,8 @@ def _not_now(planned: Planned, step: Step, subject: Subject, policy: Policy, ran
             or over_cap(subject.contacts, channel, rule.max_per_week, now, policy.caps)
             or cooling(subject.contacts, channel, now, policy.caps.cooldown_hours, rule.min_gap_hours)
         )
+    elif is_call(policy, step.action, channel):
+        objection = _quiet(policy, planned, subject.profile, now)
     if objection is None and subject.hour is not None:
         rules = policy.quiet_hours
         local = zone_of(subject.profile, rules.regions, rules.timezone, now)

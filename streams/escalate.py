@@ -9,6 +9,7 @@ from schemas import topics
 from schemas.decisions import Rule, Verdict
 from schemas.escalations import EscalationStatus, LeadEscalated, PastIntervention
 from schemas.units import Priority, Stage
+from streams.calls import recommended_of, unwanted
 from streams.chain import Person, chain_of, choose
 from streams.explain import reasons_of
 from streams.features import DAY, HOUR
@@ -221,7 +222,8 @@ def _publish(
                 )
                 for i in reversed(case.record.interventions[-10:])
             ),
-            recommended=tuple(s.action for s in case.policy.playbooks.of(ORDER[case.stage]).steps),
+            unwanted=unwanted(case.policy, case.record.consent, case.record.suppressed),
+            recommended=recommended_of(case),
             opened_at=instant(opened.at),
             acknowledge_by=instant(opened.due) if opened.due and not opened.snoozed else None,
             acknowledged_at=instant(opened.acknowledged_at) if opened.acknowledged_at else None,

@@ -15,10 +15,19 @@ from streams.escalate import settle_all
 from streams.on_the_way import hear_closing
 from streams.orders import obey
 from streams.outreach import try_fallback
-from streams.planning import answered, drop_planned, stop_campaigns, stop_playbooks, withdraw_all
+from streams.planning import (
+    answered,
+    drop_planned,
+    reaches_lead,
+    stop_campaigns,
+    stop_playbooks,
+    withdraw,
+    withdraw_all,
+)
 from streams.record import Profile
 from streams.suppression import BY_ADDRESS, REACHED_BY, REFUSED
 from streams.track import NOT_REACHED, apply_receipt
+from streams.undelivered import ask_if_nothing_arrives
 from streams.waiting import hear_word, told_of
 
 if TYPE_CHECKING:
@@ -74,9 +83,10 @@ def _consent(case: Case, event: e.ConsentChanged, at: float) -> None:
     outbox.of_its_addresses(case, after - before, "consent", suppressed=True)
     outbox.of_its_addresses(case, before - after, "consent", suppressed=False)
     if not event.allowed:
-        channel = None if event.channel == ALL else Channel(event.channel)
-        withdraw_all(case, Rule.NO_CONSENT, "the lead opted out", channel)
-        if channel is None:
+        if event.channel != ALL:
+            withdraw_all(case, Rule.NO_CONSENT, "the lead opted out", Channel(event.channel))
+        else:
+            withdraw(case, Rule.NO_CONSENT, "the lead opted out", lambda i: i.call or reaches_lead(case, i))
             stop_playbooks(case, "opt_out", Rule.NO_CONSENT, "the lead opted out of everything")
             stop_campaigns(case, "opt_out", Rule.NO_CONSENT, "the lead opted out of everything")
 
@@ -98,8 +108,11 @@ def _receipt(case: Case, event: e.Receipt) -> None:
     outbox.tracked(case, found)
     if (event.error or "").startswith(REFUSED):
         _refused_by_address(case, found, event.error or "")
-    if found.status in NOT_REACHED and _still_wanted(case, found, event.error or "") and try_fallback(case, found):
-        return
+    if found.status in NOT_REACHED:
+        another = _still_wanted(case, found, event.error or "") and try_fallback(case, found)
+        ask_if_nothing_arrives(case)
+        if another:
+            return
     if case.record.belongs(found):
         hear_word(case, found.status, told_of(found))
         if found.status is DeliveryStatus.RESPONDED:

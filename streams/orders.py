@@ -19,6 +19,9 @@ from streams.waiting import follow
 if TYPE_CHECKING:
     from streams.rules import Case
 
+TRIGGER = "trigger"
+"""What a decision that nothing may be begun for a lead names as its step."""
+
 
 def obey(case: Case, order: e.AboutLead) -> None:
     """Do what an operator ordered, as far as the rules allow."""
@@ -51,6 +54,10 @@ def _trigger(case: Case, order: e.TriggerIntervention) -> None:
         case.desk.tally["order", "only_watching"] += 1
         return
     case.be_assessed()
+    if case.record.closed:
+        detail = f"ordered by {order.by}; the lead was closed as {case.record.closed}"
+        outbox.decided_of_lead(case, TRIGGER, Verdict.HELD, Rule.CLOSED, detail, about=order.id)
+        return
     case.open_episode()
     stage = ORDER.index(order.stage)
     own = plan_ordered(order.actions, stage, case.now, order.id)

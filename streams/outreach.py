@@ -14,11 +14,12 @@ from schemas.units import Channel
 from streams import blast_radius, outbox
 from streams.approve import ASKS
 from streams.budget import day_of, note
+from streams.calls import deadline_by_day, is_call, unwanted
 from streams.campaign import ends_at
 from streams.caps import trim
 from streams.channel_choice import choice
 from streams.consent import address_of
-from streams.decide import CROWDED, Judgement, Subject, judge, quiet_window
+from streams.decide import CROWDED, Judgement, Subject, judge, quiet_window, stands_still
 from streams.draws import draws_of
 from streams.explain import in_words
 from streams.features import HOUR
@@ -29,6 +30,7 @@ from streams.rank import cost_of, rank, worth
 from streams.record import Contact, Draw, Intervention, Planned
 from streams.send_time import hour_of
 from streams.stage import ORDER
+from streams.undelivered import ask_if_nothing_arrives
 from streams.variants import worded
 from streams.vector import COLUMN
 from streams.waiting import follow, times_out
@@ -102,7 +104,7 @@ def _judge(
         case.lead, record.profile, record.consent, record.suppressed, record.contacts,
         outbox.is_held_out(case, planned),
         outbox.programme_of(planned) if outbox.only_written_down(case, planned) else "", record.acted, spent, share,
-        hour_of(case, step, planned), blast_radius.crowd_of(case, step.action),
+        hour_of(case, step, planned), blast_radius.crowd_of(case, step.action), record.closed,
     )  # fmt: skip
     ranked = _rank(case, planned, step)
     told = judge(planned, step, subject, policy, ranked, case.now)
@@ -121,6 +123,7 @@ def _run(case: Case, planned: Planned, before: Sequence[Contact], winners: list[
     judgement = _judge(case, planned, step, before, winners) if case.desk.acting else ONLY_WATCHING
     if step.choose and judgement.verdict is Verdict.SENT:
         judgement = judgement._replace(detail=f"{judgement.detail}; {choice(case, step, planned.stage).why}")
+    planned.expires += stands_still(planned, step, judgement, case.policy, case.now)
     decision = outbox.decided(case, planned, judgement)
     if judgement.verdict is Verdict.SENT or judgement.rule is Rule.BLAST_RADIUS:
         blast_radius.note(case, step.action)
@@ -136,17 +139,23 @@ def _run(case: Case, planned: Planned, before: Sequence[Contact], winners: list[
             planned.due, planned.deferrals = judgement.until or case.now, planned.deferrals + 1
             case.record.home_of(planned).append(planned)
         case _ if judgement.rule is Rule.HOLDOUT:
-            _note(case, planned, 0.0, draws_of(case, step, planned), held_out=True)
+            _note(case, planned, step, 0.0, draws_of(case, step, planned), held_out=True)
             follow(case, planned, "sent")  # as it would have been: the arms are compared
         case _ if not (judgement.rule in UNREACHABLE and _plan_fallback(case, planned, step)):
             follow(case, planned, "held")
+            ask_if_nothing_arrives(case)
 
 
 def _send(case: Case, planned: Planned, step: Step, decision: str) -> Intervention:
     draws, cost_cents = draws_of(case, step, planned), cost_of(step, planned, case.policy)
-    intervention = _note(case, planned, cost_cents, draws, held_out=False)
+    intervention = _note(case, planned, step, cost_cents, draws, held_out=False)
     profile, rule = case.record.profile, case.policy.channels[planned.channel]
-    deadline = max(planned.expires, case.now + HOUR)
+    deadline, quiet = max(planned.expires, case.now + HOUR), None
+    if rule.contacts_lead or intervention.call:
+        quiet = quiet_window(case.policy, profile, case.now, deadline)
+    if intervention.call and quiet:
+        deadline = deadline_by_day(deadline, quiet)
+        quiet = quiet_window(case.policy, profile, case.now, deadline)
     agent = address_of(Channel.AGENT_ALERT, profile, case.lead, case.policy.escalation.target)
     case.emit(
         topics.INTERVENTIONS[planned.channel],
@@ -173,7 +182,7 @@ def _send(case: Case, planned: Planned, step: Step, decision: str) -> Interventi
                 language=profile.language,
             ),
             deadline=outbox.instant(deadline),
-            quiet=quiet_window(case.policy, profile, case.now, deadline) if rule.contacts_lead else None,
+            quiet=quiet,
             fallback=step.fallback,
             decision=decision,
             policy_version=case.policy.version,
@@ -194,7 +203,9 @@ def _send(case: Case, planned: Planned, step: Step, decision: str) -> Interventi
     return intervention
 
 
-def _note(case: Case, planned: Planned, cost_cents: float, draws: list[Draw], *, held_out: bool) -> Intervention:
+def _note(
+    case: Case, planned: Planned, step: Step, cost_cents: float, draws: list[Draw], *, held_out: bool
+) -> Intervention:
     intervention = Intervention(
         id=outbox.intervention_id(case, planned),
         at=case.now,
@@ -208,6 +219,7 @@ def _note(case: Case, planned: Planned, cost_cents: float, draws: list[Draw], *,
         campaign=planned.campaign,
         run=planned.run,
         draws=draws,
+        call=is_call(case.policy, step.action, planned.channel),
     )
     case.record.drawn |= {draw.experiment: draw for draw in draws}
     case.record.interventions.append(intervention)
@@ -272,6 +284,7 @@ def _variables(case: Case, planned: Planned, step: Step) -> dict[str, str | int 
         "reason": in_words("silence", x, raises=True),
         "journey": case.record.journey.stage if case.record.journey else None,
         "occasion": _occasion(case, planned),
+        "unwanted": unwanted(case.policy, case.record.consent, case.record.suppressed),
         "offer_words": found.offer.words if (found := offered(case, step, planned.stage)) else None,
     }
 

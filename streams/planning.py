@@ -176,8 +176,8 @@ def withdraw(case: Case, why: Rule, reason: str, which: Callable[[Intervention],
 
 
 def withdraw_all(case: Case, why: Rule, reason: str, channel: Channel | None = None) -> None:
-    """The same for all by a channel; None: by every channel that reaches the lead."""
-    withdraw(case, why, reason, lambda i: i.channel == channel if channel else reaches_lead(case, i))
+    """The same for all by a channel, of `phone` also the calls that somebody is asked for; None: by every channel, also to staff."""
+    withdraw(case, why, reason, lambda i: channel in {None, i.channel} or (channel is Channel.PHONE and i.call))
 
 
 def reaches_lead(case: Case, intervention: Intervention) -> bool:

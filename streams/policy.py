@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from schemas.errors import PolicyInvalid
-from schemas.units import Cents, Channel
+from schemas.units import Action, Cents, Channel
 from streams.contradictions import contradictions
 from streams.experiments import Experiment, Name
 from streams.findings import ContradictionError
@@ -56,6 +56,12 @@ class Policy(Section):
     stages: Stages = Stages()
     vocabulary: dict[str, CustomKind] = Field(default={})
     channels: dict[Channel, ChannelRule]
+    calls: Annotated[
+        frozenset[Action],
+        Field(
+            description="actions that, by a staff channel, ask somebody to phone the lead: only if and when it may be"
+        ),
+    ] = frozenset({"immediate_call"})
     playbooks: Playbooks = Playbooks()
     journey: Journey = Journey()
     campaigns: Annotated[dict[StageName, Campaign], Field(max_length=30)] = Field(default={})

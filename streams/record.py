@@ -99,6 +99,8 @@ class Intervention(Struct, array_like=True, gc=False):
     run: int = 0
     draws: list[Draw] = field(default_factory=list)
     """Of the experiments that it was part of."""
+    call: bool = False
+    """Asks somebody to phone the lead."""
 
 
 class Answers(Struct, array_like=True, gc=False, frozen=True):
@@ -135,6 +137,8 @@ class Episode(Struct, array_like=True):
     """When the next stage's playbook begins; 0: not by itself."""
     course: list[Risk] = field(default_factory=list)
     """The newest assessments of the episode (`trend`)."""
+    undelivered: bool = False
+    """Somebody was asked to step in because nothing got through."""
 
 
 class OpenEscalation(Struct, array_like=True):

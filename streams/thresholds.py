@@ -202,6 +202,10 @@ class Escalation(Section):
     )
     cooldown_hours: Hours = 24.0
     least_value_cents: Cents = 0
+    undelivered: Annotated[int, Field(ge=0)] = Field(
+        default=3,
+        description="messages of an episode that did not get through until somebody is asked, or all of a stage; 0: never",
+    )
     acknowledge_within_hours: Annotated[float, Field(gt=0)] = 2.0
 
 

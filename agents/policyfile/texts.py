@@ -16,12 +16,12 @@ SAMPLE: dict[str, Variable] = {
     "name": "Ann", "tenant": "acme", "lead": "L-1001", "agent": "Ben", "business": "our team", "stage": "active_risk",
     "action": "immediate_call", "probability_percent": 64, "silent_days": 9, "usual_gap_days": 2,
     "reason": "silent 9 days, usually 2", "journey": "customer", "occasion": "Monday 12 January, 10:30",
-    "offer_words": "15 % off for three months",
+    "offer_words": "15 % off for three months", "unwanted": "does not want to be phoned",
 }  # fmt: skip
 """What `streams/outreach.py` sends with each command; a test holds the two together."""
 ADDED: dict[Channel, dict[str, Variable]] = {Channel.EMAIL: {"unsubscribe": "https://example.com/unsubscribe"}}
 """What a channel adds."""
-UNKNOWN = ("name", "agent", "usual_gap_days", "unsubscribe", "journey", "occasion", "offer_words")
+UNKNOWN = ("name", "agent", "usual_gap_days", "unsubscribe", "journey", "occasion", "offer_words", "unwanted")
 """What may be unknown of a lead."""
 
 

@@ -55,7 +55,7 @@ PROFILES: tuple[dict[str, Any], ...] = (
 )
 CONSENTS: tuple[dict[str, Any], ...] = (
     {"channel": "all", "allowed": False},
-    {"channel": "all", "allowed": False},
+    {"channel": "phone", "allowed": False},
     {"channel": "email", "allowed": False},
     {"channel": "all", "allowed": True},
     {"channel": "in_app", "allowed": False},

@@ -21,6 +21,8 @@ from tests.laws.world import Versions, rules_of
 
 REACHES_LEAD = {"email", "sms", "phone", "push", "in_app"}
 COMMANDS = {t.name for t in INTERVENTIONS.values()}
+CALLS = {"immediate_call"}
+"""Actions that, where they do not reach the lead themselves, have somebody phone it."""
 ASKS = {"approval", "blast_radius"}
 """Rules by which a step waits for a person's yes."""
 Pairs = list[tuple[Message, list[Out]]]
@@ -93,7 +95,8 @@ class Known:
     def agrees_to(self, channel: str, rules: Policy) -> None:
         """Never after an opt-out, until the lead says otherwise; nor without a yes where one is needed."""
         assert self.said.get("all", True)
-        assert self.said.get(channel, rules.channels[Channel(channel)].consent == "opt_out")
+        described = rules.channels.get(Channel(channel))
+        assert self.said.get(channel, described is None or described.consent == "opt_out")
 
     def local(self, at: datetime, rules: Policy) -> datetime:
         """On the lead's own clock, else its phone's, else its region's, else the tenant's."""

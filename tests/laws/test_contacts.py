@@ -11,6 +11,7 @@ from streams.holdout import held_out
 from streams.lead import Message
 from tests.laws.histories import MODEST, histories, watching
 from tests.laws.reader import (
+    CALLS,
     REACHES_LEAD,
     Pairs,
     body_of,
@@ -34,6 +35,9 @@ def test_whom_we_contact_how_often_and_when(log: list[Message]) -> None:
             never_more_than_the_cap_in_any_window(command, known, rules)
             never_in_quiet_hours(command, known, rules)
             known.agrees_to(command["channel"], rules)
+        elif command["action"] in CALLS:
+            never_in_quiet_hours(command, known, rules)
+            known.agrees_to("phone", rules)
 
 
 @MODEST

@@ -25,6 +25,7 @@ FULL: dict[str, Variable] = {
     "silent_days": 9, "usual_gap_days": 2, "reason": "No reply to the last two mails", "action": "schedule_meeting",
     "business": "Hearth Homes", "unsubscribe": "https://example.com/u?i=x&y=1",
     "journey": "customer", "occasion": "Monday 12 January, 10:30", "offer_words": "20 % off for three months",
+    "unwanted": "does not want to be phoned",
 }  # fmt: skip
 BARE = FULL | {
     "name": None,
@@ -34,6 +35,7 @@ BARE = FULL | {
     "journey": None,
     "occasion": None,
     "offer_words": None,
+    "unwanted": None,
 }
 
 
