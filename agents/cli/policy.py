@@ -117,29 +117,35 @@ def publish(
 ) -> None:
     """Put a policy that passes its check on the topic of versions. `activate` puts it in force.
 
-    A tenant's own policy belongs to the version of the same number: publish it before that of everyone is published or activated.
+    A version is for good: other content under a known one is refused. A tenant's own policy belongs to the version of the same
+    number: publish it before that of everyone is published or activated.
     """
     from pydantic import ValidationError
 
     from agents.policyfile import publish as topic
+    from agents.policyfile.known import whose
 
-    policy, settings = _checked(file, templates), load(Settings)
+    policy, settings = _checked(file, templates), load(LeadSettings)
     try:
         message = topic.announcement(policy, tenant, datetime.now(UTC))
     except ValidationError as error:
         fail(USAGE, f"--tenant {tenant}: {error.errors()[0]['msg']}; write * or a tenant's id")
+    told = f"{policy.name}, version {policy.version}, for {whose(tenant)}"
+    if not _unannounced(settings, policy, tenant):
+        out.print(f"{told}: there already, with this content", soft_wrap=True)
+        return
     try:
         wait(topic.publish(settings.bootstrap, settings.topic_prefix, message))
     except Unavailable as error:
         fail(UNAVAILABLE, str(error))
-    out.print(f"published {policy.name}, version {policy.version}, for {'every tenant' if tenant == '*' else tenant}")
+    out.print(f"published {told}")
 
 
 @app.command(name="activate", epilog="Example: leadkeeper policy activate deploy/policies/real_estate_v2.toml")
 def activate_command(
     file: Annotated[
         Path,
-        typer.Argument(help="its version must be new", exists=True, dir_okay=False),
+        typer.Argument(help="its version is new, or known with this very content", exists=True, dir_okay=False),
     ],
     at: At = None,
     share: Share = None,
@@ -157,7 +163,7 @@ def activate_command(
         fail(USAGE, "--tenant needs --share; 1 is all of its leads")
     policy = _checked(file, TEMPLATES)
     now = _moment(at)
-    announce = [announcement(policy, whose, now) for whose in dict.fromkeys((tenant, "*"))]
+    announce = [announcement(policy, whose, now) for whose in _unannounced(settings, policy, tenant, "*")]
     _tell(settings, now, announce, policy=policy.version, share=share, tenant=tenant)
 
 
@@ -175,6 +181,7 @@ def rollback(
 def list_command() -> None:
     """Say which versions are published, for whom, and which is in force."""
     from agents.in_force import in_force, published
+    from agents.policyfile.known import whose
 
     settings = load(LeadSettings)
     try:
@@ -185,11 +192,9 @@ def list_command() -> None:
     if now.policy_version not in versions:
         out.print(f"{now.policy_version}  in force, from the file that workers start with", soft_wrap=True)
     for version, at in versions.items():
-        whose = ", ".join(
-            "every tenant" if one.tenant == "*" else one.tenant for one in known if one.version == version
-        )
+        tenants = ", ".join(whose(one.tenant) for one in known if one.version == version)
         told = "  in force" if version == now.policy_version else ""
-        out.print(f"{version}  published {at:%Y-%m-%d %H:%M} for {whose}{told}", markup=False, soft_wrap=True)
+        out.print(f"{version}  published {at:%Y-%m-%d %H:%M} for {tenants}{told}", markup=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: leadkeeper policy restore 1")
@@ -257,6 +262,18 @@ def _without_problems(file: Path, read: "Callable[[Path], tuple[Policy | None, l
     if policy is None or problems:
         fail(CONFIG, f"{file.name}: {len(problems)} {'thing is' if len(problems) == 1 else 'things are'} wrong")
     return policy
+
+
+def _unannounced(settings: LeadSettings, policy: "Policy", *tenants: str) -> list[str]:
+    """For whom of these the version still has to be announced; ends with 78 where it is known with other content."""
+    from agents.in_force import announced
+    from agents.library import policies_of
+    from agents.policyfile.known import unannounced
+
+    try:
+        return unannounced(policy, list(dict.fromkeys(tenants)), wait(announced(settings)), policies_of(settings))
+    except LeadkeeperError as error:
+        fail_for(error)
 
 
 def _said(value: object) -> str:
