@@ -23,6 +23,7 @@ from agents.cli.common import (
     out,
     wait,
 )
+from agents.cli.versions import say_left_behind, unannounced_of
 from agents.settings import ROOT, LeadSettings, Settings
 from schemas.errors import LeadkeeperError, Unavailable
 
@@ -131,7 +132,7 @@ def publish(
     except ValidationError as error:
         fail(USAGE, f"--tenant {tenant}: {error.errors()[0]['msg']}; write * or a tenant's id")
     told = f"{policy.name}, version {policy.version}, for {whose(tenant)}"
-    if not _unannounced(settings, policy, tenant):
+    if not unannounced_of(settings, policy, tenant):
         out.print(f"{told}: there already, with this content", soft_wrap=True)
         return
     try:
@@ -154,7 +155,8 @@ def activate_command(
     """Put a new version in force without a restart.
 
     With a share it judges only so many leads, always the same ones, and the policy in force the others; `rollback` takes it
-    back. A greater share later takes more in and lets none go; without a share it then judges all.
+    back. A greater share later takes more in and lets none go; without a share it then judges all, also those of tenants that
+    another version was rolled out to.
     """
     from agents.policyfile.publish import announcement
 
@@ -163,8 +165,10 @@ def activate_command(
         fail(USAGE, "--tenant needs --share; 1 is all of its leads")
     policy = _checked(file, TEMPLATES)
     now = _moment(at)
-    announce = [announcement(policy, whose, now) for whose in _unannounced(settings, policy, tenant, "*")]
+    announce = [announcement(policy, whose, now) for whose in unannounced_of(settings, policy, tenant, "*")]
     _tell(settings, now, announce, policy=policy.version, share=share, tenant=tenant)
+    if share is None:
+        say_left_behind(settings, policy.version)
 
 
 @app.command(epilog="Example: leadkeeper policy rollback 2")
@@ -222,6 +226,7 @@ def restore(
     now = _moment(at)
     announce = [] if version in known else [announcement(first, "*", now)]
     _tell(settings, now, announce, policy=version)
+    say_left_behind(settings, version)
 
 
 @app.command(epilog="Example: leadkeeper policy watch")
@@ -262,18 +267,6 @@ def _without_problems(file: Path, read: "Callable[[Path], tuple[Policy | None, l
     if policy is None or problems:
         fail(CONFIG, f"{file.name}: {len(problems)} {'thing is' if len(problems) == 1 else 'things are'} wrong")
     return policy
-
-
-def _unannounced(settings: LeadSettings, policy: "Policy", *tenants: str) -> list[str]:
-    """For whom of these the version still has to be announced; ends with 78 where it is known with other content."""
-    from agents.in_force import announced
-    from agents.library import policies_of
-    from agents.policyfile.known import unannounced
-
-    try:
-        return unannounced(policy, list(dict.fromkeys(tenants)), wait(announced(settings)), policies_of(settings))
-    except LeadkeeperError as error:
-        fail_for(error)
 
 
 def _said(value: object) -> str:

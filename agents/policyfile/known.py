@@ -50,6 +50,24 @@ def unannounced(
     return wanted
 
 
+def left_behind(version: str, announced: Iterable[PolicyPublished], first: Mapping[str, Policy]) -> dict[str, str]:
+    """Tenants that had a policy announced for them, with the newest version of it, and have none under this version.
+
+    Once this version judges all leads, it judges theirs too: what was rolled out to a share, or to a single tenant, ends.
+
+    Args:
+        version: What is put in force for all leads.
+        announced: What `policies` holds.
+        first: The policies of the files that workers start with; a tenant with a file has that one under each version.
+    """
+    newest: dict[str, str] = {}
+    theirs = {EVERYONE, *first}
+    for one in sorted(announced, key=lambda one: one.at):
+        newest[one.tenant] = one.version
+        theirs |= {one.tenant} if one.version == version else set()
+    return {tenant: newest[tenant] for tenant in sorted(newest.keys() - theirs)}
+
+
 def whose(tenant: str) -> str:
     """A tenant in words."""
     return "every tenant" if tenant == EVERYONE else tenant

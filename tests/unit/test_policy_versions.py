@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agents.policyfile.known import unannounced
+from agents.policyfile.known import left_behind, unannounced
 from agents.policyfile.publish import announcement
 from schemas.errors import PolicyInvalid
 from schemas.policies import PolicyPublished
@@ -74,6 +74,17 @@ def test_other_content_under_a_known_version_is_refused(
         unannounced(one, tenants, known, first)
     assert said in str(caught.value)
     assert "give the new one a new version" in str(caught.value)
+
+
+def test_tenants_that_lose_their_own_are_named() -> None:
+    known = [
+        told(policy({"version": "4"}), "acme", 1), told(second(), "acme"), told(second()), told(second(), "busy"),
+        told(policy({"version": "3"}), "busy"), told(second(), "filed"),
+    ]  # fmt: skip
+    first = {**FIRST, "filed": policy()}
+    assert left_behind("3", known, first) == {"acme": "4"}
+    assert left_behind("2", known, first) == {}
+    assert left_behind("9", known, first) == {"acme": "4", "busy": "3"}
 
 
 def test_what_is_told_of_a_policy_is_the_same_in_every_process() -> None:
