@@ -82,7 +82,7 @@ def _honest(model: dict[str, float]) -> str:
 
 
 def _more(legs: list[Leg]) -> list[str]:
-    """Level month by month; early warning and time to churn of the first model, over all that came after it."""
+    """Level week by week; early warning and time to churn of the first model, over all that came after it."""
     levels = ", ".join(f"{expected:.0%}/{seen:.0%}" for expected, seen in map(_level, legs))
     out = [f"  going quiet, told/seen, week by week: {levels}"]
     tested = legs[0].model.manifest.tested
