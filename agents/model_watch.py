@@ -41,7 +41,7 @@ async def watch(settings: ModelSettings) -> ExitCode:
     server = StatusServer(settings.metrics_host, settings.metrics_port, ready=_ready)
     await server.start()
     logger.info("metrics at http://%s:%d/metrics", settings.metrics_host, server.port)
-    await _say_what_is_kept(settings)
+    await say_what_is_kept(settings)
     challenging = asyncio.create_task(_challenge(settings))
     challenging.add_done_callback(_ended)
     try:
@@ -59,7 +59,7 @@ async def watch(settings: ModelSettings) -> ExitCode:
     return ExitCode.STOPPED
 
 
-async def _say_what_is_kept(settings: ModelSettings) -> None:
+async def say_what_is_kept(settings: ModelSettings) -> None:
     """A warning where models are to be trained anew, and the inbox is deleted before they could be."""
     if not settings.retrain_days:
         return

@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from agents.broker import EMBEDDED, probe
+from agents.model_watch import say_what_is_kept
+from agents.settings import ModelSettings
 from agents.topics import check, configs_of, create, partitions_of, survey
 from schemas import topics as names
 from tests.brokers import Broker, Topics
@@ -40,7 +42,9 @@ def test_what_create_makes_is_as_it_must_be(broker: Broker, topics: Topics) -> N
     asyncio.run(run())
 
 
-def test_an_inbox_from_which_nothing_can_be_learned_is_told(broker: Broker, topics: Topics) -> None:
+def test_an_inbox_from_which_nothing_can_be_learned_is_told(
+    broker: Broker, topics: Topics, caplog: pytest.LogCaptureFixture
+) -> None:
     async def run() -> None:
         flavour = await probe(broker.bootstrap)
         await _created(topics, 30)
@@ -49,6 +53,12 @@ def test_an_inbox_from_which_nothing_can_be_learned_is_told(broker: Broker, topi
         kept = await configs_of(broker.bootstrap, [topics.name(names.EVENTS.name)])
         told = [note for note in found.notes if "is kept 30 days; training anew from it needs 98" in note]
         assert bool(told) == ("retention.ms" in kept[topics.name(names.EVENTS.name)])
+        for days, warned in ((0.0, False), (7.0, bool(told))):
+            caplog.clear()
+            await say_what_is_kept(
+                ModelSettings(bootstrap=broker.bootstrap, topic_prefix=topics.prefix, retrain_days=days)
+            )
+            assert ("is kept 30 days" in caplog.text) == warned, days
 
     asyncio.run(run())
 
