@@ -77,7 +77,7 @@ And besides the fold:
     effects                    what playbooks, campaigns and offers change, against leads that were held out
     drift, adwin, outcomes     whether leads, or what becomes of them, are others than those that were learned from
     fallback                   which version judges in place of one that may not
-    season, lately             what the same weeks a year ago say of the weeks to come, or else the last weeks
+    season, volume, lately     what the same weeks a year ago say of the weeks to come, if only by their volume, and the last weeks
     credit, bandit, intervals  what experiments have shown, how surely, and how often each text is drawn from now on
     hazard                     time to churn: a chance for each week ahead, told as a band and an interval
 """
