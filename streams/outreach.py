@@ -19,11 +19,7 @@ from streams.campaign import ends_at
 from streams.caps import trim
 from streams.channel_choice import choice
 from streams.consent import address_of
-<<<<<<< HEAD
-from streams.decide import CROWDED, Judgement, Subject, judge, quiet_window, stands_still
-=======
-from streams.decide import Judgement, Subject, judge, quiet_window
->>>>>>> c1acf336082ab6a074b7a1172990f2a0f5f1fd91
+from streams.decide import Judgement, Subject, judge, quiet_window, stands_still
 from streams.draws import draws_of
 from streams.explain import in_words
 from streams.features import HOUR

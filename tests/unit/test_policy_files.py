@@ -256,3 +256,8 @@ def test_a_story_that_does_not_hold_says_what_differs(tmp_path: Path) -> None:
     broken.write_text(story.replace('event = "lead_closed"', 'event = "lead_clsoed"'))
     with pytest.raises(PolicyInvalid, match=r"broken.toml: story .* cannot be told: .*lead_clsoed"):
         list(try_stories(POLICY_FILE, [broken]))
+    broken.write_text(story.replace('at = "day ', 'at = "dya ', 1))
+    with pytest.raises(
+        PolicyInvalid, match=r"cannot be told: 'dya .* is no time of a story: write it like 'day 8 14:30'"
+    ):
+        list(try_stories(POLICY_FILE, [broken]))
