@@ -28,8 +28,8 @@ In the order of the data (each file holds one rule of the business and is named 
     journey, campaign    where a lead is on its way; steps that something else than risk begins
     wants         what of leads' activity those two listen to
     on_the_way    what events and time mean for them; noted_days, occasions    the days they wait for
-    experiments, variants    texts that take turns, and which one a lead gets: by a hash, and then always the same
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
+    wording       what a message may say of its lead
     trend         how the risk has moved lately
     escalate      a person is asked to step in, with what context; merged, passed on, snoozed, resolved
     undelivered   when nothing gets through to the lead

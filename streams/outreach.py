@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from schemas import topics
 from schemas.commands import DeliverIntervention, Recipient
@@ -14,16 +13,15 @@ from schemas.units import Channel
 from streams import blast_radius, outbox
 from streams.approve import ASKS
 from streams.budget import day_of, note
-from streams.calls import deadline_by_day, is_call, unwanted
+from streams.calls import deadline_by_day, is_call
 from streams.campaign import ends_at
 from streams.caps import trim
 from streams.channel_choice import choice
 from streams.consent import address_of
 from streams.decide import Judgement, Subject, judge, quiet_window, stands_still
 from streams.draws import draws_of
-from streams.explain import in_words
 from streams.features import HOUR
-from streams.offering import offered, priced
+from streams.offering import priced
 from streams.planning import add_steps
 from streams.playbook import step_of
 from streams.rank import cost_of, rank, worth
@@ -32,10 +30,9 @@ from streams.send_time import hour_of
 from streams.stage import ORDER
 from streams.undelivered import ask_if_nothing_arrives
 from streams.variants import worded
-from streams.vector import COLUMN
 from streams.waiting import follow, times_out
 from streams.winner import Before, Sent, winner_of
-from streams.zone import zone_of
+from streams.wording import variables_of
 
 if TYPE_CHECKING:
     from streams.plays import Step
@@ -176,7 +173,7 @@ def _send(case: Case, planned: Planned, step: Step, decision: str) -> Interventi
             action=step.action,
             priority=step.priority,
             template=worded(case, step, planned.channel).template,
-            variables=_variables(case, planned, step),
+            variables=variables_of(case, planned, step),
             recipient=Recipient(
                 name=profile.name,
                 email=profile.email,
@@ -268,36 +265,3 @@ def _plan_fallback(case: Case, planned: Planned, step: Step) -> bool:
         ],
     )
     return True
-
-
-def _variables(case: Case, planned: Planned, step: Step) -> dict[str, str | int | float | bool | None]:
-    """What templates may say."""
-    x, profile = case.x, case.record.profile
-    gap = float(x[COLUMN["usual_gap_days"]])
-    return {
-        "name": profile.name,
-        "tenant": case.tenant,
-        "lead": case.lead,
-        "agent": profile.owner,
-        "business": case.policy.business,
-        "stage": ORDER[planned.stage].value,
-        "action": step.action,
-        "probability_percent": round(100 * case.probability),
-        "silent_days": round(float(x[COLUMN["silent_days"]])),
-        "usual_gap_days": None if gap != gap else round(gap),  # noqa: PLR0124 - NaN
-        "reason": in_words("silence", x, raises=True),
-        "journey": case.record.journey.stage if case.record.journey else None,
-        "occasion": _occasion(case, planned),
-        "unwanted": unwanted(case.policy, case.record.consent, case.record.suppressed),
-        "offer_words": found.offer.words if (found := offered(case, step, planned.stage)) else None,
-    }
-
-
-def _occasion(case: Case, planned: Planned) -> str | None:
-    """The day a campaign is about, on the lead's own clock; None where it is about none."""
-    ran = case.record.campaigns.get(planned.campaign)
-    if ran is None:
-        return None
-    rules = case.policy.quiet_hours
-    zone = zone_of(case.record.profile, rules.regions, rules.timezone, case.now).name
-    return f"{outbox.instant(ran.about).astimezone(ZoneInfo(zone)):%A %-d %B, %H:%M}"
