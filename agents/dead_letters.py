@@ -54,6 +54,11 @@ def can_go_back(found: Found) -> bool:
     return not found.letter.cut_from and any(found.letter.topic.endswith(name) for name in names)
 
 
+def each_record_once(letters: Iterable[Found]) -> list[Found]:
+    """Of letters that carry the same record the last: what was sent again and rejected again has more than one."""
+    return list({(f.letter.topic, f.record.key, f.record.value): f for f in letters}.values())
+
+
 async def redrive(bootstrap: str, prefix: str, letters: list[Found], batch: int = 500) -> int:
     """Send records back to the topic they came from, to the partition their key belongs on; returns how many.
 

@@ -11,7 +11,7 @@ from agents.settings import LeadSettings, Settings
 from agents.table import BARRIER_KEY
 from schemas import topics
 from schemas.errors import Unavailable
-from schemas.policies import PUBLISHED, PolicyPublished
+from schemas.policies import PUBLISHED, PolicyPublished, key_of
 from schemas.weights import Weights
 from streams.env import EVERYONE
 from streams.policy import Policy
@@ -55,12 +55,18 @@ async def in_force(settings: LeadSettings) -> InForce:
 
 async def published(settings: Settings) -> list[PolicyPublished]:
     """The policies on the topic, the newest word on each version and tenant, oldest first. Raises Unavailable."""
-    found: dict[bytes, PolicyPublished] = {}
+    found = {key_of(one): one for one in await announced(settings)}
+    return sorted(found.values(), key=lambda one: (one.at, one.version, one.tenant))
+
+
+async def announced(settings: Settings) -> list[PolicyPublished]:
+    """Every record of a policy that the topic still holds, also several of one version. Raises Unavailable."""
+    found = []
     async for record in read_topics(settings.bootstrap, [settings.topic_prefix + topics.POLICIES.name]):
         try:
             one = PUBLISHED.validate_json(record.value or b"")
         except ValidationError:
             continue
         if isinstance(one, PolicyPublished):
-            found[record.key or b""] = one
-    return sorted(found.values(), key=lambda one: (one.at, one.version, one.tenant))
+            found.append(one)
+    return found

@@ -121,8 +121,9 @@ class Library:
         self.env = self._make()
 
     def _clashes(self, record: PolicyPublished, policy: Policy) -> bool:
-        """Whether this is the version of the file in force at first, and says something else."""
-        return record.version == self._first.version and record.tenant == EVERYONE and policy != self._first
+        """Whether this is the version of the files in force at first, and says something else."""
+        file = self._tenants.get(record.tenant, self._first)
+        return record.version == self._first.version and policy != file
 
     def _refuse(self, what: str, why: str) -> None:
         metrics.REFUSED.inc()

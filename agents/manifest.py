@@ -162,7 +162,8 @@ class Manifest(Outgoing):
     hush: Hush | None = None
     spread: Spread | None = None
     season: float = Field(
-        default=0.0, description="log-odds in the calibration that come from the same weeks a year ago"
+        default=0.0,
+        description="log-odds in the calibration that come from the same weeks a year ago, or from their volume",
     )
     lately: float = Field(
         default=0.0, description="log-odds in the calibration that come from the newest weeks, of whom half is known"

@@ -16,10 +16,13 @@ from agents.learning import learn_nightly
 from agents.nightly import nightly
 from agents.parcel import open_parcel
 from agents.registry import read_registry
+from agents.retention import kept_days, label_in_force, too_short
 from agents.safety import ExitCode, die
 from agents.serve import StatusServer
 from agents.settings import ModelSettings
 from agents.shadow import shadow
+from agents.topics import configs_of
+from schemas import topics
 from schemas.errors import LeadkeeperError, ModelInvalid
 from schemas.policies import ModelPublished
 
@@ -38,6 +41,7 @@ async def watch(settings: ModelSettings) -> ExitCode:
     server = StatusServer(settings.metrics_host, settings.metrics_port, ready=_ready)
     await server.start()
     logger.info("metrics at http://%s:%d/metrics", settings.metrics_host, server.port)
+    await say_what_is_kept(settings)
     challenging = asyncio.create_task(_challenge(settings))
     challenging.add_done_callback(_ended)
     try:
@@ -53,6 +57,21 @@ async def watch(settings: ModelSettings) -> ExitCode:
             await challenging
         await server.stop()
     return ExitCode.STOPPED
+
+
+async def say_what_is_kept(settings: ModelSettings) -> None:
+    """A warning where models are to be trained anew, and the inbox is deleted before they could be."""
+    if not settings.retrain_days:
+        return
+    name = settings.topic_prefix + topics.EVENTS.name
+    try:
+        config = (await configs_of(settings.bootstrap, [name])).get(name, {})
+        label = label_in_force(await read_registry(settings.bootstrap, settings.topic_prefix))
+    except LeadkeeperError as error:
+        logger.warning("whether %s is kept for long enough to train from is not known: %s", name, error)
+        return
+    if short := too_short(name, kept_days(config), label):
+        logger.warning("%s", short)
 
 
 def _ready() -> tuple[bool, dict[str, float]]:

@@ -1,4 +1,8 @@
-"""What is known of the weeks that a model will serve, beyond the labels it was calibrated on: the season, or the newest weeks."""
+"""What is known of the weeks that a model will serve, beyond the labels it was calibrated on.
+
+The same weeks a year ago, where leads had a history by then (`streams.season`); else their volume, where that is a measure
+(`streams.volume`); else the newest weeks alone (`streams.lately`).
+"""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -7,7 +11,7 @@ import numpy as np
 
 from agents.snapshots import ActivityLog, Snapshot
 from agents.windows import Windows
-from streams import calibrate, lately, season
+from streams import calibrate, lately, season, volume
 from streams.features import DAY, Floats
 from streams.labels import Label
 from streams.season import Told
@@ -16,7 +20,7 @@ Scored = Callable[[Floats], Floats]
 
 
 class Outlook(NamedTuple):
-    """Log-odds to add to a calibration: from the same weeks a year ago (`season`), else from the newest ones (`lately`)."""
+    """Log-odds to add to a calibration: from the same weeks a year ago (`season`), and from the newest ones (`lately`)."""
 
     season: float
     lately: float
@@ -52,11 +56,38 @@ def outlook(
         found = {shot.t: shot for shot in log.snapshots([*before, *served], label)}
         told = (_told([found[t] for t in times], lambda x: calibrated(scored(x))) for times in (before, served))
         return Outlook(season.shift(*told), 0.0)
+    seen = volume.visits(log.life)
+    busier = volume.ahead(seen, log.start, begin, plan.calibrate, label)
+    if busier is None:
+        return Outlook(0.0, lately.shift(_newest(log, label, held, raw, scored, begin, lambda _: 1.0)))
+    half = lately.part_of(label)
+    usual = max(volume.mean(seen, plan.calibrate, half), 1.0)
+    newest = _newest(log, label, held, raw, scored, begin, lambda t: volume.mean(seen, [t], half) / usual)
+    (now,) = log.snapshots([begin], label)  # for its features; its labels are not known yet, and not looked at
+    return Outlook(*volume.shifts(calibrated(scored(now.x)), busier, newest))
+
+
+def _newest(
+    log: ActivityLog,
+    label: Label,
+    held: Sequence[Snapshot],
+    raw: Floats,
+    scored: Scored,
+    begin: float,
+    busier: Callable[[float], float],
+) -> Told:
+    """Those of whom half a horizon is known: how many should have been quiet in it, with so many times the visits, and were."""
     half = lately.part_of(label)
     quiet = np.concatenate([log.churned(shot.t, half)[shot.leads] for shot in held]).astype(np.float64)
     knots = calibrate.platt(raw, quiet)
-    shots = list(log.snapshots(lately.newest(begin, label, label.every_days * DAY), half))
-    return Outlook(0.0, lately.shift(_told(shots, lambda x: calibrate.apply(knots, scored(x)))))
+    looks = [
+        Told(calibrate.apply(knots, scored(shot.x)) ** busier(shot.t), shot.y)
+        for shot in log.snapshots(lately.newest(begin, label, label.every_days * DAY), half)
+        if len(shot.y)
+    ]
+    if not looks:
+        return Told(np.zeros(0), np.zeros(0))
+    return Told(np.concatenate([one.p for one in looks]), np.concatenate([one.y for one in looks]))
 
 
 def _told(shots: Sequence[Snapshot], told: Scored) -> Told:

@@ -2,7 +2,8 @@
 
 What is trained on everything cannot be judged yet: its labels end where the log does. So the swap is tried where the truth is
 known: a model made as the new one is, four weeks of finished labels ago, is held against the one in force, or, where that is
-newer than this, against its twin: made as long before as the one in force is old now. Rules of promotion: `streams.promotion`.
+newer than this, against its twin: made as long before as the one in force is old now. Rules of promotion: `streams.promotion`;
+where one of the two has a season from last year in its calibration, the stages' volumes may move: they are to.
 The first model is put in force by a person: after the rule scorer stages hold other leads, which is no night's business.
 """
 
@@ -18,6 +19,7 @@ from agents.model import LightGbmScorer, TrainedModel, load
 from agents.parcel import open_parcel, pack
 from agents.policyfile.read import load_policy
 from agents.registry import Registry
+from agents.retention import JUDGED_DAYS
 from agents.sentiment import reader_of
 from agents.settings import LeadSettings, ModelSettings
 from agents.snapshots import ActivityLog
@@ -29,8 +31,6 @@ from streams.features import DAY
 from streams.policy import Policy
 
 logger = logging.getLogger(__name__)
-JUDGED_DAYS = 28.0
-"""Finished labels on which a swap is tried."""
 HEAD_START_S = 2.0
 """Between announcement and order, as in `leadkeeper model promote`."""
 
@@ -68,7 +68,8 @@ def retrained(log: ActivityLog, policy: Policy, champion: LightGbmScorer, name: 
         rival = train(log, label, cut - max(log.end - made, 0.0), name).scorer()
     if rival.version == fresh.manifest.version:
         return Trial(None, None, "nothing has come in that would change it")
-    compared = hold_against(rival, fresh.scorer(), log, policy.stages.enter)
+    seasonal = bool(fresh.manifest.season or rival.manifest.season)
+    compared = hold_against(rival, fresh.scorer(), log, policy.stages.enter, volumes_may_move=seasonal)
     if not compared.verdict.promote:
         return Trial(None, compared, "; ".join(compared.verdict.refusals))
     model = train(log, label, log.end, name)
@@ -97,7 +98,7 @@ async def retrain_if_due(settings: ModelSettings, registry: Registry, at: dateti
         log = ActivityLog.read(found, policy, None, reader_of(policy.language))
         trial = retrained(log, policy, champion, topics.EVENTS.name)
     except LeadkeeperError as error:
-        logger.info("no model was trained: %s", error)
+        logger.warning("no model was trained: %s", error)  # nobody asked just now, and nobody waits for an answer
         return Trial(None, None, str(error))
     if trial.model is None:
         logger.info("%s stays in force: %s", champion.version, trial.why)

@@ -20,6 +20,7 @@ HARD_KILL_S = 60.0  # longer than any worker drains (agents.rounds.LaneSettings.
 _HEALTHY_S = 60.0  # a child that lasted this long starts again without delay
 
 Report = Callable[[str], None]
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Supervisor:
@@ -34,6 +35,7 @@ class Supervisor:
         report: Receives one line per event; default: print.
         backoff_s: First and longest pause before a restart, in seconds.
         hard_kill_s: Seconds from a stop request to ``kill -9``.
+        name: What its lines call the children.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Supervisor:
         report: Report | None = None,
         backoff_s: tuple[float, float] = BACKOFF_S,
         hard_kill_s: float = HARD_KILL_S,
+        name: str = "worker",
     ) -> None:
         """Nothing starts yet."""
         if processes < 1:
@@ -52,6 +55,7 @@ class Supervisor:
         self._report = report or _print
         self._first_s, self._longest_s = backoff_s
         self._hard_kill_s = hard_kill_s
+        self._name = name
         self._stopping = asyncio.Event()
         self._final: int | None = None
         self.pids: dict[int, int] = {}
@@ -66,14 +70,7 @@ class Supervisor:
         Returns:
             0, or the final exit code of a child that must not be started again.
         """
-        loop = asyncio.get_running_loop()
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sign, self.stop)
-        try:
-            await asyncio.gather(*(self._keep(number) for number in range(self._processes)))
-        finally:
-            for sign in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(sign)
+        await asyncio.gather(*(self._keep(number) for number in range(self._processes)))
         return self._final or 0
 
     async def _keep(self, number: int) -> None:
@@ -84,12 +81,12 @@ class Supervisor:
             if code == 0 or self._stopping.is_set():
                 return
             if code == ExitCode.CONFIG:
-                self._report(f"worker {number}: exit {code} is final, stopping all")
+                self._report(f"{self._name} {number}: exit {code} is final, stopping all")
                 self._final = code
                 self.stop()
                 return
             pause = self._first_s if time.monotonic() - began > _HEALTHY_S else pause
-            self._report(f"worker {number}: starts again in {pause:g} s")
+            self._report(f"{self._name} {number}: starts again in {pause:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
             pause = min(2 * pause, self._longest_s)
@@ -98,7 +95,7 @@ class Supervisor:
         # A session of its own: Ctrl-C in a terminal reaches only us, and we stop the children once, in order.
         child = await asyncio.create_subprocess_exec(*self._command, start_new_session=True)
         self.pids[number] = child.pid
-        self._report(f"worker {number}: pid {child.pid} started")
+        self._report(f"{self._name} {number}: pid {child.pid} started")
         ended = asyncio.create_task(child.wait())
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -109,13 +106,34 @@ class Supervisor:
             try:
                 await asyncio.wait_for(asyncio.shield(ended), self._hard_kill_s)
             except TimeoutError:
-                self._report(f"worker {number}: pid {child.pid} did not stop in {self._hard_kill_s:g} s, killed")
+                self._report(f"{self._name} {number}: pid {child.pid} did not stop in {self._hard_kill_s:g} s, killed")
                 with contextlib.suppress(ProcessLookupError):
                     child.kill()
         code = await ended
-        self._report(f"worker {number}: pid {child.pid} ended, {_why(code)}")
+        self._report(f"{self._name} {number}: pid {child.pid} ended, {_why(code)}")
         self.pids.pop(number, None)
         return code
+
+
+async def until_stopped(supervisors: Sequence[Supervisor]) -> int:
+    """Run several side by side; SIGTERM or Ctrl-C stops all. A loop has one handler for a signal, so none has its own.
+
+    Returns:
+        The highest of what they return.
+    """
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for supervisor in supervisors:
+            supervisor.stop()
+
+    for sign in _SIGNALS:
+        loop.add_signal_handler(sign, stop)
+    try:
+        return max(await asyncio.gather(*(supervisor.run() for supervisor in supervisors)))
+    finally:
+        for sign in _SIGNALS:
+            loop.remove_signal_handler(sign)
 
 
 def _why(code: int) -> str:
@@ -142,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("command: name what to run, e.g. -- python -m agents worker")
 
     async def run() -> int:
-        return await Supervisor(command, options.processes).run()
+        return await until_stopped([Supervisor(command, options.processes)])
 
     return asyncio.run(run())
 

@@ -9,8 +9,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from agents.broker import EMBEDDED, BrokerFlavour
+from agents.retention import kept_days, too_short
 from schemas import topics
 from schemas.errors import Unavailable
+from streams.labels import Label
 
 
 class Findings(NamedTuple):
@@ -27,7 +29,15 @@ class Findings(NamedTuple):
     notes: list[str]
 
 
-async def create(bootstrap: str, prefix: str, partitions: int, replication: int, *, event_time: bool) -> list[str]:
+async def create(
+    bootstrap: str,
+    prefix: str,
+    partitions: int,
+    replication: int,
+    *,
+    event_time: bool,
+    keep_days: int = topics.EVENTS.keep_days or 0,
+) -> list[str]:
     """Create what is missing; returns the names created.
 
     Args:
@@ -37,6 +47,7 @@ async def create(bootstrap: str, prefix: str, partitions: int, replication: int,
         replication: Copies of each partition; 3 where there are three brokers.
         event_time: The inbox keeps the senders' timestamps (a replay brings its own time). Otherwise the broker stamps records,
             so that a sender with a wrong clock cannot move time.
+        keep_days: So long the inbox is kept.
 
     Raises:
         Unavailable: The broker refused; says what and why.
@@ -51,6 +62,7 @@ async def create(bootstrap: str, prefix: str, partitions: int, replication: int,
             config = topic.config()
             if topic is topics.EVENTS:
                 config["message.timestamp.type"] = "CreateTime" if event_time else "LogAppendTime"
+                config["retention.ms"] = str(keep_days * topics.DAY_MS)
             if event_time and "retention.ms" in config:
                 config["retention.ms"] = "-1"  # by their own time a replay's records are years old
             requests.append(NewTopic(prefix + topic.name, partitions, replication, topic_configs=config))
@@ -113,8 +125,10 @@ async def survey(bootstrap: str, prefix: str, flavour: BrokerFlavour, *, event_t
         event_time: Whether the inbox may keep the senders' timestamps (`LEADKEEPER_CLOCK=event`).
     """
     partitions, wrong, configs = await _look(bootstrap, prefix)
-    stamp = configs.get(prefix + topics.EVENTS.name, {}).get("message.timestamp.type")
-    notes = []
+    inbox = configs.get(prefix + topics.EVENTS.name, {})
+    stamp = inbox.get("message.timestamp.type")
+    short = too_short(prefix + topics.EVENTS.name, kept_days(inbox), Label())
+    notes = [short] if short else []
     if not event_time and flavour is EMBEDDED:
         notes.append("the embedded broker keeps the senders' timestamps: a sender with a wrong clock can move time")
     elif not event_time and stamp not in {None, "LogAppendTime"}:

@@ -125,9 +125,9 @@ def train(
     label = settled(log, label, until)
     plan = windows(log, label.at_any_age, until)
     known = plan.calibrate[-1] + label.reach
-    learn, held = _gathered(log, label.at_any_age, plan, progress)
+    learn, held = gathered(log, label.at_any_age, plan, progress)
     text = _boost(learn.x, learn.y, lambda share: progress("learning", share))
-    raw = _raw(text, held.x) if plan.apart == "time" else _out_of_fold(log, learn)
+    raw = _raw(text, held.x) if plan.apart == "time" else out_of_fold(log, learn)
     calibration = Calibration.fit(raw, held.y)
     ahead = outlook(log, label.at_any_age, plan, held.shots, raw, partial(_raw, text), calibration.apply)
     calibration = calibration.shifted(sum(ahead))
@@ -219,7 +219,7 @@ def _made(log: ActivityLog, name: str, end: float, learned: Window, calibrated: 
     )
 
 
-def _gathered(log: ActivityLog, label: Label, plan: Windows, progress: Progress) -> tuple[_Rows, _Rows]:
+def gathered(log: ActivityLog, label: Label, plan: Windows, progress: Progress) -> tuple[_Rows, _Rows]:
     """Rows to learn from and to calibrate with, in one pass over the log."""
     times = sorted({*plan.train, *plan.calibrate})
     shots: dict[float, Snapshot] = {}
@@ -244,7 +244,7 @@ def _rows(shots: list[Snapshot], purpose: str) -> _Rows:
     return _Rows(window([shot.t for shot in shots], y), found, np.concatenate([shot.x for shot in found]), y)
 
 
-def _out_of_fold(log: ActivityLog, rows: _Rows) -> Floats:
+def out_of_fold(log: ActivityLog, rows: _Rows) -> Floats:
     """Raw scores of every lead by what was learned from the others: five parts, by a hash of the lead."""
     part = np.array([fingerprint(key.decode()) % FOLDS for key in log.keys])
     fold = np.concatenate([part[shot.leads] for shot in rows.shots])

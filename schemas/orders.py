@@ -1,8 +1,10 @@
 """Orders of operators on the inbox, in the imperative: start, agree, escalate, take on, settle, cancel, erase."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, validate_email
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, validate_email
+from pydantic_core import PydanticCustomError
 
 from schemas.activity import LeadMessage
 from schemas.units import Action, Channel, Incoming, MessageId, ShortText, TenantId, UtcTime, e164
@@ -59,6 +61,14 @@ class SnoozeEscalation(LeadMessage):
     by: ShortText
     until: UtcTime
     reason: ShortText
+
+    @field_validator("until")
+    @classmethod
+    def _later(cls, value: datetime, given: ValidationInfo) -> datetime:
+        at = given.data.get("at")
+        if at is not None and value <= at:
+            raise PydanticCustomError("not_later", "is not later than `at`, when it was ordered")
+        return value
 
 
 class ResolveEscalation(LeadMessage):

@@ -25,7 +25,7 @@ LeadId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:@+-]{1,128}$")]
 MessageId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:@+/=-]{1,128}$")]
 """An id that is the same whenever the same thing is sent again."""
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-"""A policy or model version; also the name of a folder."""
+"""A policy or model version, or a policy's name; also the name of a folder, and part of ids."""
 
 
 def e164(value: str) -> str:

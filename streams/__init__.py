@@ -23,7 +23,7 @@ In the order of the data (each file holds one rule of the business and is named 
     zone, closed_days    on which clock and calendar quiet hours are read
     budget, approve      what a tenant may spend in a day; what waits for a person's yes
     blast_radius         to how many leads an action goes by itself; beyond, a person decides
-    rank          which of several steps goes first
+    rank, winner  which of several steps goes first; who kept one from going out
     decide        one arbiter over all of these; every send and non-send is a decision
     journey, campaign    where a lead is on its way; steps that something else than risk begins
     wants         what of leads' activity those two listen to
@@ -56,7 +56,8 @@ How they are put together:
     rollout       a version that judges a share of the leads; which versions hold for a lead
     env           what the fold is handed besides the log
     policy        everything a tenant may set; its parts in thresholds, plays, lifecycle (journey) and triggers (campaigns)
-    contradictions, unreachable, too_late, journey_check    what a policy cannot mean, what no lead will ever meet; findings
+    contradictions, unreachable, too_late, idle_values, journey_check    what a policy cannot mean, what no lead will ever meet;
+                  findings
     replay        the fold over a list, without a broker
     volumes       what a policy would do, counted; where two policies differ
     story         the fold over a told story: events at times, and what is expected to follow
@@ -76,7 +77,7 @@ And besides the fold:
     effects                    what playbooks, campaigns and offers change, against leads that were held out
     drift, adwin, outcomes     whether leads, or what becomes of them, are others than those that were learned from
     fallback                   which version judges in place of one that may not
-    season, lately             what the same weeks a year ago say of the weeks to come, or else the last weeks
+    season, volume, lately     what the same weeks a year ago say of the weeks to come, if only by their volume, and the last weeks
     credit, bandit, intervals  what experiments have shown, how surely, and how often each text is drawn from now on
     hazard                     time to churn: a chance for each week ahead, told as a band and an interval
 """

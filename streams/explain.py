@@ -61,7 +61,7 @@ _NOUN = {
 }  # fmt: skip
 
 
-def in_words(family: str, x: Floats, *, raises: bool) -> str:  # noqa: PLR0911, C901 - a table of sentences
+def in_words(family: str, x: Floats, *, raises: bool) -> str:  # noqa: PLR0911, PLR0912, C901 - a table of sentences
     """One sentence about a family of features, with the lead's own numbers."""
 
     def value(name: str) -> float | None:
@@ -70,8 +70,10 @@ def in_words(family: str, x: Floats, *, raises: bool) -> str:  # noqa: PLR0911, 
 
     def lately(one: str, many: str) -> str:
         """How many there were in about a month: the counter that halves in 30 days, rounded."""
-        n = round(value(f"{family}_30d") or 0.0)
-        return f"{n} {many} lately" if n > 1 else f"{one} lately" if n else f"{one} a while ago"
+        count = value(f"{family}_30d") or 0.0
+        n = round(count)
+        before = f"{one} a while ago" if count > 0 else f"no {many} are known"
+        return f"{n} {many} lately" if n > 1 else f"{one} lately" if n else before
 
     silent, gap = value("silent_days") or 0.0, value("usual_gap_days")
     match family:
@@ -86,8 +88,10 @@ def in_words(family: str, x: Floats, *, raises: bool) -> str:  # noqa: PLR0911, 
             return f"{(value('money_total') or 0) / 100:,.0f} spent so far"
         case "unanswered":
             share = value("unanswered_share")
-            if not raises or share is None:
-                return f"{100 * (1 - (share or 0)):.0f} % of our contacts were answered"
+            if share is None:
+                return "nothing of ours has asked for an answer"
+            if not raises:
+                return f"{100 * (1 - share):.0f} % of our contacts were answered"
             told = lately("a contact unanswered or declined", "contacts unanswered or declined")
             return f"{told} ({100 * share:.0f} % of ours)"
         case "trouble":
@@ -99,7 +103,10 @@ def in_words(family: str, x: Floats, *, raises: bool) -> str:  # noqa: PLR0911, 
         case "payment":
             return lately("a failed payment or refund", "failed payments or refunds") if raises else "payments in order"
         case "mood":
-            return f"ratings and messages average {100 * (value('mood') or 0):.0f} of 100"
+            mood = value("mood")
+            if mood is None:
+                return "no ratings or messages of a mood are known"
+            return f"ratings and messages average {100 * mood:.0f} of 100"
         case _:
             since, noun = value(f"days_since_{family}"), _NOUN[family]
             if since is None:

@@ -10,12 +10,11 @@ Two meanings of going quiet:
 """
 
 import json
-from collections.abc import Iterable
 from hashlib import sha256
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, field_serializer
+from pydantic import Field
 
 from schemas.units import Days
 from streams.features import DAY, Bools, Floats, Ints
@@ -50,11 +49,6 @@ class Label(Section):
         default=(),
         description="judge a lead only so many days after its first sign of life, once each; left out: always",
     )
-
-    @field_serializer("closed_as")
-    def _in_order(self, outcomes: Iterable[str]) -> list[str]:
-        """The same text for the same definition, in every process."""
-        return sorted(outcomes)
 
     @property
     def version(self) -> str:

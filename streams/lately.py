@@ -10,7 +10,8 @@ Measured, calibration error and log loss: retail log 0.180 and 0.643 without, 0.
 and 0.330 with. Six other ways to say it (thirds, two thirds, the silence itself scaled) gave 0.148 to 0.156 on the retail log. It knows
 what has changed, not what will: at the turn of a season it comes half a horizon late.
 
-Where the same weeks of a year ago are known, they say more of the weeks to come than the last ones do (`streams.season`).
+Where the same weeks of a year ago are known, they say more of the weeks to come than the last ones do (`streams.season`,
+`streams.volume`).
 """
 
 from streams.labels import Label

@@ -19,7 +19,11 @@ from streams.campaign import ends_at
 from streams.caps import trim
 from streams.channel_choice import choice
 from streams.consent import address_of
+<<<<<<< HEAD
 from streams.decide import CROWDED, Judgement, Subject, judge, quiet_window, stands_still
+=======
+from streams.decide import Judgement, Subject, judge, quiet_window
+>>>>>>> c1acf336082ab6a074b7a1172990f2a0f5f1fd91
 from streams.draws import draws_of
 from streams.explain import in_words
 from streams.features import HOUR
@@ -34,10 +38,12 @@ from streams.undelivered import ask_if_nothing_arrives
 from streams.variants import worded
 from streams.vector import COLUMN
 from streams.waiting import follow, times_out
+from streams.winner import Before, Sent, winner_of
 from streams.zone import zone_of
 
 if TYPE_CHECKING:
     from streams.plays import Step
+    from streams.policy import Policy
     from streams.rules import Case
 
 ONLY_WATCHING = Judgement(Verdict.HELD, Rule.OPERATOR, "the partition only watches, as activated")
@@ -53,7 +59,7 @@ def run_due_steps(case: Case) -> None:
     if not case.record.all_planned():
         return
     case.record.contacts = trim(case.record.contacts, case.now, case.policy.longest_rest_hours)
-    before, winners = list(case.record.contacts), list[Intervention]()
+    before, sent = Before(list(case.record.contacts), dict(case.record.acted)), list[Sent]()
     while True:
         due = [p for p in case.record.all_planned() if p.due <= case.now]
         if not due:
@@ -65,7 +71,7 @@ def run_due_steps(case: Case) -> None:
         case.record.home_of(planned).remove(planned)
         if planned.campaign:
             planned.expires = min(planned.expires, ends_at(case, planned))
-        _run(case, planned, before, winners)
+        _run(case, planned, before, sent)
 
 
 def _first(case: Case, planned: Planned) -> tuple[bool, float, int]:
@@ -91,8 +97,8 @@ def _judge(
     case: Case,
     planned: Planned,
     step: Step,
-    before: Sequence[Contact],
-    winners: Sequence[Intervention],
+    before: Before,
+    sent: Sequence[Sent],
 ) -> Judgement:
     record, policy = case.record, case.policy
     spent, share = 0, 0.0
@@ -107,20 +113,23 @@ def _judge(
         hour_of(case, step, planned), blast_radius.crowd_of(case, step.action), record.closed,
     )  # fmt: skip
     ranked = _rank(case, planned, step)
-    told = judge(planned, step, subject, policy, ranked, case.now)
-    if told.rule not in CROWDED or not winners:
+    judged = partial(_judged, planned, step, policy, ranked, case.now)
+    told = judged(subject)
+    if (won := winner_of(told.rule, subject, before, sent, judged)) is None:
         return told
-    if judge(planned, step, subject._replace(contacts=before), policy, ranked, case.now).rule in CROWDED:
-        return told
-    return told._replace(winner=winners[-1].id, detail=f"{told.detail}; {winners[-1].step} went first")
+    return told._replace(winner=won.id, detail=f"{told.detail}; {won.step} went first")
 
 
-def _run(case: Case, planned: Planned, before: Sequence[Contact], winners: list[Intervention]) -> None:
+def _judged(planned: Planned, step: Step, policy: Policy, ranked: Rank, now: float, subject: Subject) -> Judgement:
+    return judge(planned, step, subject, policy, ranked, now)
+
+
+def _run(case: Case, planned: Planned, before: Before, sent: list[Sent]) -> None:
     step = _step_of(case, planned)
     if step is None:
         outbox.decided(case, planned, Judgement(Verdict.HELD, Rule.EXPIRED, "the policy no longer has this step"))
         return
-    judgement = _judge(case, planned, step, before, winners) if case.desk.acting else ONLY_WATCHING
+    judgement = _judge(case, planned, step, before, sent) if case.desk.acting else ONLY_WATCHING
     if step.choose and judgement.verdict is Verdict.SENT:
         judgement = judgement._replace(detail=f"{judgement.detail}; {choice(case, step, planned.stage).why}")
     planned.expires += stands_still(planned, step, judgement, case.policy, case.now)
@@ -129,9 +138,8 @@ def _run(case: Case, planned: Planned, before: Sequence[Contact], winners: list[
         blast_radius.note(case, step.action)
     match judgement.verdict:
         case Verdict.SENT:
-            sent = _send(case, planned, step, decision)
-            if case.policy.channels[planned.channel].contacts_lead:
-                winners.append(sent)
+            contacts_lead = case.policy.channels[planned.channel].contacts_lead
+            sent.append(Sent(_send(case, planned, step, decision), step.action, contacts_lead))
             follow(case, planned, "sent")
         case Verdict.DEFERRED:
             if judgement.rule in ASKS and not planned.asked:

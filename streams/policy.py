@@ -11,7 +11,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from schemas.errors import PolicyInvalid
+<<<<<<< HEAD
 from schemas.units import Action, Cents, Channel
+=======
+from schemas.units import Cents, Channel, Version
+>>>>>>> c1acf336082ab6a074b7a1172990f2a0f5f1fd91
 from streams.contradictions import contradictions
 from streams.experiments import Experiment, Name
 from streams.findings import ContradictionError
@@ -45,8 +49,8 @@ Language = Literal["en"]
 class Policy(Section):
     """Everything a tenant may set."""
 
-    name: Annotated[str, Field(min_length=1)]
-    version: Annotated[str, Field(min_length=1)]
+    name: Version
+    version: Version
     business: str = "our team"
     lead_value_cents: Cents | None = None
     language: Annotated[

@@ -21,7 +21,8 @@ from streams.risk import sigmoid
 
 YEAR_DAYS = 364.0
 SERVES_DAYS = 28.0
-"""A model is trained anew after that."""
+"""So long a model is made for: it is tried every week whether a newer one is better, but what is not surely better is not
+taken up."""
 LEAST_ROWS, LEAST_EITHER = 1_000, 100
 """Rows of each of the two seasons, and of either fate, under which nothing is carried over."""
 MOST = 1.5
@@ -70,6 +71,11 @@ def shifted(p: Floats, by: float) -> Floats:
 
 def levelled(p: Floats, rate: float) -> Floats:
     """Probabilities with as many log-odds added as bring their mean to a rate (0 to 1); order and shape stay."""
+    return shifted(p, shift_to(p, rate))
+
+
+def shift_to(p: Floats, rate: float) -> float:
+    """How many log-odds bring the mean of probabilities to a rate (0 to 1)."""
     low, high = -20.0, 20.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -77,7 +83,7 @@ def levelled(p: Floats, rate: float) -> Floats:
             low = middle
         else:
             high = middle
-    return shifted(p, (low + high) / 2)
+    return (low + high) / 2
 
 
 def _logit(p: float) -> float:

@@ -19,6 +19,7 @@ comes first.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -37,6 +38,8 @@ WATCHED = ("stages", "decisions", "commands")
 COMMANDS = {t.name for t in INTERVENTIONS.values()}
 MONDAY = date(2026, 1, 5)
 
+
+_WHEN = re.compile(r"day (-?\d+) ([01]?\d|2[0-3]):([0-5]\d)")
 
 class Played(NamedTuple):
     """The watched lines in order, and the leads that remain."""
@@ -140,10 +143,11 @@ class Story:
 
     def _time(self, text: str) -> datetime:
         """`day 8 14:30` on the story's clock."""
-        _, day, clock = text.split()
-        hour, minute = clock.split(":")
-        of_day = self.day_0 + timedelta(days=int(day))
-        local = datetime(of_day.year, of_day.month, of_day.day, int(hour), int(minute), tzinfo=self.zone)
+        found = _WHEN.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text!r} is no time of a story: write it like 'day 8 14:30'")
+        of_day = self.day_0 + timedelta(days=int(found[1]))
+        local = datetime(of_day.year, of_day.month, of_day.day, int(found[2]), int(found[3]), tzinfo=self.zone)
         return local.astimezone(ZoneInfo("UTC"))
 
     def _day(self, iso: str) -> str:

@@ -1,10 +1,19 @@
 """The parts of a policy: every threshold of the business, typed, with its unit. Playbooks are in `plays`."""
 
 from functools import cached_property
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from schemas.units import Action, Cents, Days, Hours, Probability
 from streams.closed_days import is_calendar
@@ -27,10 +36,18 @@ Zone = Annotated[str, AfterValidator(_zone_exists)]
 CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
 
 
+Rest = Annotated[Hours, Field(le=8760, description="at most a year")]
+Someone = Annotated[str, Field(pattern=r"\S", max_length=256)]
+
+
 class Section(BaseModel):
-    """Frozen, unknown keys refused."""
+    """Frozen, unknown keys refused; written down the same way by every process, which a set by itself is not."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_serializer("*", mode="wrap", when_used="json")
+    def _in_order(self, value: Any, written: SerializerFunctionWrapHandler) -> Any:
+        return sorted(written(value)) if isinstance(value, frozenset) else written(value)
 
 
 class Stages(Section):
@@ -40,8 +57,8 @@ class Stages(Section):
     active_risk: Probability = 0.6
     critical_risk: Probability = 0.8
     hysteresis: Annotated[float, Field(ge=0, le=0.3)] = 0.1
-    dwell_hours: Hours = 24.0
-    grace_days: Days = 1.0
+    dwell_hours: Rest = 24.0
+    grace_days: Annotated[Days, Field(le=365)] = 1.0
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -68,7 +85,7 @@ class ChannelRule(Section):
     contacts_lead: bool = Field(description="reaches the lead itself; consent, quiet hours and caps apply")
     consent: Literal["opt_in", "opt_out"] = "opt_out"
     max_per_week: Annotated[int, Field(ge=0)] = 7
-    min_gap_hours: Hours = 0.0
+    min_gap_hours: Rest = 0.0
     cost_cents: Annotated[float, Field(ge=0)] = 0.0
 
 
@@ -113,7 +130,7 @@ class Caps(Section):
 
     max_per_day: Annotated[int, Field(ge=0)] = 1
     max_per_week: Annotated[int, Field(ge=0)] = 3
-    cooldown_hours: Hours = 20.0
+    cooldown_hours: Rest = 20.0
     action_gap_hours: dict[Action, Hours] = Field(
         default={}, description="least time between two of one kind, by any channel"
     )
@@ -187,10 +204,10 @@ class WorkingHours(Section):
 class Escalation(Section):
     """When and to whom a lead is escalated; who does not acknowledge in time gives way to the next."""
 
-    chain: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+    chain: tuple[Someone, ...] = Field(
         default=("manager",), description="who is asked, in this order; owner and manager stand for the lead's own"
     )
-    target: str = Field(default="duty-manager", description="who is asked last")
+    target: Someone = Field(default="duty-manager", description="who is asked last")
     task_template: str | None = Field(default=None, description="of the CRM task when nobody acknowledges")
     working_hours: WorkingHours | None = Field(default=None, description="the time to acknowledge counts only then")
     hours: dict[str, WorkingHours] = Field(
@@ -200,7 +217,7 @@ class Escalation(Section):
         default=None,
         description="escalations that one person has at a time; each inbox partition has an equal share, at least one",
     )
-    cooldown_hours: Hours = 24.0
+    cooldown_hours: Rest = 24.0
     least_value_cents: Cents = 0
     undelivered: Annotated[int, Field(ge=0)] = Field(
         default=3,
@@ -214,14 +231,14 @@ class Episodes(Section):
 
     attribution_days: Days = 14.0
     churned_after_silent_days: Days = 90.0
-    expires_after_days: Days = 180.0
+    expires_after_days: Annotated[Days, Field(gt=0)] = 180.0
     converting: frozenset[str] = frozenset({"purchase_completed", "subscription_started", "subscription_renewed"})
 
 
 class Publish(Section):
     """When an assessment is worth publishing, and how long state is kept."""
 
-    min_change: Annotated[float, Field(ge=0, le=1)] = 0.02
+    min_change: Annotated[float, Field(ge=0, le=0.5)] = 0.02
     forget_closed_after_days: Days = 30.0
     forget_silent_after_days: Days = 730.0
 

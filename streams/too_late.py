@@ -34,8 +34,9 @@ def too_late(policy: Policy) -> Iterator[Finding]:
                 )
                 key = ("delay_hours",) if step.delay_hours else ("after", "within_hours") if step.after else ()
                 yield Finding((*where, "steps", i, *key), what, "shorten its delay, or what it waits for")
-        if isinstance(programme, Playbook) and (programme.hand_on_after_hours or 0.0) >= end.hours:
-            what = f"hands on after {programme.hand_on_after_hours:,g} h; by then it is over: {end.why}"
+        hands_on = programme.hand_on_after_hours if isinstance(programme, Playbook) else None
+        if hands_on is not None and hands_on >= end.hours:
+            what = f"hands on after {hands_on:,g} h; by then it is over: {end.why}"
             yield Finding((*where, "hand_on_after_hours"), what, "hand on earlier, or take it out")
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from schemas.units import Channel
+from schemas.units import Channel, Stage
 from streams.findings import Finding
+from streams.idle_values import idle_values
 from streams.journey_check import never_met
 from streams.offers import ACTION, running_offers
 from streams.playbook import template_of
@@ -11,7 +12,7 @@ from streams.plays import DECIDED, Playbook, Step
 from streams.policy import Policy
 from streams.stage import ORDER
 from streams.too_late import too_late
-from streams.triggers import Campaign
+from streams.triggers import Campaign, ChurnRisk
 from streams.vocabulary import BUILT_IN, Family
 
 Place = tuple[str | int, ...]
@@ -21,6 +22,7 @@ def unreachable(policy: Policy) -> Iterator[Finding]:
     """What no lead will ever meet, with the key that keeps it from happening."""
     yield from never_met(policy)
     yield from too_late(policy)
+    yield from idle_values(policy)
     yield from _unused_experiments(policy)
     yield from _empty_offers(policy)
     for where, programme in policy.programmes():
@@ -46,7 +48,7 @@ def _unused_experiments(policy: Policy) -> Iterator[Finding]:
 
 
 def _empty_offers(policy: Policy) -> Iterator[Finding]:
-    """Offers that no playbook makes, and playbooks that make one where there is none."""
+    """Offers that no step makes, and steps that make one where there is none."""
     making = [
         (stage, i)
         for stage in ORDER[1:]
@@ -59,11 +61,31 @@ def _empty_offers(policy: Policy) -> Iterator[Finding]:
             yield Finding(
                 ("playbooks", str(stage), "steps", i, "action"), what, f"add {stage} to the stages of an offer"
             )
-    campaigns = any(step.action == ACTION for campaign in policy.campaigns.values() for step in campaign.steps)
+    met: set[Stage] = {stage for stage, _ in making}
+    for name, campaign in policy.campaigns.items() if policy.offers else ():
+        stages = _begun_in(campaign)
+        for i, step in enumerate(campaign.steps):
+            if step.action != ACTION:
+                continue
+            met |= stages
+            if not any(running_offers(policy, stage) for stage in stages):
+                begun = " or ".join(stage for stage in ORDER if stage in stages)
+                what = f"makes an offer, and there is none for {begun}, where this campaign begins"
+                yield Finding(
+                    ("campaigns", name, "steps", i, "action"),
+                    what,
+                    "add the stage to those of an offer, or change the step",
+                )
     for name, offer in policy.offers.items():
-        if not campaigns and not offer.stages & {stage for stage, _ in making}:
+        if not offer.stages & met:
             what = "no step of its stages makes an offer"
             yield Finding(("offers", name, "stages"), what, f"give a step there the action {ACTION}, or take it out")
+
+
+def _begun_in(campaign: Campaign) -> set[Stage]:
+    """The churn stages in which leads may be when a campaign begins for them."""
+    begun = {campaign.trigger.stage} if isinstance(campaign.trigger, ChurnRisk) else set(ORDER)
+    return begun & campaign.where.risk or begun
 
 
 def _step(policy: Policy, step: Step, place: tuple[str | int, ...]) -> Iterator[Finding]:

@@ -146,6 +146,7 @@ _REMEDY = {
     "finite_number": "leave the field out where the number is not known",
     "string_pattern_mismatch": "use only the letters and the length that the pattern allows",
     "string_too_long": "shorten it, or put it elsewhere and send its address",
+    "not_later": "send a time to come",
     "value_error": "correct it, or leave the field out",
 }
 _SEE = "see the JSON Schema of lead.events"

@@ -31,8 +31,8 @@ Files = Annotated[
 Mapping = Annotated[
     str | None,
     typer.Option(
-        help="how to read the files: a .toml file, or the name of one in deploy/mappings. Of lead.events only its [label] "
-        "and [vocabulary] count"
+        help="how to read the files: a .toml file, or the name of one in deploy/mappings. Of lead.events only its \\[label] "
+        "and \\[vocabulary] count"
     ),
 ]
 Champion = Annotated[str | None, typer.Option(help="version to hold it against; default: the one in force")]

@@ -37,7 +37,8 @@ def _find(reason: str | None, tenant: str | None, topic: str | None, one: str | 
         )
 
     async def work() -> "list[Found]":
-        return [f async for f in dead_letters.find(settings.bootstrap, settings.topic_prefix, wanted)]
+        found = [f async for f in dead_letters.find(settings.bootstrap, settings.topic_prefix, wanted)]
+        return sorted(found, key=lambda f: f.record.timestamp)
 
     return wait(work())
 
@@ -114,9 +115,14 @@ def redrive(
     everything = _find(reason, tenant, topic, letter_id)
     if not everything:
         fail(NOT_FOUND, "no dead letter fits; `leadkeeper dlq list` shows them")
-    found = [f for f in everything if dead_letters.can_go_back(f)]
-    if stays := len(everything) - len(found):
+    back = [f for f in everything if dead_letters.can_go_back(f)]
+    if stays := len(everything) - len(back):
         out.print(f"{stays:,} of {len(everything):,} {_NOT_BACK}", soft_wrap=True)
+    found = dead_letters.each_record_once(back)
+    if again := len(back) - len(found):
+        out.print(
+            f"{again:,} carry the same record as a newer one (sent again before, and rejected again)", soft_wrap=True
+        )
     if not found:
         raise typer.Exit(FAILED)
     counts = Counter((f.letter.topic, f.letter.reason) for f in found)

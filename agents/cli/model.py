@@ -50,7 +50,7 @@ def train_command(
         bool, typer.Option("--snapshot", help="a table with one row for each customer; see agents/table_mapping.py")
     ] = False,
     from_kafka: Annotated[
-        bool, typer.Option("--from-kafka", help="from lead.events; of a mapping only [label] and [vocabulary] count")
+        bool, typer.Option("--from-kafka", help="from lead.events; of a mapping only \\[label] and \\[vocabulary] count")
     ] = False,
 ) -> None:
     """Train a risk model from an event log, by the same fold that judges live, and print its card.

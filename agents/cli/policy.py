@@ -23,6 +23,7 @@ from agents.cli.common import (
     out,
     wait,
 )
+from agents.cli.versions import say_left_behind, unannounced_of
 from agents.settings import ROOT, LeadSettings, Settings
 from schemas.errors import LeadkeeperError, Unavailable
 
@@ -117,29 +118,35 @@ def publish(
 ) -> None:
     """Put a policy that passes its check on the topic of versions. `activate` puts it in force.
 
-    A tenant's own policy belongs to the version of the same number: publish it before that of everyone is published or activated.
+    A version is for good: other content under a known one is refused. A tenant's own policy belongs to the version of the same
+    number: publish it before that of everyone is published or activated.
     """
     from pydantic import ValidationError
 
     from agents.policyfile import publish as topic
+    from agents.policyfile.known import whose
 
-    policy, settings = _checked(file, templates), load(Settings)
+    policy, settings = _checked(file, templates), load(LeadSettings)
     try:
         message = topic.announcement(policy, tenant, datetime.now(UTC))
     except ValidationError as error:
         fail(USAGE, f"--tenant {tenant}: {error.errors()[0]['msg']}; write * or a tenant's id")
+    told = f"{policy.name}, version {policy.version}, for {whose(tenant)}"
+    if not unannounced_of(settings, policy, tenant):
+        out.print(f"{told}: there already, with this content", soft_wrap=True)
+        return
     try:
         wait(topic.publish(settings.bootstrap, settings.topic_prefix, message))
     except Unavailable as error:
         fail(UNAVAILABLE, str(error))
-    out.print(f"published {policy.name}, version {policy.version}, for {'every tenant' if tenant == '*' else tenant}")
+    out.print(f"published {told}")
 
 
 @app.command(name="activate", epilog="Example: leadkeeper policy activate deploy/policies/real_estate_v2.toml")
 def activate_command(
     file: Annotated[
         Path,
-        typer.Argument(help="its version must be new", exists=True, dir_okay=False),
+        typer.Argument(help="its version is new, or known with this very content", exists=True, dir_okay=False),
     ],
     at: At = None,
     share: Share = None,
@@ -148,7 +155,8 @@ def activate_command(
     """Put a new version in force without a restart.
 
     With a share it judges only so many leads, always the same ones, and the policy in force the others; `rollback` takes it
-    back. A greater share later takes more in and lets none go; without a share it then judges all.
+    back. A greater share later takes more in and lets none go; without a share it then judges all, also those of tenants that
+    another version was rolled out to.
     """
     from agents.policyfile.publish import announcement
 
@@ -157,8 +165,10 @@ def activate_command(
         fail(USAGE, "--tenant needs --share; 1 is all of its leads")
     policy = _checked(file, TEMPLATES)
     now = _moment(at)
-    announce = [announcement(policy, whose, now) for whose in dict.fromkeys((tenant, "*"))]
+    announce = [announcement(policy, whose, now) for whose in unannounced_of(settings, policy, tenant, "*")]
     _tell(settings, now, announce, policy=policy.version, share=share, tenant=tenant)
+    if share is None:
+        say_left_behind(settings, policy.version)
 
 
 @app.command(epilog="Example: leadkeeper policy rollback 2")
@@ -175,6 +185,7 @@ def rollback(
 def list_command() -> None:
     """Say which versions are published, for whom, and which is in force."""
     from agents.in_force import in_force, published
+    from agents.policyfile.known import whose
 
     settings = load(LeadSettings)
     try:
@@ -185,11 +196,9 @@ def list_command() -> None:
     if now.policy_version not in versions:
         out.print(f"{now.policy_version}  in force, from the file that workers start with", soft_wrap=True)
     for version, at in versions.items():
-        whose = ", ".join(
-            "every tenant" if one.tenant == "*" else one.tenant for one in known if one.version == version
-        )
+        tenants = ", ".join(whose(one.tenant) for one in known if one.version == version)
         told = "  in force" if version == now.policy_version else ""
-        out.print(f"{version}  published {at:%Y-%m-%d %H:%M} for {whose}{told}", markup=False, soft_wrap=True)
+        out.print(f"{version}  published {at:%Y-%m-%d %H:%M} for {tenants}{told}", markup=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: leadkeeper policy restore 1")
@@ -217,6 +226,7 @@ def restore(
     now = _moment(at)
     announce = [] if version in known else [announcement(first, "*", now)]
     _tell(settings, now, announce, policy=version)
+    say_left_behind(settings, version)
 
 
 @app.command(epilog="Example: leadkeeper policy watch")

@@ -22,6 +22,10 @@ def create(
     event_time: Annotated[
         bool, typer.Option("--event-time", help="for replays: the inbox keeps the senders' timestamps")
     ] = False,
+    keep_days: Annotated[
+        int,
+        typer.Option(min=1, help="of lead.events; scheduled retraining needs 98 or more, 400 for last year's season"),
+    ] = topics.EVENTS.keep_days or 0,
 ) -> None:
     """Create the topics that are missing; existing ones stay as they are."""
     from agents import topics as admin
@@ -32,7 +36,12 @@ def create(
     async def work() -> list[str]:
         await probe(settings.bootstrap)
         return await admin.create(
-            settings.bootstrap, settings.topic_prefix, partitions, replication, event_time=event_time
+            settings.bootstrap,
+            settings.topic_prefix,
+            partitions,
+            replication,
+            event_time=event_time,
+            keep_days=keep_days,
         )
 
     try:

@@ -126,11 +126,12 @@ def supervise(command: Sequence[str], settings: Settings, processes: int) -> Non
 
 def supervise_many(commands: Sequence[Sequence[str]]) -> None:
     """One copy of each of several commands, each restarted by itself."""
-    from agents.supervisor import Supervisor
+    from agents.supervisor import Supervisor, until_stopped
 
     async def together() -> int:
-        codes = await asyncio.gather(*(Supervisor([sys.executable, "-P", "-m", "agents", *c]).run() for c in commands))
-        return max(map(int, codes))
+        program = [sys.executable, "-P", "-m", "agents"]
+        names = [" ".join(word for word in c[1:] if not word.startswith("-") and not word.isdigit()) for c in commands]
+        return await until_stopped([Supervisor([*program, *c], name=n) for c, n in zip(commands, names, strict=True)])
 
     raise typer.Exit(asyncio.run(together()))
 

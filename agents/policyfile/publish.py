@@ -4,13 +4,18 @@ from datetime import datetime
 
 from agents.activate import activate
 from schemas.policies import PolicyPublished
+from streams.ids import derive
 from streams.policy import Policy
+
+LONGEST = 128
+"""Characters of an id of a message."""
 
 
 def announcement(policy: Policy, tenant: str, at: datetime) -> PolicyPublished:
     """The message that carries a policy; the same version always has the same id."""
+    name = f"policy-{policy.name}-{policy.version}" + ("" if tenant == "*" else f"-{tenant}")
     return PolicyPublished(
-        id=f"policy-{policy.name}-{policy.version}" + ("" if tenant == "*" else f"-{tenant}"),
+        id=name if len(name) <= LONGEST else derive("policy", policy.name, policy.version, tenant),
         tenant=tenant,
         at=at,
         version=policy.version,

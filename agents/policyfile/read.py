@@ -14,6 +14,12 @@ from schemas.errors import PolicyInvalid
 from streams.findings import ContradictionError, Finding
 from streams.policy import Policy
 
+NAMES = "letters, digits, _ . and - only, at most 64"
+IDS: Mapping[Place, str] = {
+    ("name",): f"write what tells it from others, in {NAMES}, like real_estate",
+    ("version",): f"write what tells it from others, like a number for each change, in {NAMES}",
+}
+"""Keys that go into ids of messages, with what to write there."""
 UNION = "trigger"
 """A key whose value is of one of several shapes: pydantic puts the shape's name after it."""
 
@@ -90,8 +96,11 @@ def _findings(error: Mapping[str, Any]) -> Iterator[Finding]:
     match error["type"]:
         case "extra_forbidden":
             yield Finding(place, "unknown key", _instead(loc))
-        case "string_too_short" if not error["input"]:
-            yield Finding(place, "is empty", "write what tells it from others, like a number for each change")
+        case "string_pattern_mismatch" if place in IDS:
+            what = "is empty" if not error["input"] else f"{error['input']!r} cannot be part of an id"
+            yield Finding(place, what, IDS[place])
+        case "string_pattern_mismatch" | "string_too_short" if not error["input"].strip():
+            yield Finding(place, "is empty", "write something there, or take it out")
         case "missing":
             yield Finding(place, "is missing", f"add {place[-1]} = … there")
         case "enum" | "literal_error":

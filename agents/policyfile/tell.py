@@ -135,4 +135,4 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield f"{name}.{inner['name']}", f"step {i}"
             yield from _flat(f"{name}.{inner['name']}", {k: v for k, v in inner.items() if k != "name"})
     elif value is not None:
-        yield name, sorted(value) if isinstance(value, list) and name.endswith("converting") else value
+        yield name, value

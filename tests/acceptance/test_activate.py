@@ -61,8 +61,20 @@ def test_what_was_activated_judges_without_a_restart_and_a_policy_is_taken_back(
     done = product.run("policy", "activate", str(second), "--at", moment(13.2))
     assert (done.code, done.out.strip()) == (0, "told 2 partitions: policy 2"), done.err
     eventually(lambda: _in_force(product, "2"), what="the second version to be in force")
+    second.write_text(second.read_text().replace("max_per_day = 1", "max_per_day = 2"))
+    for command in ("publish", "activate"):
+        done = product.run("policy", command, str(second))
+        assert (done.code, "caps.max_per_day is 1 there and 2 here; give the new one a new" in done.err) == (
+            78,
+            True,
+        ), done
+    assert len(bodies(product, POLICIES)) == len(announced) + 1, "nothing of it was written"
+    second.write_text(second.read_text().replace('version = "2"', 'version = "2-other"'))
+    done = product.run("policy", "activate", str(second), "--at", moment(13.3), "--share", "1", "--tenant", "other")
+    assert (done.code, done.out.strip()) == (0, "told 2 partitions: policy 2-other, share 1.0, tenant other"), done.err
     done = product.run("policy", "restore", "1", "--at", moment(13.4))
-    assert (done.code, done.out.strip()) == (0, "told 2 partitions: policy 1"), done.err
+    assert (done.code, done.out.splitlines()[0]) == (0, "told 2 partitions: policy 1"), done.err
+    assert "note: other had version 2-other published for it, and has none of its own under 1" in done.out
     assert "2  published 2026-01-18 " in eventually(lambda: _in_force(product, "1"), what="the first to be again")
     assert product.run("policy", "restore", "9").code == 66
     assert worker.running

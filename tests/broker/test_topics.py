@@ -7,7 +7,9 @@ import asyncio
 import pytest
 
 from agents.broker import EMBEDDED, probe
-from agents.topics import check, create, partitions_of, survey
+from agents.model_watch import say_what_is_kept
+from agents.settings import ModelSettings
+from agents.topics import check, configs_of, create, partitions_of, survey
 from schemas import topics as names
 from tests.brokers import Broker, Topics
 from tests.polling import eventually_async
@@ -15,10 +17,10 @@ from tests.polling import eventually_async
 pytestmark = pytest.mark.broker
 
 
-async def _created(topics: Topics) -> list[str]:
+async def _created(topics: Topics, keep_days: int = 400) -> list[str]:
     """Create what is missing and wait until the broker shows all of it."""
     bootstrap = topics.broker.bootstrap
-    made = await create(bootstrap, topics.prefix, 2, 1, event_time=False)
+    made = await create(bootstrap, topics.prefix, 2, 1, event_time=False, keep_days=keep_days)
 
     async def shown() -> bool:
         return all((await partitions_of(bootstrap, [topics.name(topic.name) for topic in names.ALL])).values())
@@ -36,6 +38,27 @@ def test_what_create_makes_is_as_it_must_be(broker: Broker, topics: Topics) -> N
         assert bool(found.notes) == (flavour is EMBEDDED), "its timestamps are the senders', whatever its settings say"
         assert await survey(broker.bootstrap, topics.prefix, flavour, event_time=True) == (2, [], [])
         assert await check(broker.bootstrap, topics.prefix) == (2, [])
+
+    asyncio.run(run())
+
+
+def test_an_inbox_from_which_nothing_can_be_learned_is_told(
+    broker: Broker, topics: Topics, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        flavour = await probe(broker.bootstrap)
+        await _created(topics, 30)
+        found = await survey(broker.bootstrap, topics.prefix, flavour, event_time=True)
+        assert found[:2] == (2, []), "nothing that a worker may not start on"
+        kept = await configs_of(broker.bootstrap, [topics.name(names.EVENTS.name)])
+        told = [note for note in found.notes if "is kept 30 days; training anew from it needs 98" in note]
+        assert bool(told) == ("retention.ms" in kept[topics.name(names.EVENTS.name)])
+        for days, warned in ((0.0, False), (7.0, bool(told))):
+            caplog.clear()
+            await say_what_is_kept(
+                ModelSettings(bootstrap=broker.bootstrap, topic_prefix=topics.prefix, retrain_days=days)
+            )
+            assert ("is kept 30 days" in caplog.text) == warned, days
 
     asyncio.run(run())
 

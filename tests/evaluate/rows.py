@@ -9,6 +9,7 @@ from agents.mapping import Layout
 from agents.snapshots import ActivityLog
 from agents.table_mapping import load_table_mapping
 from agents.tables import train_table
+from tests.evaluate.crossed import crossed
 from tests.evaluate.walk import Leg, told, walk
 from tests.evaluate.yardstick import bank, shop, yardstick
 
@@ -51,6 +52,7 @@ def stream_rows(log: ActivityLog, layout: Layout, files: Sequence[Path]) -> str:
         line("the future's level known", {"ece": model["ece_level_known"]}),
         line("by chance, if all right", {"ece": model["ece_by_chance"]}),
         f"  {_goals(layout.name, model, single, best)}",
+        *(_crossed(log, legs[-1]) if legs[-1].plan.apart == "leads" else ()),
         *_more(legs),
     ]
     return "\n".join(lines) + "\n"
@@ -81,8 +83,17 @@ def _honest(model: dict[str, float]) -> str:
     return f"NO, nor with the level of weeks to come known ({known:.3f})"
 
 
+def _crossed(log: ActivityLog, leg: Leg) -> list[str]:
+    """For a log so short that training and calibration differ in leads: no split in time, and rows enough to tell."""
+    found = crossed(log, leg).items()
+    return ["  crossed by lead over the training rows, no time split:"] + [
+        f"    {name}, {by.rows:,} rows of {by.leads:,} leads: ECE {by.ece:.3f}, by chance {by.by_chance:.3f}, surely {by.at_least:.3f}"
+        for name, by in found
+    ]
+
+
 def _more(legs: list[Leg]) -> list[str]:
-    """Level month by month; early warning and time to churn of the first model, over all that came after it."""
+    """Level week by week; early warning and time to churn of the first model, over all that came after it."""
     levels = ", ".join(f"{expected:.0%}/{seen:.0%}" for expected, seen in map(_level, legs))
     out = [f"  going quiet, told/seen, week by week: {levels}"]
     tested = legs[0].model.manifest.tested

@@ -13,6 +13,7 @@ from agents.train import read_log
 from streams.measure import ece
 from streams.season import shifted
 from tests.evaluate.__main__ import DATA, app
+from tests.evaluate.crossed import crossed
 from tests.evaluate.rows import MEASURES, heading, snapshot_rows
 from tests.evaluate.sets import SETS
 from tests.evaluate.walk import level_known, mean, told, walk
@@ -51,6 +52,10 @@ def test_bank_leads_are_ranked_as_well_as_by_hand_and_better_than_by_any_single_
     assert all(leg.card.single and leg.card.model["auc"] > leg.card.single[1] for leg in legs)
     assert model["log_loss"] < three["log_loss"]
     assert model["ece"] < max(0.03, 1.5 * model["ece_by_chance"])
+    by = crossed(log, legs[-1])
+    assert 0 < by["as tested"].rows < by["at any age"].rows
+    assert by["at any age"].ece <= 0.03
+    assert by["at any age"].at_least < 0.01
 
 
 @pytest.mark.parametrize(("name", "least"), [("telco", 0.83), ("x_leads", 0.86)])

@@ -185,7 +185,7 @@ class Builder:
             case "acknowledge" | "snooze" | "resolve":
                 who, opened = self.heard(who, "escalations")
                 escalation = [NOBODYS[0], *opened][-1 - (n % 4 == 3) :][0]
-                until = {"until": (self.now + timedelta(hours=n)).isoformat()} if kind == "snooze" else {}
+                until = {"until": (self.now + timedelta(hours=1 + n)).isoformat()} if kind == "snooze" else {}
                 self.tell(who, {"escalation": escalation, "by": "lee", **SETTLING[kind], **until})
             case "cancel":
                 self.tell(who, {"type": "cancel_interventions", "by": "kim"})

@@ -63,15 +63,25 @@ def never_more_than_the_budget(pairs: Pairs) -> int:
 
 
 def never_to_more_leads_unasked(tenant: str, leads: int, within: timedelta, pairs: Pairs) -> None:
-    """Without a yes no action goes out while as many other leads as the policy says have got it within its window."""
-    got: defaultdict[str, dict[str, datetime]] = defaultdict(dict)
-    for (of, lead), command, known in deliveries(pairs):
-        if of != tenant:
-            continue
-        at, reached = datetime.fromisoformat(command["at"]), got[command["action"]]
-        if command["id"] not in known.agreed:
-            assert sum(at - before < within for who, before in reached.items() if who != lead) < leads
-        reached[lead] = at
+    """Without a yes no action goes out while it came up, within the window, for as many other leads as the policy says.
+
+    A lead counts from its first time within the window. Who was erased is forgotten.
+    """
+    agreed = {command["id"] for _, command, known in deliveries(pairs) if command["id"] in known.agreed}
+    came_up: defaultdict[str, dict[str, datetime]] = defaultdict(dict)
+    for m, outs in pairs:
+        for told in everything([(m, outs)]):
+            at, out = datetime.fromisoformat(told["at"]), told["type"] == "deliver_intervention"
+            if told["tenant"] != tenant or not (out or told.get("rule") == "blast_radius"):
+                continue
+            leads_before = came_up[told["action"] if out else told["detail"].split()[0]]
+            if out and told["id"] not in agreed:
+                assert sum(at - before < within for who, before in leads_before.items() if who != told["lead"]) < leads
+            if at - leads_before.get(told["lead"], at - within) >= within:
+                leads_before[told["lead"]] = at
+        if (body := body_of(m)).get("type") == "erase_lead" and body["tenant"] == tenant:
+            for leads_before in came_up.values():
+                leads_before.pop(body["lead"], None)
 
 
 def test_the_histories_can_reach_the_budget() -> None:

@@ -177,6 +177,49 @@ def test_the_higher_rank_goes_first_and_the_other_says_who_won() -> None:
     assert (last["rule"], last["winner"]) == ("cap_total", None), "an earlier contact is nobody's victory"
 
 
+@pytest.mark.parametrize(
+    ("changes", "rule", "first", "others"),
+    [
+        ({"channels": {**CALM["channels"], "email": {"max_per_week": 1, "min_gap_hours": 0}}}, "cap_channel",
+         own(within_hours=20), [own(channel="in_app", within_hours=30), own("market_update", within_hours=200)]),
+        ({"channels": {**CALM["channels"], "email": {"min_gap_hours": 9}}}, "cooldown",
+         own(within_hours=20), [own(channel="in_app", within_hours=30), own("market_update")]),
+        ({"caps": {**CALM["caps"], "action_gap_hours": {"special_offer": 9}}}, "action_gap",
+         own(within_hours=20), [own("market_update", "in_app", within_hours=30), own(channel="in_app")]),
+        ({"caps": {**CALM["caps"], "action_gap_hours": {"immediate_call": 9}}}, "action_gap",
+         own("immediate_call", "crm_task"), [own(within_hours=20), own("immediate_call")]),
+        ({"caps": {**CALM["caps"], "max_per_day": 2}}, "cap_total",
+         own(channel="in_app", within_hours=30), [own(within_hours=20), own("market_update")]),
+        ({"budget": {"per_day_cents": 250},
+          "channels": {**CALM["channels"], "email": {"cost_cents": 200, "min_gap_hours": 0}}}, "budget",
+         own(within_hours=20), [own(channel="in_app", within_hours=30), own("market_update")]),
+    ],
+    ids=["cap_channel", "rest of a channel", "gap", "gap taken by staff", "cap_total", "budget"],
+)  # fmt: skip
+def test_the_winner_is_who_filled_the_cap_and_not_who_went_out_last(
+    changes: dict[str, Any], rule: str, first: dict[str, Any], others: list[dict[str, Any]]
+) -> None:
+    """Of three in one moment, two go out; the last is put off, and its decision names that one which is in its way."""
+    life = Life(changes, value_cents=1_000_000)
+    life.tell(0, "item_viewed", item="x")
+    ordered(life, 1, first, *others)
+    won, _, lost = (decisions(life, f"ordered_{i}")[0] for i in (1, 2, 3))
+    assert [d["verdict"] for d in (won, lost)] == ["sent", "deferred"]
+    assert (lost["rule"], lost["winner"]) == (rule, won["intervention"])
+    assert lost["detail"].endswith("; ordered_1 went first")
+
+
+def test_who_could_not_have_gone_out_anyway_was_beaten_by_nobody() -> None:
+    life = Life(
+        {"caps": {**CALM["caps"], "max_per_day": 2, "action_gap_hours": {"special_offer": 48}}}, value_cents=10_000
+    )
+    life.tell(0, "item_viewed", item="x")
+    ordered(life, 1, own())
+    ordered(life, 2.5, own("market_update", "in_app"), own("schedule_meeting"), own(channel="in_app", within_hours=90))
+    late = decisions(life, "ordered_3")[0]
+    assert (late["rule"], late["winner"]) == ("cap_total", None), "its gap kept it back before that"
+
+
 def test_rank_is_expected_value_by_urgency() -> None:
     rules = policy({"lead_value_cents": 5_000})
     step = rules.playbooks.active_risk.steps[1].model_copy(update={"effect": 0.5, "cost_cents": 100.0})

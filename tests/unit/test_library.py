@@ -15,6 +15,7 @@ from agents.cli.promotion import EVERYONE
 from agents.library import SPARE_MODELS, Library
 from agents.model import TrainedModel, sealed
 from agents.parcel import pack
+from agents.policyfile.read import load_policy
 from agents.settings import LeadSettings
 from agents.snapshots import ActivityLog
 from agents.train import train
@@ -22,7 +23,7 @@ from schemas.errors import Unavailable
 from schemas.policies import ModelPublished, PolicyPublished, key_of
 from streams.rollout import Versions
 from tests.planted import LABEL, POLICY, planted_log
-from tests.worlds import policy
+from tests.worlds import POLICY_FILE, policy
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CatchUp = Callable[[], Coroutine[Any, Any, None]]
@@ -123,7 +124,7 @@ def test_what_is_wrong_is_refused_counted_and_ends_nothing(
     assert metrics.REFUSED._value.get() - before == 4
     for words in ("cannot be read", "is known with other content", "not a valid policy", "JSON"):
         assert words in caplog.text
-    assert library.env.policies["1"][EVERYONE] == policy()
+    assert library.env.policies["1"][EVERYONE] == load_policy(POLICY_FILE)
     assert set(library.env.policies) == {"", "1"}
 
 

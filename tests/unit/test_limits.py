@@ -70,6 +70,20 @@ def test_an_order_for_stage_none_is_refused() -> None:
     assert parse(b"acme:L", json.dumps({**body, "stage": "active_risk"}).encode(), -1)
 
 
+def test_a_snooze_until_a_time_that_is_over_is_refused() -> None:
+    """It would ask again at once, and nobody would know why."""
+    body = {"v": 1, "type": "snooze_escalation", "id": "o", "tenant": "acme", "lead": "L", "at": "2026-03-03T14:00:00Z"}
+    body |= {"escalation": "esc-1", "by": "kim", "reason": "later"}
+    with pytest.raises(Rejected) as refused:
+        parse(b"acme:L", json.dumps({**body, "until": "2026-03-03T15:00:00+01:00"}).encode(), -1)
+    assert (refused.value.reason, refused.value.field) == (RejectReason.INVALID_VALUE, "until")
+    assert (refused.value.message, refused.value.remedy) == (
+        "is not later than `at`, when it was ordered",
+        "send a time to come",
+    )
+    assert parse(b"acme:L", json.dumps({**body, "until": "2026-03-03T14:00:01Z"}).encode(), -1)
+
+
 def test_open_escalations_are_bounded_and_the_oldest_gives_way() -> None:
     """Whoever watches is told which."""
     life = Life()

@@ -108,6 +108,18 @@ steps = [{ name = "say", action = "market_update", channel = "email", template =
         ("delay_hours = 24", "delay_hours = 240", "29: campaigns.yearly.steps.0.delay_hours: step say begins 240 h after"),
         ('version = "1"', 'version = ""', "3: version: is empty; write what tells it from others"),
         ('name = "small"', 'name = ""', "2: name: is empty; write"),
+        ('name = "small"', 'name = "Real Estate"', "2: name: 'Real Estate' cannot be part of an id; write what tells it from"),
+        ('version = "1"', 'version = "1 b"', "3: version: '1 b' cannot be part of an id; write what tells it from others, like"),
+        ("[caps]", "[episodes]\nexpires_after_days = 0\n[caps]", "9: episodes.expires_after_days: 0 is not possible; input should"),
+        ("[caps]", "[stages]\nhysteresis = 0.3\n[caps]", "9: stages.hysteresis: no lead would ever leave early_warning: that is"),
+        ("[caps]", "[stages]\nhysteresis = 0.29\n[caps]", ""),
+        ("[caps]", "[stages]\ngrace_days = 90\n[caps]", "9: stages.grace_days: no lead would ever rise to a stage: after 90"),
+        ("[caps]", "[stages]\ngrace_days = 1000\n[caps]", "9: stages.grace_days: 1000 is not possible; input should be less than"),
+        ("[caps]", "[caps]\ncooldown_hours = 9000", "9: caps.cooldown_hours: 9000 is not possible; input should be less than"),
+        ("[caps]", "[publish]\nmin_change = 1\n[caps]", "9: publish.min_change: 1 is not possible; input should be less than"),
+        ("[caps]", "[publish]\nforget_silent_after_days = 1\n[caps]", "9: publish.forget_silent_after_days: leads would be"),
+        ("[caps]", "[escalation]\ntarget = ''\n[caps]", "9: escalation.target: is empty; write something there"),
+        ("[caps]", "[escalation]\nchain = ['kim', ' ']\n[caps]", "9: escalation.chain.1: is empty; write something there"),
     ],
 )  # fmt: skip
 def test_steps_that_no_lead_ever_meets_are_found(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -141,6 +153,36 @@ def test_a_campaign_ended_by_what_a_step_waits_for_is_found(tmp_path: Path) -> N
     )
     (found,) = problems(tmp_path, text)
     assert "more waits for item_saved, which ends it all (item_saved in campaigns.yearly.stop_on)" in found
+
+
+@pytest.mark.parametrize(
+    ("trigger", "where", "stages", "said"),
+    [
+        ("'churn_risk', stage = 'active_risk'", "", "['early_warning']", "makes an offer, and there is none for active_risk, where"),
+        ("'satisfied', at_least = 0.5", "risk = ['none', 'early_warning']", "['active_risk']", "none for none or early_warning, where"),
+        ("'churn_risk', stage = 'active_risk'", "", "['active_risk']", ""),
+        ("'satisfied', at_least = 0.5", "", "['active_risk']", ""),
+    ],
+)  # fmt: skip
+def test_a_campaign_makes_no_offer_where_there_is_none(
+    tmp_path: Path, trigger: str, where: str, stages: str, said: str
+) -> None:
+    step = "{ name = 'give', action = 'special_offer', channel = 'email', template = 'early_warning.email' }"
+    gap = "[caps]\naction_gap_hours = { special_offer = 2160 }"
+    text = f"""{SMALL.replace("[caps]", gap)}
+[offers.ten]
+words = "Ten off"
+stages = {stages}
+cost_cents = 10
+
+[campaigns.it]
+trigger = {{ type = {trigger} }}
+where = {{ {where} }}
+steps = [{step}]
+"""
+    found = problems(tmp_path, text)
+    assert [said in one for one in found if "campaigns.it.steps.0.action" in one] == [True] * bool(said), found
+    assert bool(found) == bool(said)
 
 
 def test_every_way_in_says_file_line_and_remedy(tmp_path: Path) -> None:

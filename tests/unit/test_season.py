@@ -14,13 +14,23 @@ YEARS = 3
 LABEL = Label(horizon_days=28, eligible_days=84)
 
 
-def seasonal_log(leads: int = 700, seed: int = 4) -> ActivityLog:
-    """Customers who buy about every three weeks, for half of the year; a third as often in the other half."""
+def seasonal_log(leads: int = 700, seed: int = 4, *, begins: float = 0.0, stays_days: float = np.inf) -> ActivityLog:
+    """Customers who buy about every three weeks, for half of the year; a third as often in the other half.
+
+    Args:
+        leads: So many, all there from the first day.
+        seed: Of the draws.
+        begins: Day of the year on which the log does; the slow half is from day 182 on.
+        stays_days: How long a customer is one, on the average.
+    """
     rng = np.random.default_rng(seed)
     rows, times = [], []
     for lead in range(leads):
         pace = rng.uniform(0.02, 0.1)
-        days = np.flatnonzero(rng.random(int(YEARS * YEAR_DAYS)) < pace * _warm(np.arange(YEARS * YEAR_DAYS)))
+        year = _warm(np.arange(YEARS * YEAR_DAYS) + begins)
+        days = np.flatnonzero(rng.random(int(YEARS * YEAR_DAYS)) < pace * year)
+        if np.isfinite(stays_days):
+            days = days[days < rng.exponential(stays_days)]
         rows += [lead] * len(days)
         times += ((days + 0.5) * DAY + 1.5e9).tolist()
     order = np.argsort(times, kind="stable")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from agents.safety import ExitCode
-from agents.supervisor import Supervisor
+from agents.supervisor import Supervisor, until_stopped
 from tests.polling import eventually_async
 
 
@@ -42,14 +42,14 @@ def test_sigterm_stops_the_children_too() -> None:
     lines: list[str] = []
 
     async def run() -> int:
-        supervisor = _supervisor("import signal; signal.pause()", lines, processes=2)
-        running = asyncio.create_task(supervisor.run())
-        await eventually_async(lambda: len(supervisor.pids) == 2, what="two children")
+        several = [_supervisor("import signal; signal.pause()", lines, processes=n) for n in (2, 1)]
+        running = asyncio.create_task(until_stopped(several))
+        await eventually_async(lambda: sum(len(each.pids) for each in several) == 3, what="three children")
         os.kill(os.getpid(), signal.SIGTERM)
-        return await running
+        return await asyncio.wait_for(running, 60)
 
     assert asyncio.run(run()) == 0
-    assert sum("SIGTERM" in line for line in lines) == 2
+    assert sum("SIGTERM" in line for line in lines) == 3
 
 
 def test_who_does_not_stop_is_killed(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_reasons_are_in_words_with_the_leads_own_numbers() -> None:
         ("value", -0.01),
     ):
         effects[FAMILIES.index(family)] = effect
-    x = _x(silent_days=9.2, usual_gap_days=2.1, unanswered_share=1 / 3, key_events=1)
+    x = _x(silent_days=9.2, usual_gap_days=2.1, unanswered_30d=0.2, unanswered_share=1 / 3, key_events=1)
     told = reasons_of(effects, x)
     assert [(r.family, r.effect) for r in told] == [
         ("silence", 3.0),
@@ -72,6 +72,11 @@ def test_reasons_are_in_words_with_the_leads_own_numbers() -> None:
     assert told[0].text == "silent 9 days, usually 2 days between signs of life"
     assert told[1].text == "a contact unanswered or declined a while ago (33 % of ours)"
     assert told[3].text == "1 sign of life so far"
+    assert told[2].text == "no tickets, cancellations or missed appointments are known"
+    assert in_words("payment", _x(payment_30d=0.1), raises=True) == "a failed payment or refund a while ago"
+    nothing = _x(mood=np.nan, unanswered_share=np.nan)
+    assert in_words("mood", nothing, raises=True) == "no ratings or messages of a mood are known"
+    assert in_words("unanswered", nothing, raises=True) == "nothing of ours has asked for an answer"
     assert all(in_words(family, _x(), raises=raises) for family in FAMILIES for raises in (True, False))
 
 
