@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from schemas import topics
 from schemas.commands import DeliverIntervention, Recipient
@@ -15,15 +14,11 @@ from streams import blast_radius, outbox
 from streams.approve import ASKS
 from streams.budget import day_of, note
 from streams.calls import deadline_by_day, is_call, unwanted
-from streams.campaign import ends_at
+from streams.campaign import ends_at, occasion_of
 from streams.caps import trim
 from streams.channel_choice import choice
 from streams.consent import address_of
-<<<<<<< HEAD
-from streams.decide import CROWDED, Judgement, Subject, judge, quiet_window, stands_still
-=======
-from streams.decide import Judgement, Subject, judge, quiet_window
->>>>>>> c1acf336082ab6a074b7a1172990f2a0f5f1fd91
+from streams.decide import Judgement, Subject, judge, quiet_window, stands_still
 from streams.draws import draws_of
 from streams.explain import in_words
 from streams.features import HOUR
@@ -39,7 +34,6 @@ from streams.variants import worded
 from streams.vector import COLUMN
 from streams.waiting import follow, times_out
 from streams.winner import Before, Sent, winner_of
-from streams.zone import zone_of
 
 if TYPE_CHECKING:
     from streams.plays import Step
@@ -291,17 +285,7 @@ def _variables(case: Case, planned: Planned, step: Step) -> dict[str, str | int 
         "usual_gap_days": None if gap != gap else round(gap),  # noqa: PLR0124 - NaN
         "reason": in_words("silence", x, raises=True),
         "journey": case.record.journey.stage if case.record.journey else None,
-        "occasion": _occasion(case, planned),
+        "occasion": occasion_of(case, planned),
         "unwanted": unwanted(case.policy, case.record.consent, case.record.suppressed),
         "offer_words": found.offer.words if (found := offered(case, step, planned.stage)) else None,
     }
-
-
-def _occasion(case: Case, planned: Planned) -> str | None:
-    """The day a campaign is about, on the lead's own clock; None where it is about none."""
-    ran = case.record.campaigns.get(planned.campaign)
-    if ran is None:
-        return None
-    rules = case.policy.quiet_hours
-    zone = zone_of(case.record.profile, rules.regions, rules.timezone, case.now).name
-    return f"{outbox.instant(ran.about).astimezone(ZoneInfo(zone)):%A %-d %B, %H:%M}"

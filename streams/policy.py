@@ -11,11 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from schemas.errors import PolicyInvalid
-<<<<<<< HEAD
-from schemas.units import Action, Cents, Channel
-=======
-from schemas.units import Cents, Channel, Version
->>>>>>> c1acf336082ab6a074b7a1172990f2a0f5f1fd91
+from schemas.units import Action, Cents, Channel, Version
 from streams.contradictions import contradictions
 from streams.experiments import Experiment, Name
 from streams.findings import ContradictionError

@@ -41,6 +41,7 @@ MONDAY = date(2026, 1, 5)
 
 _WHEN = re.compile(r"day (-?\d+) ([01]?\d|2[0-3]):([0-5]\d)")
 
+
 class Played(NamedTuple):
     """The watched lines in order, and the leads that remain."""
 
