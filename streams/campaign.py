@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from schemas.decisions import Rule, Verdict
 from streams import outbox
@@ -22,6 +23,7 @@ from streams.rank import worth
 from streams.record import Planned, Ran
 from streams.stage import ORDER
 from streams.triggers import AppointmentDue, Campaign, ChurnRisk, RenewalDue, waits_for_time
+from streams.zone import zone_of
 
 if TYPE_CHECKING:
     from streams.rules import Case
@@ -38,6 +40,16 @@ def ends_at(case: Case, planned: Planned) -> float:
     """Until when a campaign's step is of use, epoch seconds."""
     campaign, ran = case.policy.campaigns.get(planned.campaign), case.record.campaigns.get(planned.campaign)
     return FOREVER if campaign is None or ran is None else occasion_ends(campaign.trigger, ran.about)
+
+
+def occasion_of(case: Case, planned: Planned) -> str | None:
+    """The day a campaign is about, on the lead's own clock; None where it is about none."""
+    ran = case.record.campaigns.get(planned.campaign)
+    if ran is None:
+        return None
+    rules = case.policy.quiet_hours
+    zone = zone_of(case.record.profile, rules.regions, rules.timezone, case.now).name
+    return f"{outbox.instant(ran.about).astimezone(ZoneInfo(zone)):%A %-d %B, %H:%M}"
 
 
 def begin_by_order(case: Case, name: str, by: str) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from streams import outbox
 from streams.calls import unwanted
+from streams.campaign import occasion_of
 from streams.explain import in_words
 from streams.offering import offered
 from streams.stage import ORDER
 from streams.vector import COLUMN
-from streams.zone import zone_of
 
 if TYPE_CHECKING:
     from streams.plays import Step
@@ -36,17 +34,7 @@ def variables_of(case: Case, planned: Planned, step: Step) -> dict[str, str | in
         "usual_gap_days": None if gap != gap else round(gap),  # noqa: PLR0124 - NaN
         "reason": in_words("silence", x, raises=True),
         "journey": case.record.journey.stage if case.record.journey else None,
-        "occasion": _occasion(case, planned),
+        "occasion": occasion_of(case, planned),
         "unwanted": unwanted(case.policy, case.record.consent, case.record.suppressed),
         "offer_words": found.offer.words if (found := offered(case, step, planned.stage)) else None,
     }
-
-
-def _occasion(case: Case, planned: Planned) -> str | None:
-    """The day a campaign is about, on the lead's own clock; None where it is about none."""
-    ran = case.record.campaigns.get(planned.campaign)
-    if ran is None:
-        return None
-    rules = case.policy.quiet_hours
-    zone = zone_of(case.record.profile, rules.regions, rules.timezone, case.now).name
-    return f"{outbox.instant(ran.about).astimezone(ZoneInfo(zone)):%A %-d %B, %H:%M}"

@@ -17,6 +17,7 @@ from schemas.units import Channel
 from streams.lead import Message, Out
 from streams.policy import Policy
 from streams.thresholds import WEEKDAYS
+from streams.vocabulary import BUILT_IN
 from tests.laws.world import Versions, rules_of
 
 REACHES_LEAD = {"email", "sms", "phone", "push", "in_app"}
@@ -25,6 +26,8 @@ CALLS = {"immediate_call"}
 """Actions that, where they do not reach the lead themselves, have somebody phone it."""
 ASKS = {"approval", "blast_radius"}
 """Rules by which a step waits for a person's yes."""
+ACTIVITY_TYPES = {*BUILT_IN, "custom", "call_completed"}
+"""What a lead does, or has done to it."""
 Pairs = list[tuple[Message, list[Out]]]
 """Each message, and what it led to."""
 
@@ -37,6 +40,9 @@ class Known:
     phone: str | None = None
     region: str | None = None
     was_closed: bool = False
+    closed: datetime | None = None
+    """When; nothing was heard of the lead since."""
+    closings: set[str] = field(default_factory=set)
     said: dict[str, bool] = field(default_factory=dict)
     contacts: list[tuple[datetime, str]] = field(default_factory=list)
     acted: dict[str, list[tuple[datetime, str]]] = field(default_factory=lambda: defaultdict(list))
@@ -53,8 +59,11 @@ class Known:
                 self.region = body.get("region", self.region)
             case "consent_changed":
                 self.said[body["channel"]] = body["allowed"]
-            case "lead_closed":
-                self.was_closed = True
+            case "lead_closed" if body["id"] not in self.closings:
+                self.was_closed, self.closed = True, now
+                self.closings.add(body["id"])
+            case said if said in ACTIVITY_TYPES:
+                self.closed = None
             case "receipt" if body["status"] in {"failed", "bounced"}:
                 self.failed.add(body["intervention"])
             case "approve_intervention" if body["approved"] and body["intervention"] in self.asked:
@@ -91,6 +100,11 @@ class Known:
         for before, which in self.acted[command["action"]]:
             forgotten = self.was_closed and at - before >= timedelta(days=30)
             assert at - before >= timedelta(hours=gap) or which in self.failed or forgotten
+
+    def is_not_closed(self, command: dict[str, Any]) -> None:
+        """Until that is forgotten; staff is asked for nothing but what an operator's escalation left undone."""
+        forgotten = self.closed and datetime.fromisoformat(command["at"]) - self.closed >= timedelta(days=30)
+        assert not self.closed or forgotten or command["step"] == "unanswered_escalation"
 
     def agrees_to(self, channel: str, rules: Policy) -> None:
         """Never after an opt-out, until the lead says otherwise; nor without a yes where one is needed."""

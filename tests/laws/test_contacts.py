@@ -31,6 +31,7 @@ def test_whom_we_contact_how_often_and_when(log: list[Message]) -> None:
     for (tenant, lead), command, known in deliveries(pairs):
         rules = rules_of(POLICIES, tenant, command["policy_version"])
         assert not held_out(rules.holdout, tenant, lead), "never to a held-out lead, by no channel at all"
+        known.is_not_closed(command)
         if command["channel"] in REACHES_LEAD:
             never_more_than_the_cap_in_any_window(command, known, rules)
             never_in_quiet_hours(command, known, rules)

@@ -147,7 +147,7 @@ def _subject(**changes: Any) -> Subject:
 
 NIGHT = NOON + 9 * HOUR
 EVERYTHING: dict[str, Any] = {
-    "suppressed": {E: "bounced"}, "consent": {"all": False}, "profile": Profile(), "held_out": True,
+    "closed": "lost", "suppressed": {E: "bounced"}, "consent": {"all": False}, "profile": Profile(), "held_out": True,
     "contacts": [Contact(NOON - HOUR, E)],
 }  # fmt: skip
 
@@ -155,18 +155,19 @@ EVERYTHING: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("lifted", "now", "verdict", "rule"),
     [
-        ([], NIGHT, Verdict.HELD, Rule.SUPPRESSED),
-        (["suppressed"], NIGHT, Verdict.HELD, Rule.NO_CONSENT),
-        (["suppressed", "consent"], NIGHT, Verdict.HELD, Rule.NO_ADDRESS),
-        (["suppressed", "consent", "profile"], NIGHT, Verdict.HELD, Rule.HOLDOUT),
-        (["suppressed", "consent", "profile", "held_out"], NIGHT, Verdict.DEFERRED, Rule.QUIET_HOURS),
-        (["suppressed", "consent", "profile", "held_out"], NOON, Verdict.DEFERRED, Rule.CAP_TOTAL),
-        (["suppressed", "consent", "profile", "held_out", "contacts"], NOON, Verdict.SENT, Rule.PLAYBOOK),
+        (0, NIGHT, Verdict.HELD, Rule.CLOSED),
+        (1, NIGHT, Verdict.HELD, Rule.SUPPRESSED),
+        (2, NIGHT, Verdict.HELD, Rule.NO_CONSENT),
+        (3, NIGHT, Verdict.HELD, Rule.NO_ADDRESS),
+        (4, NIGHT, Verdict.HELD, Rule.HOLDOUT),
+        (5, NIGHT, Verdict.DEFERRED, Rule.QUIET_HOURS),
+        (5, NOON, Verdict.DEFERRED, Rule.CAP_TOTAL),
+        (6, NOON, Verdict.SENT, Rule.PLAYBOOK),
     ],
 )
-def test_the_arbiter_asks_in_this_order(lifted: list[str], now: float, verdict: Verdict, rule: Rule) -> None:
+def test_the_arbiter_asks_in_this_order(lifted: int, now: float, verdict: Verdict, rule: Rule) -> None:
     """With every objection at once, the first decides; lift it, and the next one does."""
-    subject = _subject(**{k: v for k, v in EVERYTHING.items() if k not in lifted})
+    subject = _subject(**dict(list(EVERYTHING.items())[lifted:]))
     told = _told(_planned(), subject, POLICY, now)
     assert (told.verdict, told.rule) == (verdict, rule)
 
