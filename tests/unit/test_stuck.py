@@ -34,7 +34,13 @@ from tests.worlds import START, env, lead_named, message, policy
 
 STAGES: list[dict[str, Any]] = [
     {"name": "prospect", "done_on": ["viewing_booked"], "milestones": ["price_alert_set"], "stalled_after_days": 30},
-    {"name": "deciding", "done_on": ["offer_made"], "blockers": ["payment_failed"], "typical_days": 10},
+    {
+        "name": "deciding",
+        "done_on": ["offer_made"],
+        "back_on": ["offer_withdrawn"],
+        "blockers": ["payment_failed"],
+        "typical_days": 10,
+    },
     {"name": "negotiating", "done_on": ["closed_won"], "back_on": ["offer_withdrawn"]},
     {"name": "client", "back_on": ["closed_churned"], "stalled_after_days": 5},
 ]
