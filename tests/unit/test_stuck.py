@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents.agreement import agreement
@@ -201,6 +201,7 @@ RULES = policy({**CALM, "journey": JOURNEY, "campaigns": {}, "publish": {"min_ch
 
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS)
+@example(steps=[(0, 2, 1, 0, False), (0, 3, 5, 0, True)])
 def test_training_sees_journeys_as_the_rules_do(steps: list[tuple[int, int, int, int, bool]]) -> None:
     """To the last digit, also where words come late, twice, or close a lead; and each risk told is the same in any round."""
     log, at = list[LoggedEvent](), START
