@@ -27,7 +27,7 @@ In the order of the data (each file holds one rule of the business and is named 
     decide        one arbiter over all of these; every send and non-send is a decision
     journey, stuck    where a lead is on its way; being stuck and going back, as numbers for the risk
     campaign      steps that something else than risk begins
-    wants         what of leads' activity those two listen to
+    wants         what of leads' activity journey and campaigns listen to
     on_the_way    what events and time mean for them; noted_days, occasions    the days they wait for
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
     wording       what a message may say of its lead
