@@ -15,8 +15,8 @@ from streams.lead import Message
 from streams.record import UNANSWERED
 from streams.replay import replay
 from streams.stage import ORDER
-from tests.laws.histories import LEADS, MODEST, Builder, histories
-from tests.laws.world import ENV, POLICIES, Versions, rules_of
+from tests.laws.histories import MODEST, Builder, histories
+from tests.laws.world import ENV, LEADS, POLICIES, Versions, rules_of
 from tests.worlds import outputs
 
 COMMANDS = {t.name for t in INTERVENTIONS.values()}
