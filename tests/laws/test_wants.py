@@ -18,11 +18,11 @@ from tests.laws.world import ENV, POLICIES
 class AllEars(Wants):
     """Listens to everything of everybody."""
 
-    def hears(self, event: e.Activity, told: Meaning) -> int:  # noqa: ARG002 - whatever it is
+    def hears(self, event: e.Activity, told: Meaning) -> int:
         """Yes."""
         return ANYBODYS
 
-    def cares(self, mood: float) -> bool:  # noqa: ARG002 - whatever it is
+    def cares(self, mood: float) -> bool:
         """Yes."""
         return True
 
