@@ -142,6 +142,7 @@ async def _settle(logs: Logs, world: World, run: Run) -> int:
     clock = asyncio.get_running_loop().time
     least, since = float("inf"), clock()
     while not await logs.settled(run.couriers):
+        world.restart_stopped()
         world.replace_dead()
         left = logs.left(run.couriers)
         if left < least:

@@ -65,6 +65,7 @@ class World:
 
     def __enter__(self) -> Self:
         self._log = (self._folder / "workers.log").open("ab")
+        self._seen_tripped = 0
         self.start_redis()
         if self._run.redis_proxy:
             ports = self._serve("redis-proxy", "tests.chaos.proxy", f"{LOOPBACK}:{self._redis_port}")
@@ -231,8 +232,17 @@ class World:
 
     def failed_at(self) -> list[str]:
         """What workers did to themselves: failpoints, and partitions that the dead-letter breaker stopped."""
-        tripped = ["a breaker tripped" for line in self._said() if "too many records are being dead-lettered" in line]
-        return [*(line for line in self._said() if line.startswith("failpoint ")), *tripped]
+        return [*(line for line in self._said() if line.startswith("failpoint ")), *self._tripped()]
+
+    def _tripped(self) -> list[str]:
+        return ["a breaker tripped" for line in self._said() if "too many records are being dead-lettered" in line]
+
+    def restart_stopped(self) -> None:
+        """Restart the lead agents, as the runbook asks, when breakers have tripped since it was done last."""
+        if (tripped := len(self._tripped())) > self._seen_tripped:
+            self._seen_tripped = tripped
+            for name in self.workers("lead-"):
+                self.kill(name)
 
     def mails(self) -> Counter[str]:
         """Mails by intervention id."""
