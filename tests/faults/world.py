@@ -58,14 +58,13 @@ class World:
         self._servers: list[ChildProcess] = []
         self._mail, self._hooks = folder / "mail", folder / "hooks.jsonl"
         self._redis_port = self._redis_door = free_port()
-        self.redis_control = 0
+        self.redis_control = self._seen_tripped = 0
         self.redis_url = f"redis://{LOOPBACK}:{self._redis_port}/0"
         self.exits: Counter[tuple[str, int]] = Counter()
         self.done: list[str] = []
 
     def __enter__(self) -> Self:
         self._log = (self._folder / "workers.log").open("ab")
-        self._seen_tripped = 0
         self.start_redis()
         if self._run.redis_proxy:
             ports = self._serve("redis-proxy", "tests.chaos.proxy", f"{LOOPBACK}:{self._redis_port}")
