@@ -3,7 +3,7 @@
 English: VADER 3.3.2 (Hutto and Gilbert 2014, MIT), a lexicon of 7,500 words with rules for negation, emphasis and emoticons,
 made for short messages; it comes whole with the package and asks no network. The package has had no release since 2020; looked
 for was one that is better kept and as good, and there was none. TextBlob 0.20.1 (kept, its lexicon bundled, NLTK under it) ranks
-short texts worse; NLTK's own VADER downloads its lexicon; asent wants spaCy; AFINN is older and GPL. AUC, good against bad:
+short texts worse; NLTK's own VADER downloads its lexicon; asent wants spaCy; AFINN is of 2016 and GPL. AUC, good against bad:
 
     8,908 tweets to airlines    VADER 0.92   TextBlob 0.85   AFINN 0.91     (Crowdflower; those of confidence 0.9 and above)
     932 sentences on products         0.92            0.87         0.87     (Kotzias et al. 2015, Amazon)
