@@ -28,6 +28,7 @@ In the order of the data (each file holds one rule of the business and is named 
     decide        one arbiter over all of these; every send and non-send is a decision
     journey, campaign    where a lead is on its way; steps that something else than risk begins
     wants         what of leads' activity those two listen to
+    next_action   what brings a lead on from where it is on its journey
     on_the_way    what events and time mean for them; noted_days, occasions    the days they wait for
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
     wording       what a message may say of its lead
