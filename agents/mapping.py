@@ -65,7 +65,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from agents.sections import COMMON, AmountRule, FileShape, GroupRule, KindRule, LeadRule, TimeRule, places
-from schemas.errors import MappingInvalid
+from schemas.errors import MappingInvalid, MappingMissing
 from schemas.events import ProfileUpdated
 from schemas.units import TenantId
 from streams.labels import Label
@@ -162,7 +162,7 @@ def load_mapping(name: str | Path) -> Layout:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         shipped = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
-        raise MappingInvalid(f"no mapping at {path}: give a .toml file or one of {shipped}") from None
+        raise MappingMissing(f"no mapping at {path}: give a .toml file or one of {shipped}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MappingInvalid(f"{path} is not TOML: {error}") from None
     return parse_mapping(raw, str(path))

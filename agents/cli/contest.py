@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli import promotion
-from agents.cli.common import FAILED, NOT_FOUND, USAGE, err, fail, fail_for, load, out, wait
+from agents.cli.common import FAILED, NOT_FOUND, USAGE, err, fail, fail_for, load, out, there, wait
 from agents.settings import LeadSettings, ModelSettings
 from schemas import topics
 from schemas.errors import LeadkeeperError
@@ -24,8 +24,8 @@ Files = Annotated[
     typer.Argument(
         metavar="[LOG...]",
         help="CSV, text, JSON lines or Parquet; .gz as well. None: what lead.events holds",
-        exists=True,
         dir_okay=False,
+        callback=there,
     ),
 ]
 Mapping = Annotated[

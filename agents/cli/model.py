@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli import contest, promotion
-from agents.cli.common import CONFIG, NOT_FOUND, USAGE, err, fail, fail_for, load, out, wait
+from agents.cli.common import CONFIG, NOT_FOUND, USAGE, err, fail, fail_for, load, out, there, wait
 from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
@@ -35,7 +35,7 @@ def train_command(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[LOG...]", help="CSV, text, JSON lines or Parquet; .gz as well", exists=True, dir_okay=False
+            metavar="[LOG...]", help="CSV, text, JSON lines or Parquet; .gz as well", dir_okay=False, callback=there
         ),
     ] = None,
     mapping: Annotated[

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import BaseModel, ValidationError
 
 from agents.policyfile.lines import Lines, Place
-from schemas.errors import PolicyInvalid
+from schemas.errors import PolicyInvalid, PolicyMissing
 from streams.findings import ContradictionError, Finding
 from streams.policy import Policy
 
@@ -76,7 +76,8 @@ def read_raw(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         raw: dict[str, Any] = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
-        raise PolicyInvalid(
+        kind = PolicyMissing if isinstance(error, FileNotFoundError) else PolicyInvalid
+        raise kind(
             f"{path}: {error.strerror}; name a policy file, like deploy/policies/real_estate.toml (LEADKEEPER_POLICY, "
             "or the option of the command)"
         ) from error

@@ -42,7 +42,7 @@ def test_a_model_is_better_than_the_rule_and_says_so(new: TrainedModel) -> None:
     text = told(compared)
     assert max(map(len, text.splitlines())) <= 80
     assert "better: it may be promoted" in text
-    assert f"{new.manifest.version} against rule-1" in text
+    assert f"{new.manifest.version} against rule-2" in text
     moved = hold_against(RuleScorer(), new.scorer(), LOG, THRESHOLDS)
     assert "--volumes-may-move" in moved.verdict.refusals[0]
     assert "not to be promoted:" in told(moved)
