@@ -7,6 +7,7 @@ No look into the future: an event counts at t when it happened *and* was known b
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -63,9 +64,12 @@ class ActivityLog:
         keys: list[bytes],
         closings: Sequence[tuple[int, float, str]],
         vocabulary: str = "",
+        untold: Mapping[str, int] | None = None,
     ) -> None:
-        """`batch.rows` are lead numbers; `seen` is when each event was known, rising."""
+        """`batch.rows` are lead numbers; `seen` is when each event was known, rising; `untold`: see the attribute."""
         self.batch, self.seen, self.keys, self.vocabulary = batch, seen, keys, vocabulary
+        self.untold = dict(untold or {})
+        """Custom kinds that no vocabulary describes, and so say next to nothing -> how many events."""
         order = np.argsort(batch.times[batch.keys], kind="stable")
         self.life = Moments(batch.rows[batch.keys][order], batch.times[batch.keys][order])
         self._closings = sorted(closings, key=lambda c: c[1])
@@ -99,6 +103,7 @@ class ActivityLog:
         times, moods, seen = array("d"), array("d"), array("d")
         keys, prints, counts = array("b"), array("Q"), array("b")
         closings: list[tuple[int, float, str]] = []
+        untold = Counter[str]()
         for record in log:
             body = e.EVENT.validate_json(record.value)
             if isinstance(body, e.Tick | e.Activate):
@@ -107,6 +112,8 @@ class ActivityLog:
             if arrived:
                 at = min(at, arrived + SKEW_SECONDS)  # as in the fold
             lead = numbers.setdefault(record.key, len(numbers))
+            if isinstance(body, e.Custom) and body.kind not in kinds:
+                untold[body.kind] += 1
             if isinstance(body, e.LeadClosed):
                 closings.append((lead, at, body.outcome))
             told = meaning(body, kinds, read_mood) if isinstance(body, e.Activity) else SAYS_NOTHING
@@ -122,7 +129,7 @@ class ActivityLog:
         order = np.argsort(np.array(seen), kind="stable")
         columns = [np.array(column)[order] for column in (rows, times, families, keys, cents, moods, prints, counts)]
         spoken = vocabulary_version(kinds, policy.language if read_mood is not None else None)
-        return cls(_batch(columns), np.array(seen)[order], list(numbers), closings, spoken)
+        return cls(_batch(columns), np.array(seen)[order], list(numbers), closings, spoken, untold)
 
     def closings(self, outcomes: frozenset[str] | None = None) -> Moments:
         """When leads were closed, all of them or those with these outcomes."""
