@@ -75,6 +75,13 @@ class Rung(NamedTuple):
     """What so few rows would show if every one of them were right."""
 
 
+class Beside(Outgoing):
+    """A baseline in the same stages: by its own calibrated probabilities, at the thresholds of the model."""
+
+    stages: tuple[Rung, ...]
+    warning: EarlyWarning | None = None
+
+
 class Scorecard(Outgoing):
     """Measures (`streams.measure`) of the model, of recency alone (calibrated the same way) and of the base rate."""
 
@@ -88,6 +95,9 @@ class Scorecard(Outgoing):
     warning: EarlyWarning | None = Field(default=None, description="where leads are contacted from early warning on")
     warning_later: dict[str, EarlyWarning] = Field(
         default={}, description="where they are contacted from a later stage on"
+    )
+    beside: dict[str, Beside] = Field(
+        default={}, description="stages and early warning of `recency` alone and of `rfm`"
     )
     importance: dict[str, float] = Field(
         default={},

@@ -17,14 +17,17 @@ from schemas import events as e
 from streams.features import Batch, Bools, FeatureTable, Floats, Ints, Rows, fold_wave, waves
 from streams.ids import fingerprint
 from streams.labels import Label, Moments, churned, eligible
+from streams.lifecycle import Journey
 from streams.policy import Policy
 from streams.strokes import SAYS_NOTHING
+from streams.stuck import Followed, Standing, Step
 from streams.validate import SKEW_SECONDS
 from streams.vector import vectors
 from streams.vocabulary import Kind, ReadMood, meaning, vocabulary_version
 
 FOLD_AT_ONCE = 65_536
 """Events folded in one batch."""
+NO_JOURNEY = Journey()
 
 
 class Logged(Protocol):
@@ -55,6 +58,7 @@ class ActivityLog:
         keys: lead number -> `tenant:lead`.
         start: first event time (epoch seconds); `end`: last.
         vocabulary: names what the events were taken to mean (`streams.vocabulary.vocabulary_version`).
+        journey: that its leads are on.
     """
 
     def __init__(
@@ -64,12 +68,17 @@ class ActivityLog:
         keys: list[bytes],
         closings: Sequence[tuple[int, float, str]],
         vocabulary: str = "",
-        untold: Mapping[str, int] | None = None,
+        journey: Journey = NO_JOURNEY,
+        steps: Mapping[int, Step] = {},
+        untold: Mapping[str, int] = {},
     ) -> None:
-        """`batch.rows` are lead numbers; `seen` is when each event was known, rising; `untold`: see the attribute."""
+        """`batch.rows` are lead numbers; `seen` is when each event was known, rising; `steps` of the journey, by position."""
         self.batch, self.seen, self.keys, self.vocabulary = batch, seen, keys, vocabulary
-        self.untold = dict(untold or {})
+        self.untold = dict(untold)
         """Custom kinds that no vocabulary describes, and so say next to nothing -> how many events."""
+        self.journey, self._steps = journey, steps
+        self._is_step = np.zeros(len(batch), np.bool_)
+        self._is_step[list(steps)] = True
         order = np.argsort(batch.times[batch.keys], kind="stable")
         self.life = Moments(batch.rows[batch.keys][order], batch.times[batch.keys][order])
         self._closings = sorted(closings, key=lambda c: c[1])
@@ -93,7 +102,7 @@ class ActivityLog:
 
         Args:
             log: the messages, in any order.
-            policy: says what custom kinds mean.
+            policy: says what custom kinds mean, and which journey leads are on.
             words: meanings on top of the policy's (a mapping's vocabulary).
             read_mood: reads messages in the policy's language, as online (`agents.sentiment.reader_of`).
         """
@@ -103,6 +112,7 @@ class ActivityLog:
         times, moods, seen = array("d"), array("d"), array("d")
         keys, prints, counts = array("b"), array("Q"), array("b")
         closings: list[tuple[int, float, str]] = []
+        steps: dict[int, Step] = {}
         untold = Counter[str]()
         for record in log:
             body = e.EVENT.validate_json(record.value)
@@ -114,6 +124,9 @@ class ActivityLog:
             lead = numbers.setdefault(record.key, len(numbers))
             if isinstance(body, e.Custom) and body.kind not in kinds:
                 untold[body.kind] += 1
+            step = Step.of(body) if policy.journey.stages else None
+            if step is not None and step.name in policy.journey.kinds:
+                steps[len(rows)] = step
             if isinstance(body, e.LeadClosed):
                 closings.append((lead, at, body.outcome))
             told = meaning(body, kinds, read_mood) if isinstance(body, e.Activity) else SAYS_NOTHING
@@ -129,7 +142,11 @@ class ActivityLog:
         order = np.argsort(np.array(seen), kind="stable")
         columns = [np.array(column)[order] for column in (rows, times, families, keys, cents, moods, prints, counts)]
         spoken = vocabulary_version(kinds, policy.language if read_mood is not None else None)
-        return cls(_batch(columns), np.array(seen)[order], list(numbers), closings, spoken, untold)
+        place = np.argsort(order)
+        steps = {int(place[i]): step for i, step in steps.items()}
+        return cls(
+            _batch(columns), np.array(seen)[order], list(numbers), closings, spoken, policy.journey, steps, untold
+        )
 
     def closings(self, outcomes: frozenset[str] | None = None) -> Moments:
         """When leads were closed, all of them or those with these outcomes."""
@@ -151,10 +168,10 @@ class ActivityLog:
 
     def snapshots(self, times: Sequence[float], label: Label) -> Iterator[Snapshot]:
         """Features and truth at each of the times, in rising order, in one pass over the log."""
-        table, done = self._table(), 0
+        table, followed, done = self._table(), Followed(self.journey), 0
         for t in sorted(times):
             until = int(np.searchsorted(self.seen, t, "left"))
-            self._fold(table, done, until)
+            self._fold(table, followed, np.arange(done, until))
             done = until
             leads = np.flatnonzero(self.eligible(t, label) & (table.rows["events"][: len(self.keys)] > 0))
             x = vectors(table.at(leads), np.full(len(leads), t))
@@ -162,16 +179,8 @@ class ActivityLog:
 
     def in_hindsight(self, t: float, leads: Ints) -> Floats:
         """Features of these leads at t as the log tells them today: also by what happened before t and was written down later."""
-        table, b = self._table(), self.batch
-        before = np.flatnonzero(b.times < t)
-        told = _batch(
-            [
-                column[before]
-                for column in (b.rows, b.times, b.families, b.keys, b.cents, b.moods, b.fingerprints, b.counts)
-            ]
-        )
-        for wave in waves(told.rows):
-            fold_wave(table, told, wave)
+        table = self._table()
+        self._fold(table, Followed(self.journey), np.flatnonzero(self.batch.times < t))
         return vectors(table.at(leads), np.full(len(leads), t))
 
     @property
@@ -182,7 +191,7 @@ class ActivityLog:
     def known_rows(self, t: float) -> Rows:
         """What was known of every lead before t, as rows of the feature table; leads without an event have none in it."""
         table = self._table()
-        self._fold(table, 0, int(np.searchsorted(self.seen, t, "left")))
+        self._fold(table, Followed(self.journey), np.arange(int(np.searchsorted(self.seen, t, "left"))))
         return table.rows[: len(self.keys)]
 
     def rows_at(self, t: float, label: Label) -> Rows:
@@ -196,14 +205,23 @@ class ActivityLog:
             table.row_of(key)
         return table
 
-    def _fold(self, table: FeatureTable, start: int, end: int) -> None:
+    def _fold(self, table: FeatureTable, followed: Followed, positions: Ints) -> None:
+        """Fold the messages at these positions; the journeys are followed as the rules do, after each message."""
         b = self.batch
-        for at in range(start, end, FOLD_AT_ONCE):
-            part = slice(at, min(at + FOLD_AT_ONCE, end))
+        for start in range(0, len(positions), FOLD_AT_ONCE):
+            part = positions[start : start + FOLD_AT_ONCE]
             columns = (b.rows, b.times, b.families, b.keys, b.cents, b.moods, b.fingerprints, b.counts)
             batch = _batch([column[part] for column in columns])
             for wave in waves(batch.rows):
-                fold_wave(table, batch, wave)
+                after, new = fold_wave(table, batch, wave)
+                for i in np.flatnonzero(new & self._is_step[part[wave]]).tolist():
+                    self._follow(table, followed, int(part[wave[i]]), float(after["first"][i]))
+
+    def _follow(self, table: FeatureTable, followed: Followed, position: int, first: float) -> None:
+        lead, held = int(self.batch.rows[position]), table.rows
+        was = Standing(int(held["stuck_from"][lead]), int(held["backward"][lead]))
+        now = followed.take(lead, self._steps[position], float(self.batch.times[position]), first, was)
+        held["stuck_from"][lead], held["backward"][lead] = now
 
 
 def _batch(columns: Sequence[Any]) -> Batch:

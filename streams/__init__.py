@@ -75,7 +75,6 @@ And besides the fold:
     grade, segments            how told risks turned out, and whether a version may stay; by stage and by segment
     contacting, accuracy       how to get through to one lead, for people; how right such tellings were
     answered, hours            how often leads answer, by channel and stage; in which hours
-    credit, bandit, intervals    what experiments have shown: which outcomes count, how likely each variant is the best
     effects                    what playbooks, campaigns and offers change, against leads that were held out
     drift, adwin, outcomes     whether leads, or what becomes of them, are others than those that were learned from
     fallback                   which version judges in place of one that may not

@@ -107,11 +107,22 @@ def in_words(family: str, x: Floats, *, raises: bool) -> str:  # noqa: PLR0911, 
             if mood is None:
                 return "no ratings or messages of a mood are known"
             return f"ratings and messages average {100 * mood:.0f} of 100"
+        case "journey":
+            return _on_the_way(value("stage_overdue_days"), int(value("backward_moves") or 0))
         case _:
             since, noun = value(f"days_since_{family}"), _NOUN[family]
             if since is None:
                 return f"no {noun} yet"
             return f"no {noun} in {days(since)}" if raises and since >= 1 else f"last {noun} {days(since)} ago"
+
+
+def _on_the_way(overdue: float | None, back: int) -> str:
+    told = []
+    if overdue:
+        told.append(f"stuck in its stage of the journey {f'for {days(overdue)}' if overdue >= 1 else 'since today'}")
+    if back:
+        told.append(f"went back {back} times" if back > 1 else "went back once")
+    return ", ".join(told) or ("on time on its journey" if overdue is not None else "no time is set on its journey")
 
 
 def days(days: float) -> str:

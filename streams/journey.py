@@ -1,8 +1,6 @@
 """Where a lead is on the way from prospect to advocate: what moves it on or back, and when it counts as stuck.
 
-Being stuck and going back are told as facts, and may begin campaigns; they are no features of the model. They rest on the
-tenant's own stages, which differ between policies and change with their versions, while one model judges all; and a column
-for them would make every row and every event dearer. What the model knows of them is the silence that comes with them.
+Being stuck and going back are told as facts, may begin campaigns, and are features of the risk (streams/stuck.py).
 """
 
 from __future__ import annotations
@@ -35,8 +33,13 @@ class Move(NamedTuple):
     after: int
 
     @property
+    def stays(self) -> bool:
+        """Whether it is no move at all."""
+        return self.after == self.before
+
+    @property
     def change(self) -> Change:
-        """Which way."""
+        """Which way, where it does not stay."""
         return "moved_on" if self.after > self.before else "moved_back"
 
 
@@ -66,29 +69,41 @@ def completion(stage: JourneyStage, travelled: Travelled, *, last: bool) -> floa
     return round(len(travelled.heard) / asked, 4) if asked else 1.0
 
 
-def stalls_at(journey: Journey, travelled: Travelled | None) -> float | None:
-    """When a lead that stays counts as stuck, epoch seconds; None: never, or it was told already."""
-    if travelled is None or travelled.stalled or travelled.stage not in journey.index:
+def stuck_at(journey: Journey, travelled: Travelled | None) -> float | None:
+    """When a lead that stays counts as stuck, epoch seconds; None: never, or nothing was heard of it in such a stage."""
+    if travelled is None or travelled.stage not in journey.index:
         return None
     days = journey.stages[journey.index[travelled.stage]].stalls_after
     return None if days is None else travelled.entered + days * DAY
 
 
-def travel(case: Case, event: e.Activity | None, name: str, at: float) -> Move | None:
-    """Take in what an event of this time (epoch seconds) says of the journey; the move, if it is one.
+def stalls_at(journey: Journey, travelled: Travelled | None) -> float | None:
+    """When it is to be told that the lead is stuck, epoch seconds; None: never, or it was told already."""
+    return None if travelled is None or travelled.stalled else stuck_at(journey, travelled)
+
+
+def heard(journey: Journey, travelled: Travelled | None, name: str, crm_stage: str | None, at: float) -> Move | None:
+    """Where an event of this time (epoch seconds) takes the lead, which may be where it is; None: it means nothing.
 
     An event from before the stage was entered, told late, says nothing of where the lead is now.
     """
-    journey, record = case.policy.journey, case.record
-    if name not in journey.kinds or (record.journey is not None and at < record.journey.entered):
+    if name not in journey.kinds or (travelled is not None and at < travelled.entered):
         return None
-    here = stage_of(journey, record.journey)
+    here = stage_of(journey, travelled)
+    return Move(here, where_to(journey, here, name, crm_stage))
+
+
+def travel(case: Case, event: e.Activity | None, name: str, at: float) -> Move | None:
+    """Take in what an event of this time (epoch seconds) says of the journey; the move, if it is one."""
+    journey, record = case.policy.journey, case.record
     crm_stage = event.stage if isinstance(event, e.CrmStageChanged) else None
-    move = Move(here, where_to(journey, here, name, crm_stage))
-    if move.after != here:
+    move = heard(journey, record.journey, name, crm_stage, at)
+    if move is None:
+        return None
+    if not move.stays:
         _move(case, move, name, at)
         return move
-    stage = journey.stages[here]
+    stage = journey.stages[move.after]
     if name in stage.milestones and name not in (here_now := _begun(case, at)).heard:
         here_now.heard[name] = at
         tell(case, "milestone", name)

@@ -55,6 +55,10 @@ class JourneyStage(Section):
             return self.stalled_after_days
         return self.typical_days * STALLED if self.typical_days is not None else None
 
+    def keeps(self, name: str) -> bool:
+        """Whether something is kept of an event of this kind that moves nothing."""
+        return name in self.milestones or name in self.blockers
+
     @property
     def kinds(self) -> frozenset[str]:
         """All that it listens to."""

@@ -6,7 +6,7 @@ By time nothing is done but on a tick: between two ticks a lead may be looked at
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas import events as e
 from schemas.decisions import Rule
@@ -15,6 +15,7 @@ from streams.journey import Move, stalls_at, tell_stall, travel
 from streams.noted_days import note_days
 from streams.occasions import Occasion, in_words, is_over, occasions
 from streams.planning import stop_campaigns
+from streams.stuck import note
 from streams.triggers import LifecycleStage, OnEvent, SatisfactionDrop, Satisfied, kind_of
 from streams.vector import COLUMN
 
@@ -23,31 +24,50 @@ if TYPE_CHECKING:
     from streams.vocabulary import Meaning
 
 
-def hear_on_the_way(case: Case, event: e.Activity, known: Meaning, at: float) -> None:
-    """What an activity of this time (epoch seconds) means for journey and campaigns, after the risk was assessed."""
-    policy, record = case.policy, case.record
-    if policy.wants is None or not policy.wants.hears(event, known):
-        return
-    name, nothing_known = kind_of(event), record.journey is None
+class Heard(NamedTuple):
+    """What an activity has meant for the journey: whether it began there, where it led, whether that moves the risk."""
+
+    begins: bool
+    move: Move | None
+    moves_risk: bool
+
+
+def hear_of_journey(case: Case, event: e.Activity, known: Meaning, at: float) -> Heard | None:
+    """What an activity of this time (epoch seconds) means for the journey, before the risk is assessed: it counts for that.
+
+    None: neither journey nor campaigns listen to it.
+    """
+    wants, record = case.policy.wants, case.record
+    if wants is None or not wants.hears(event, known):
+        return None
+    nothing_known = record.journey is None
+    move = travel(case, event, kind_of(event), at)
+    return Heard(nothing_known and record.journey is not None, move, note(case, move))
+
+
+def hear_on_the_way(case: Case, event: e.Activity, known: Meaning, at: float, heard: Heard) -> None:
+    """What it means for campaigns, after the risk was assessed."""
+    record, name, move = case.record, kind_of(event), heard.move
     stop_campaigns(case, name, Rule.OVERTAKEN, f"{name} was heard", at)
     moves_a_day = note_days(case, event, name, at)
-    move = travel(case, event, name, at)
     if not record.closed:
         for campaign, why in _caused(case, name, known, move):
             begin(case, campaign, at, why)
-    if moves_a_day or move or (nothing_known and record.journey):
+    if moves_a_day or move or heard.begins:
         _wake(case)
 
 
 def hear_closing(case: Case, outcome: str, at: float) -> None:
     """The lead was closed as won, lost or churned; of the journey that may be a step."""
-    travel(case, None, f"closed_{outcome}", at)
+    note(case, travel(case, None, f"closed_{outcome}", at))
     case.record.wake = 0.0
 
 
 def begin_by_time(case: Case) -> None:
     """A tick looks at the lead: begin what is due, say where it is stuck, forget days that are over."""
     record, policy = case.record, case.policy
+    if note(case):  # another policy has other stages, or sets other times
+        case.look_again()
     if not policy.campaigns and not policy.journey.stages:
         record.wake = 0.0
         return

@@ -105,6 +105,17 @@ class Policy(Section):
             yield ("campaigns", name), campaign
 
     @cached_property
+    def learns(self) -> bool:
+        """Whether anything that is learned changes what is done under it, or what is told."""
+        return bool(
+            self.send_time
+            or self.offers
+            or self.journey.stages
+            or any(experiment.learn for experiment in self.experiments.values())
+            or any(step.choose for _, programme in self.programmes() for step in programme.steps)
+        )
+
+    @cached_property
     def wants(self) -> Wants | None:
         """What of leads' activity the journey or a campaign wants to hear of; None: there are neither."""
         return wants_of(self.journey, self.campaigns.values())

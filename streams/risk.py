@@ -5,10 +5,12 @@ The rule scorer answers where no model was trained yet. It compares the silence 
     z = -3.2 + 2.2 ln(1 + silence / usual gap)            silence of 2 gaps ~ 0.3, 4 ~ 0.6, 7 ~ 0.8
         + 0.8 unanswered share + 1.0 trouble share + 0.6 payment trouble share + 1.0 (0.5 - mood)
         - 0.25 ln(1 + signs of life)
+        + 0.4 ln(1 + days stuck in a stage of the journey / 7) + 0.4 min(moves back, 3)
     p = 1 / (1 + e^-z)
 
 A lead without a rhythm of its own yet (fewer than 3 signs of life) is held against 7 days. The weights are judgement, not
-fitted; every assessment says which method produced it.
+fitted; every assessment says which method produced it. Those of the journey are small on purpose, as
+how long a stage may last is its author's judgement, too: a week too long in it counts as silence of 2.4 gaps in place of 2.
 """
 
 from collections.abc import Sequence
@@ -27,6 +29,8 @@ FEATURE_FAMILY = np.array([_FAMILY_INDEX[FAMILY_OF[n]] for n in NAMES])
 
 DEFAULT_GAP_DAYS = 7.0
 LONGEST_GAP_DAYS = 60.0
+MOST_BACK = 3
+"""Moves back on the journey, beyond which more of them say no more."""
 RHYTHM_NEEDS = 3
 """Signs of life before a lead's own gap is believed."""
 
@@ -65,7 +69,7 @@ class RuleScorer:
     """The documented rule of the module docstring."""
 
     method: Literal["rule", "model"] = "rule"
-    version = "rule-1"
+    version = "rule-2"
     horizon_days = 30.0
 
     def _terms(self, x: Floats) -> dict[str, Floats]:
@@ -83,6 +87,8 @@ class RuleScorer:
             "payment": 0.6 * column("payment_trouble_share", 0.0),
             "mood": 0.5 - column("mood", 0.5),
             "history": -0.25 * np.log1p(x[:, COLUMN["key_events"]]),
+            "journey": 0.4 * np.log1p(column("stage_overdue_days", 0.0) / 7.0)
+            + 0.4 * np.minimum(column("backward_moves", 0.0), MOST_BACK),
         }
 
     def score(self, x: Floats) -> Floats:

@@ -82,6 +82,16 @@ class Case:
             self._x = vectors(rows, np.array([self.now if rows["events"][0] else 0.0]))[0]
         return self._x
 
+    def stands(self, stuck_from: int, backward: int) -> None:
+        """What the row says of the lead's journey is this from here on (streams/stuck.py), and its vector with it."""
+        rows = self.desk.table.rows
+        rows["stuck_from"][self.row], rows["backward"][self.row] = stuck_from, backward
+        self.signs["stuck_from"], self.signs["backward"], self._x = stuck_from, backward, None
+
+    def look_again(self) -> None:
+        """The next tick is to look at the lead."""
+        self.desk.table.due[self.row] = min(float(self.desk.table.due[self.row]), self.now)
+
     @property
     def stage(self) -> int:
         """Index into `stage.ORDER`."""

@@ -20,7 +20,7 @@ from streams.hear import erase, hear
 from streams.ids import life_of
 from streams.life import on_activity
 from streams.limits import limits_of
-from streams.on_the_way import hear_on_the_way
+from streams.on_the_way import hear_of_journey, hear_on_the_way
 from streams.partition import Folded, Out, Partition
 from streams.policy import Policy
 from streams.publish import Looked, publish
@@ -31,7 +31,7 @@ from streams.validate import about_lead
 from streams.vector import COLUMN
 from streams.wants import ANYBODYS
 
-ERASING = "erase_lead"
+ERASING, CLOSING = "erase_lead", "lead_closed"
 MOOD = COLUMN["mood"]
 
 
@@ -67,14 +67,14 @@ def _third_stroke(stretch: Stretch, part: Part, found: Strokes, env: Env) -> Non
     loud = _loud(stretch, part, found)
     quiet = found.active.copy()
     quiet[loud] = False
-    told = _quiet(stretch, part, found, quiet, env)
+    told, elsewhere = _quiet(stretch, part, found, quiet, env), set[int]()
     for i in loud:
         erasing = fresh.types[i] == ERASING
         if not (found.new[i] or erasing):
             continue
         while told and told[-1][0] < i:
             done.outputs.append(told.pop()[1])
-        _apply(partition, fresh, i, found, env, done)
+        _apply(part, i, found, env, done, elsewhere)
         if erasing:
             partition.forget(fresh.rows[i])
     done.outputs.extend(out for _, out in reversed(told))
@@ -95,22 +95,43 @@ def _unseen(stretch: Stretch) -> Columns | None:
     return columns.where(unseen.tolist()) if unseen.any() else None
 
 
-def _apply(partition: Partition, fresh: Columns, i: int, found: Strokes, env: Env, done: Folded) -> None:
-    """The rules for one message."""
+def _apply(part: Part, i: int, found: Strokes, env: Env, done: Folded, elsewhere: set[int]) -> None:
+    """The rules for one message. `elsewhere`: rows of leads whose journey has moved since the first strokes saw them."""
+    partition, fresh = part.partition, part.columns
     body, meaning = about_lead(fresh.values[i]), fresh.meanings[i]
     desk = desk_of(partition, body.tenant, body.lead, env, done, fresh.now[i], fresh.offsets[i])
-    signs = found.after[i]
-    case = Case(desk, fresh.rows[i], body.tenant, body.lead, body.id, signs, found.x[i] if signs["events"] else None)
+    row, signs = fresh.rows[i], found.after[i]
+    case = Case(desk, row, body.tenant, body.lead, body.id, signs, found.x[i] if signs["events"] else None)
+    if row in elsewhere:
+        held = partition.table.rows[row]
+        case.stands(int(held["stuck_from"]), int(held["backward"]))
     if type(body) is e.EraseLead:
         erase(case, body)
         return
     if meaning is not None and e.is_activity(body):
         on_activity(case, body, meaning, fresh.at[i])
-        case.assess(Finding(found.x[i], float(found.p[i]), float(found.felt[i])))
-        hear_on_the_way(case, body, meaning, fresh.at[i])
+        heard = hear_of_journey(case, body, meaning, fresh.at[i])
+        if heard and heard.moves_risk:
+            elsewhere.add(row)
+        case.assess(
+            _found_again(case, part, i)
+            if row in elsewhere
+            else Finding(found.x[i], float(found.p[i]), float(found.felt[i]))
+        )
+        if heard:
+            hear_on_the_way(case, body, meaning, fresh.at[i], heard)
     else:
         hear(case, body, fresh.at[i])
+        if body.type == CLOSING:
+            elsewhere.add(row)
     case.finish()
+
+
+def _found_again(case: Case, part: Part, i: int) -> Finding:
+    """What the first strokes would have found, had they known where the lead is on its journey."""
+    x = case.x
+    p = case.desk.scorer.score(x[None, :])
+    return Finding(x, float(p[0]), float(part.limits.at([i]).felt(p, x[None, :])[0]))
 
 
 def _loud(stretch: Stretch, part: Part, found: Strokes) -> list[int]:

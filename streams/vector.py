@@ -6,6 +6,10 @@ sums, gaps) is built so that it does not move in silence. So silence can never l
 A longer history of signs of life and of money only lowers the risk, too: those two grow with the age of a log, and a model
 that is free to bend there learns the age of its training log (retail log, by time split: AUC 0.771 free, 0.775 bound).
 NaN means "never happened"; it is not zero.
+
+Of the journey the model sees what all tenants' stages have in common, and not which stage it is: for how many days a lead has
+been stuck (NaN where no time is set for its stage, or nothing was heard of it on the way), and how often it went back since it
+last moved on (0 also without a journey: who is on none has not gone back, so the count keeps one direction for all).
 """
 
 import hashlib
@@ -28,11 +32,19 @@ NAMES: tuple[str, ...] = (
     "events", "key_events", "active_span_days", "usual_gap_days",
     "money_30d", "money_total", "money_mean",
     "unanswered_share", "trouble_share", "payment_trouble_share", "mood",
+    "stage_overdue_days", "backward_moves",
 )  # fmt: skip
 """Column names, in order."""
 COLUMN = {name: i for i, name in enumerate(NAMES)}
 _N_COUNTS = len(Family) * len(HALF_LIVES_DAYS)
-_RISING = {"silent_days", "idle_days", "silence_ratio", *(f"days_since_{name}" for name in _FAMILIES)}
+_RISING = {
+    "silent_days",
+    "idle_days",
+    "silence_ratio",
+    "stage_overdue_days",
+    "backward_moves",
+    *(f"days_since_{name}" for name in _FAMILIES),
+}
 _FALLING = {
     "trend_1_7",
     "trend_7_30",
@@ -55,6 +67,7 @@ FAMILY_OF = {
     **dict.fromkeys(("events", "key_events", "active_span_days"), "history"),
     **dict.fromkeys(("money_30d", "money_total", "money_mean"), "value"),
     "unanswered_share": "unanswered", "trouble_share": "trouble", "payment_trouble_share": "payment", "mood": "mood",
+    **dict.fromkeys(("stage_overdue_days", "backward_moves"), "journey"),
 }  # fmt: skip
 """Feature -> the family under which its effect is told."""
 
@@ -76,6 +89,7 @@ def vectors(rows: Rows, now: Floats) -> Floats:
     had_key = key_events > 0
     reference = np.where(had_key, rows["last_key"], rows["first"])
     silent = np.maximum(now - reference, 0.0) / DAY
+    stuck_from = rows["stuck_from"].astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         span = np.where(had_key, rows["last_key"] - rows["first_key"], 0.0) / DAY
         gap = np.where(key_events > 1, np.maximum(span / (key_events - 1), MIN_GAP_DAYS), np.nan)
@@ -102,6 +116,8 @@ def vectors(rows: Rows, now: Floats) -> Floats:
                 at_last[:, Family.TROUBLE] / month,
                 at_last[:, Family.PAYMENT] / paid,
                 np.where(rows["mood_weight"] > 0, rows["mood"] / rows["mood_weight"], np.nan),
+                np.where(stuck_from > 0, np.maximum(now - stuck_from, 0.0) / DAY, np.nan),
+                rows["backward"],
             ],
             axis=1,
         )

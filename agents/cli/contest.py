@@ -182,6 +182,7 @@ def told(compared: "Compared") -> str:
 
     v, (first, last) = compared.verdict, utc(compared.times)
     low, mean, high = v.difference
+    pace = [f"{'us to score a row':26}{v.pace.champion:12.1f}{v.pace.challenger:12.1f}"] if v.pace else []
     lines = [
         f"{compared.challenger} against {compared.champion}",
         f"{v.rows:,} rows of {v.leads:,} leads, {len(compared.times)} snapshots from {first:%Y-%m-%d} to {last:%Y-%m-%d}",
@@ -192,6 +193,7 @@ def told(compared: "Compared") -> str:
         f"{'calibration error':26}{v.ece.champion:12.4f}{v.ece.challenger:12.4f}",
         f"{'average precision':26}{v.average_precision.champion:12.4f}{v.average_precision.challenger:12.4f}",
         *(f"{f'rows from {stage} on':26}{h.champion:12,.0f}{h.challenger:12,.0f}" for stage, h in v.volumes.items()),
+        *pace,
         "",
         "better: it may be promoted" if v.promote else "not to be promoted:",
         *(f"  - {why}" for why in v.refusals),

@@ -21,7 +21,7 @@ HEAD_START_S = 2.0
 """Between announcement and order: a worker needs about 0.1 s to read, check and load a model."""
 EVERYONE = "*"
 
-Version = Annotated[str, typer.Argument(help="in the folder of models, or published before; or rule-1")]
+Version = Annotated[str, typer.Argument(help="in the folder of models, or published before; or rule-2")]
 Models = Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_MODELS)")]
 
 

@@ -60,7 +60,6 @@ def simulate(
 ) -> None:
     """Replay recorded leads through two policies without sending anything, and show both side by side."""
     from agents.in_force import in_force
-    from agents.learning import learns
     from agents.mapping import load_mapping
     from agents.policyfile.read import load_policy
     from agents.simulate import read_inbox, read_log, span_of
@@ -105,7 +104,7 @@ def simulate(
         )
         return
     _tell(span, old, new, log, scorer.version, "dlq list" if from_kafka else "replay")
-    if any(map(learns, policies)):
+    if any(policy.learns for policy in policies):
         untold = "nothing that was learned counts here" + ("" if now else ": that is on the topics (--from-kafka)")
         out.print(f"what is learned goes by {learned}, as in force now" if learned else untold, soft_wrap=True)
     out.print(f"\n{len(found):,} of {steps:,} steps end differently")

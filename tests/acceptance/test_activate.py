@@ -40,7 +40,7 @@ def test_what_was_activated_judges_without_a_restart_and_a_policy_is_taken_back(
     worker.wait_folded(sent)
     before = bodies(product, ASSESSMENTS)
     assert {a["lead"] for a in before} == set(leads)
-    assert {(a["method"], a["model_version"]) for a in before} == {("rule", "rule-1")}
+    assert {(a["method"], a["model_version"]) for a in before} == {("rule", "rule-2")}
 
     done = product.run("model", "promote", models.version, "--at", moment(12.5), models=str(models.folder))
     assert done.code == 0, done.err
@@ -107,7 +107,7 @@ def test_a_model_for_a_share_of_the_leads_judges_those_over_a_restart_and_is_tak
     assert f"{models.version}  published  30.0% of the leads" in listed.out
     sent += 2 + product.send(event(product, lead, day(13), "message_received", "back") for lead in leads)
     worker.wait_folded(sent)
-    expected = {lead: {models.version if lead in drawn else "rule-1"} for lead in leads}
+    expected = {lead: {models.version if lead in drawn else "rule-2"} for lead in leads}
     assert versions(12.5) == expected
 
     worker.stop()
@@ -121,7 +121,7 @@ def test_a_model_for_a_share_of_the_leads_judges_those_over_a_restart_and_is_tak
     assert f"{models.version} judges no lead any more on 2 partitions" in done.out
     sent += 2 + product.send(event(product, lead, day(28), "message_received", "finally") for lead in leads)
     worker.wait_folded(sent)
-    assert versions(20.5) == {lead: {"rule-1"} for lead in leads}
+    assert versions(20.5) == {lead: {"rule-2"} for lead in leads}
     assert product.run("model", "rollback").code == 66, "there is nothing more to take back"
 
 

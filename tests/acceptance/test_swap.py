@@ -104,7 +104,7 @@ def test_models_take_turns_under_load_and_a_replay_agrees(deploy: Deploy, two: T
     assert verdict.clean, verdict
     assert not verdict.repeats
     judged = {json.loads(record.value)["model_version"] for record in product.records(ASSESSMENTS)}
-    assert judged == {"rule-1", two.first, two.second}
+    assert judged == {"rule-2", two.first, two.second}
 
     listed = product.run("model", "list", models=str(tmp_path))
     assert f"{two.first}  in force" in listed.out, listed
@@ -138,13 +138,13 @@ def test_what_must_be_refused_is_dead_lettered_with_the_reason_in_the_log(deploy
     assert "m-nobody-announced was never announced" in worker.log
     worker.wait_for("leadkeeper_refused_versions_total", 1)
     judged = {json.loads(record.value)["model_version"] for record in product.records(ASSESSMENTS)}
-    assert judged == {"rule-1"}
+    assert judged == {"rule-2"}
     good = pack(read(two.folder / two.first), day(0))
     asyncio.run(activate(bootstrap, prefix, day(8), Order(model=two.first), announce=[good]))
     product.send(messages(product, ["L1"], 9, 1))
     worker.wait_folded(9)
     judged = {json.loads(record.value)["model_version"] for record in product.records(ASSESSMENTS)}
-    assert judged == {"rule-1", two.first}, "announced again as it should be, it is taken"
+    assert judged == {"rule-2", two.first}, "announced again as it should be, it is taken"
     assert len(product.records(topics.POLICIES)) >= 2
 
 
@@ -153,7 +153,7 @@ def test_retraining_promotes_only_what_is_better(deploy: Deploy, models: Models,
     words = ("model", "retrain", str(home / "log.jsonl"), "--mapping", str(home / "planted.toml"))
     kept = product.run(*words, models=str(tmp_path))
     assert kept.code == 1, kept
-    assert "rule-1 stays in force" in kept.out
+    assert "rule-2 stays in force" in kept.out
     assert "moves the volume of" in kept.out
     assert product.inbox() == []
     better = product.run(*words, "--volumes-may-move", models=str(tmp_path))

@@ -31,7 +31,7 @@ from streams.vector import vectors
 from streams.vocabulary import Meaning, meaning
 
 ROW_KEY = b"row"
-_FORMAT = Struct("<q7d12Q27f9I3f3If3BQB")
+_FORMAT = Struct("<q7d12Q27f9I3f3If3BQB2I")
 assert _FORMAT.size == ROW.itemsize, "streams/features.py has another row: follow it here"
 _RATES = [log(2.0) / (half * DAY) for half in HALF_LIVES_DAYS]
 _MOOD_RATE = log(2.0) / (MOOD_HALF_LIFE_DAYS * DAY)

@@ -66,7 +66,7 @@ ACTIVATIONS: tuple[dict[str, Any], ...] = (
     {"policy": ""},
     {"acting": False},
     {"acting": True},
-    {"model": "rule-1"},
+    {"model": "rule-2"},
     {"policy": "2", "share": 0.5},
     {"model": "stern", "share": 0.5, "within_minutes": 600},
     {"model": "stern", "share": 1.0, "tenant": "busy"},

@@ -256,7 +256,7 @@ def worlds(draw: st.DrawFn) -> tuple[Versions, Env]:
         "": {EVERYONE: _policy(alike, own, "1")},
         "2": {EVERYONE: _policy(alike, other, "2")},
     }
-    return versions, Env(versions, {"": RuleScorer(), "rule-1": RuleScorer(), "stern": Stern()})
+    return versions, Env(versions, {"": RuleScorer(), "rule-2": RuleScorer(), "stern": Stern()})
 
 
 def _policy(alike: dict[str, Any], own: dict[str, Any], version: str) -> Policy:

@@ -125,10 +125,10 @@ def test_each_assessment_and_decision_names_the_versions_that_made_it_and_a_roll
     assert {"decided", "lead_assessed", "deliver_intervention"} <= {one["type"] for one in told}
     for lead, seen in trial.items():
         p, m, _ = expected[lead]
-        assert seen == {(p or policy().version, m or "rule-1")}
+        assert seen == {(p or policy().version, m or "rule-2")}
     assert len({frozenset(seen) for seen in trial.values()}) == 4, "both trials go on, neither knows of the other"
     say({"type": "activate", "partition": 0, "model": "stern", "share": 0})
     say({"type": "activate", "partition": 0, "policy": "2", "share": 0})
     told.clear()
     live(24)
-    assert {v for seen in versions().values() for v in seen} == {(policy().version, "rule-1")}
+    assert {v for seen in versions().values() for v in seen} == {(policy().version, "rule-2")}

@@ -201,7 +201,7 @@ WEIGHTS = {
     },
     "w2": {EVERYONE: Weights(experiments={"first_words": {"plain": 0.0, "bold": 1.0}, "in_the_app": {"a": 1, "b": 0}})},
 }
-ENV = Env(POLICIES, {"": RuleScorer(), "rule-1": RuleScorer(), "stern": Stern()}, weights=WEIGHTS)
+ENV = Env(POLICIES, {"": RuleScorer(), "rule-2": RuleScorer(), "stern": Stern()}, weights=WEIGHTS)
 LEADS: tuple[tuple[str, str], ...] = (
     ("acme", lead_named("L", tenant="acme", out=False)),
     ("busy", lead_named("L", tenant="acme", out=False)),  # the same lead id in two tenants

@@ -23,6 +23,8 @@ from streams.state import (
     encode_record,
 )  # fmt: skip
 
+OFFSETS = {name: offset for name, (_, offset, *_) in (ROW.fields or {}).items()}
+
 
 def _full_record() -> LeadRecord:
     return LeadRecord(
@@ -61,7 +63,7 @@ def test_older_shorter_rows_and_records_are_readable() -> None:
     """Fields are only ever appended: what an older version did not know is zero, or its default."""
     row = np.zeros(1, ROW)
     row["guard"], row["events"] = 9, 4
-    shorter = row.tobytes()[: -ROW["born"].itemsize]
+    shorter = row.tobytes()[: OFFSETS["born"]]
     back, _ = decode_lead(msgspec.msgpack.encode((VERSION, shorter, None)))
     assert (int(back["guard"]), int(back["events"]), int(back["born"])) == (9, 4, 0)
     fields = msgspec.msgpack.decode(encode_record(_full_record()))
@@ -69,6 +71,18 @@ def test_older_shorter_rows_and_records_are_readable() -> None:
     assert (older.escalated, older.closed, older.gone) == (1, "", False)
     marker = decode_partition(msgspec.msgpack.encode([1, 17, 2.5]))
     assert marker == PartitionState(1, 17, 2.5, "", "", acting=True)
+
+
+def test_rows_from_before_journeys_were_features_are_read_back_as_they_were() -> None:
+    """344 bytes, the last of them spare: nothing has moved, and what is new says that there is no such time."""
+    assert ROW.itemsize % 8 == 0
+    assert (OFFSETS["published"], OFFSETS["born"], OFFSETS["backward"], OFFSETS["stuck_from"]) == (328, 335, 343, 344)
+    row = np.zeros(1, ROW)
+    row["guard"], row["born"], row["published"], row["due"] = 9, 2**64 - 2, 0.5, 8.0
+    partition = Partition(0)
+    partition.restore([(b"acme:L1", msgspec.msgpack.encode((VERSION, row.tobytes()[:344], None)), 0)])
+    assert partition.table.rows[0].tobytes() == row[0].tobytes()
+    assert partition.table.due[0] == 8.0
 
 
 @pytest.mark.parametrize(

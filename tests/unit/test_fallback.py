@@ -16,13 +16,13 @@ BAD: Verdict = "fall back"
         ({"m-2": "too early", "m-1": BAD}, None),
         ({"m-2": BAD}, "m-1"),
         ({"m-2": BAD, "m-1": "keep"}, "m-1"),
-        ({"m-2": BAD, "m-1": BAD}, "rule-1"),
-        ({"m-2": BAD, "m-1": BAD, "rule-1": BAD}, None),
+        ({"m-2": BAD, "m-1": BAD}, "rule-2"),
+        ({"m-2": BAD, "m-1": BAD, "rule-2": BAD}, None),
     ],
 )
 def test_to_the_newest_before_that_did_not_have_to_go_itself(verdicts: dict[str, Verdict], where: str | None) -> None:
-    assert fall_back_to("m-2", ["rule-1", "m-1"], verdicts) == where
+    assert fall_back_to("m-2", ["rule-2", "m-1"], verdicts) == where
 
 
 def test_the_rule_scorer_has_nothing_before_it() -> None:
-    assert fall_back_to("rule-1", [], {"rule-1": BAD}) is None
+    assert fall_back_to("rule-2", [], {"rule-2": BAD}) is None

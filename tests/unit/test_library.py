@@ -166,6 +166,6 @@ def test_old_models_are_dropped_but_for_those_in_force(models: list[ModelPublish
     library.spare({versions[0]})
     kept = [version for version in versions if version in library.env.scorers]
     assert kept == [versions[0], *versions[-SPARE_MODELS:]]
-    assert {"", "rule-1"} < set(library.env.scorers)
+    assert {"", "rule-2"} < set(library.env.scorers)
     asyncio.run(library.prepare({Versions("", versions[1])}, _announce(library)))
     assert versions[1] in library.env.scorers, "a rollback loads it again"

@@ -51,7 +51,7 @@ def test_a_decision_says_what_it_rested_on() -> None:
     assert entry is not None
     assert entry.inputs == (
         "risk 64 % in active_risk, treated; rank 1,277.03: 64 % x 10 % x 12,000.00 - 0.00, 60.33 h left; "
-        "beaten by int-other; policy 1, model rule-1, asm-e3f4943acae3e1efd22397257adf75; int-22e369b88ca27f8282bbd09336bb04"
+        "beaten by int-other; policy 1, model rule-2, asm-e3f4943acae3e1efd22397257adf75; int-22e369b88ca27f8282bbd09336bb04"
     )
     older = tell({name: value for name, value in body.items() if name not in {"rank", "winner"}})
     assert older is not None
