@@ -1,6 +1,8 @@
 """Holds a challenger against the champion: on a log, where both score the same snapshots in batch, or by its live shadow."""
 
+import time
 from collections.abc import Sequence
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +17,11 @@ from schemas.errors import ModelInvalid
 from streams.features import DAY, Floats
 from streams.grade import judgements
 from streams.ids import fingerprint
-from streams.promotion import Judged, Verdict, compare
+from streams.promotion import Held, Judged, Verdict, compare
 from streams.risk import Scorer
+
+BATCH, TURNS = 256, 21
+"""Rows scored at once, as many as a sweep does, and how often each is timed; the median is told."""
 
 
 class Compared(NamedTuple):
@@ -70,8 +75,10 @@ def hold_against(
     y, leads = np.concatenate([s.y for s in shots]), np.concatenate([s.leads for s in shots])
     chance = np.random.default_rng(fingerprint(f"{champion.version} {challenger.version}"))
     old, new = (_judged(scorer, [s.x for s in shots]) for scorer in (champion, challenger))
-    flags = challenger.manifest.flags
-    verdict = compare(old, new, y, leads, thresholds, chance, volumes_may_move=volumes_may_move, flags=flags)
+    verdict = compare(
+        old, new, y, leads, thresholds, chance, volumes_may_move=volumes_may_move, flags=challenger.manifest.flags,
+        pace=paces(champion, challenger, np.concatenate([s.x for s in shots])),
+    )  # fmt: skip
     return Compared(champion.version, challenger.version, tuple(times), verdict)
 
 
@@ -112,6 +119,26 @@ def hold_in_shadow(
         volumes_may_move=volumes_may_move, flags=challenger.flags,
     )  # fmt: skip
     return Compared("what was told", name, tuple(looks), verdict)
+
+
+def paces(champion: Scorer, challenger: Scorer, x: Floats) -> Held | None:
+    """Microseconds in which each scores a row: batches of these rows in turns, so that a busy machine is busy for both.
+
+    The median over batches that differ (the same rows again would flatter trees); None where there are no rows.
+    """
+    if not len(x):
+        return None
+    batches = [x[i : i + BATCH] for i in range(0, max(1, len(x) - BATCH + 1), BATCH)]
+    took: dict[Scorer, list[float]] = {champion: [], challenger: []}
+    for scorer in took:
+        scorer.score(batches[0])  # the first time is another matter
+    for turn in range(TURNS):
+        batch = batches[turn % len(batches)]
+        for scorer, times in took.items():
+            began = time.perf_counter()
+            scorer.score(batch)
+            times.append((time.perf_counter() - began) * 1e6 / len(batch))
+    return Held(median(took[champion]), median(took[challenger]))
 
 
 def _judged(scorer: Scorer, shots: Sequence[Floats]) -> Judged:

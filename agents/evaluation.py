@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from agents.curves import Curves
-from agents.manifest import EarlyWarning, Manifest, Rung, Scorecard, Window
+from agents.manifest import Beside, EarlyWarning, Manifest, Rung, Scorecard, Window
 from agents.model import LightGbmScorer
 from agents.snapshots import ActivityLog, Snapshot
 from agents.windows import TooLittleData, utc
@@ -22,6 +22,8 @@ from streams.warning import Look, curve
 
 ENTER = Stages().enter
 """Stages are judged at the thresholds a policy has unless it says otherwise; the model knows no tenant."""
+BASELINES = ("recency", "rfm")
+"""What is put into stages beside the model: probabilities in `Rows`, and names in a scorecard."""
 SHUFFLED_ROWS = 5_000
 """Rows on which the importance of features is measured."""
 
@@ -74,26 +76,38 @@ def evaluate(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> E
             f"of {rows} rows {quiet} went quiet: nothing to tell apart; check the mapping's label and vocabulary"
         )
     warned = _warned(scorer, log, at)
+    mine, *later = warned["p"]
     overall = _card(sorted(at), together, manifest).model_copy(
         update={
             "curves": Curves.of(together.y, together.p, together.raw, together.days),
-            "stages": tuple(_rungs(together)),
-            "warning": warned[0],
-            "warning_later": {str(stage): one for stage, one in zip(ORDER[2:], warned[1:], strict=True)},
+            "stages": _rungs(together.p, together.y),
+            "warning": mine,
+            "warning_later": {str(stage): one for stage, one in zip(ORDER[2:], later, strict=True)},
+            "beside": {
+                who: Beside(stages=_rungs(getattr(together, who), together.y), warning=warned[who][0])
+                for who in BASELINES
+                if who in warned
+            },
         }
     )
     return Evaluation(overall, cards, together)
 
 
-def _warned(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> list[EarlyWarning]:
-    """The curve for each stage. Leads of any age are warned of, also where only some ages are tested."""
+def _warned(scorer: LightGbmScorer, log: ActivityLog, at: Sequence[float]) -> dict[str, list[EarlyWarning]]:
+    """The curve of each who is judged by, for each stage. Leads of any age are warned of, also where only some are tested."""
     label = scorer.manifest.label
-    looks = [(shot.t, shot.leads, scorer.score(shot.x)) for shot in log.snapshots(at, label.at_any_age)]
+    looks = [(shot.t, _judge(scorer, shot)) for shot in log.snapshots(at, label.at_any_age)]
     every, gone = label.every_days * DAY, losses(log, label)
-    return [
-        EarlyWarning(**curve([Look(t, who, p >= enter) for t, who, p in looks], *gone, every)._asdict())
-        for enter in ENTER
-    ]
+    known = ("p", *(who for who in BASELINES if who != "rfm" or scorer.manifest.rfm))
+    return {
+        who: [
+            EarlyWarning(
+                **curve([Look(t, r.leads, getattr(r, who) >= enter) for t, r in looks], *gone, every)._asdict()
+            )
+            for enter in ENTER
+        ]
+        for who in known
+    }
 
 
 def losses(log: ActivityLog, label: Label) -> tuple[Moments, Moments]:
@@ -141,21 +155,21 @@ def _card(times: Sequence[float], rows: Rows, manifest: Manifest) -> Scorecard:
     )
 
 
-def _rungs(rows: Rows) -> list[Rung]:
+def _rungs(p: Floats, y: Floats) -> tuple[Rung, ...]:
     """Told and seen, stage by stage."""
-    stage = np.searchsorted(ENTER, rows.p, "right")
-    return [
+    stage = np.searchsorted(ENTER, p, "right")
+    return tuple(
         Rung(
             str(ORDER[i]),
             int(here.sum()),
-            float(rows.p[here].mean()),
-            float(rows.y[here].mean()),
-            ece(rows.p[here], rows.y[here]),
-            ece_by_chance(rows.p[here]),
+            float(p[here].mean()),
+            float(y[here].mean()),
+            ece(p[here], y[here]),
+            ece_by_chance(p[here]),
         )
         for i in range(len(ORDER))
         if (here := stage == i).any()
-    ]
+    )
 
 
 def window(times: Sequence[float], y: Floats) -> Window:

@@ -158,7 +158,7 @@ class LeadJob:
         def pieces() -> dict[TopicPartition, Piece]:
             return {tp: self._piece(tp, results, ends[tp]) for tp, results in folded.items()}
 
-        many = sum(self._leads[tp.partition].changed for tp in folded) > SLICE
+        many = sum(self._leads[tp.partition].changed for tp in folded) > HEAVY
         return await asyncio.to_thread(pieces) if many else pieces()
 
     def _piece(self, tp: TopicPartition, results: list[Folded], end: int) -> Piece:

@@ -24,7 +24,7 @@ from streams.effects import HELD_OUT, TREATED, Arm, Comings, came, effects, ende
 from streams.effects import trials as of_arms
 from streams.env import EVERYONE
 from streams.experiments import BUILT_IN_EXPERIMENTS
-from streams.hours import Hours, hours
+from streams.hours import Hours, Tried, hours
 from streams.offers import PREFIX, running_offers
 from streams.policy import Policy
 from streams.progress import Progress
@@ -148,12 +148,14 @@ def _passed(log: Log, tenant: str, policy: Policy) -> dict[str, Passed]:
 def _hours(
     tracked: Sequence[InterventionTracked], habits: Habits, tenant: str, policy: Policy, until: datetime
 ) -> Hours:
-    sent, back = [0.0] * 24, [0.0] * 24
+    counts = {stage: ([0.0] * 24, [0.0] * 24) for stage in Stage}
     for one, answers in tried_hours(tracked, tenant, policy, until):
         hour = habits.hour_of(tenant, one.lead, one.commanded_at.timestamp())
+        sent, back = counts[one.stage]
         sent[hour] += 1
         back[hour] += answers
-    return hours(habits.activity.get(tenant, {}), sent, back, open_hours(*policy.quiet_hours.minutes))
+    tried = {stage: Tried(*of_stage) for stage, of_stage in counts.items() if any(of_stage[0])}
+    return hours(habits.activity.get(tenant, {}), tried, open_hours(*policy.quiet_hours.minutes))
 
 
 def announcement(learned: Learned) -> WeightsPublished:
@@ -174,6 +176,9 @@ def _weights(tenant: str, known: Tenant) -> Weights:
         experiments=weights_of(known.experiments),
         channels=known.channels,
         hour=known.hours.usual if known.hours else None,
+        stage_hours={stage: hour for stage, (_, hour) in known.hours.stages.items() if hour is not None}
+        if known.hours
+        else {},
         journey=known.journey,
         hours={hour: tuple(sorted(names)) for hour, names in sorted(own.items())},
     )

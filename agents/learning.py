@@ -60,7 +60,7 @@ async def learn_nightly(settings: LeadSettings, at: datetime) -> str | None:
     """
     now = await in_force(settings)
     version = None
-    if any(map(learns, now.policies.values())):
+    if any(policy.learns for policy in now.policies.values()):
         learned = await learned_by(settings, now.policies)
         record = announcement(learned) if learned else None
         if record is not None and record.weights != now.weights:
@@ -68,14 +68,3 @@ async def learn_nightly(settings: LeadSettings, at: datetime) -> str | None:
             logger.info("%s is in force on %d partitions", version, partitions)
     metrics.LAST_LEARNED.set(datetime.now(UTC).timestamp())
     return version
-
-
-def learns(policy: Policy) -> bool:
-    """Whether anything that is learned changes what this policy does, or what is told under it."""
-    return bool(
-        policy.send_time
-        or policy.offers
-        or policy.journey.stages
-        or any(experiment.learn for experiment in policy.experiments.values())
-        or any(step.choose for _, programme in policy.programmes() for step in programme.steps)
-    )

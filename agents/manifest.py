@@ -8,6 +8,7 @@ from pydantic import Field
 from agents.curves import Curves
 from agents.golden import Golden
 from agents.hush import Hush
+from agents.snapshots import Bygone
 from agents.spread import Spread
 from schemas.units import Outgoing, Probability, UtcTime
 from streams import calibrate
@@ -75,6 +76,13 @@ class Rung(NamedTuple):
     """What so few rows would show if every one of them were right."""
 
 
+class Beside(Outgoing):
+    """A baseline in the same stages: by its own calibrated probabilities, at the thresholds of the model."""
+
+    stages: tuple[Rung, ...]
+    warning: EarlyWarning | None = None
+
+
 class Scorecard(Outgoing):
     """Measures (`streams.measure`) of the model, of recency alone (calibrated the same way) and of the base rate."""
 
@@ -88,6 +96,9 @@ class Scorecard(Outgoing):
     warning: EarlyWarning | None = Field(default=None, description="where leads are contacted from early warning on")
     warning_later: dict[str, EarlyWarning] = Field(
         default={}, description="where they are contacted from a later stage on"
+    )
+    beside: dict[str, Beside] = Field(
+        default={}, description="stages and early warning of `recency` alone and of `rfm`"
     )
     importance: dict[str, float] = Field(
         default={},
@@ -133,6 +144,9 @@ class Trained(Outgoing):
     calibrate: Window
     settings: dict[str, int | float | str | bool]
     lightgbm: str
+    bygone: Bygone | None = Field(
+        default=None, description="of a log that lost its beginning: messages deleted, and leads that began before"
+    )
     apart: Literal["time", "leads"] = Field(
         default="time", description="what keeps training and calibration from knowing each other (`agents.windows`)"
     )

@@ -62,10 +62,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from agents.policyfile.read import instead
 from agents.sections import COMMON, AmountRule, FileShape, GroupRule, KindRule, LeadRule, TimeRule, places
-from schemas.errors import MappingInvalid
+from schemas.errors import MappingInvalid, MappingMissing
 from schemas.events import ProfileUpdated
 from schemas.units import TenantId
 from streams.labels import Label
@@ -162,7 +163,7 @@ def load_mapping(name: str | Path) -> Layout:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         shipped = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
-        raise MappingInvalid(f"no mapping at {path}: give a .toml file or one of {shipped}") from None
+        raise MappingMissing(f"no mapping at {path}: give a .toml file or one of {shipped}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MappingInvalid(f"{path} is not TOML: {error}") from None
     return parse_mapping(raw, str(path))
@@ -174,7 +175,8 @@ def parse_mapping(raw: Mapping[str, Any], origin: str) -> Layout:
         return Layout.model_validate(raw)
     except ValidationError as error:
         lines = [
-            f"  {'.'.join(map(str, e['loc'])) or 'mapping'}: {_remedy(e)}" for e in error.errors(include_input=False)
+            f"  {'.'.join(map(str, e['loc'])) or 'mapping'}: {remedy(e, Layout)}"
+            for e in error.errors(include_input=False)
         ]
         raise MappingInvalid(f"{origin} is not a valid mapping:\n" + "\n".join(lines)) from None
 
@@ -184,9 +186,10 @@ def said(error: Any) -> str:
     return str(error["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
-def _remedy(error: Any) -> str:
+def remedy(error: Any, model: type[BaseModel]) -> str:
+    """What to do about a complaint of pydantic about a file of this shape."""
     if error["type"] == "extra_forbidden":
-        return "unknown key; see the top of agents/mapping.py for those there are"
+        return f"unknown key; {instead(model, error['loc'])}"
     if error["type"] == "missing":
         return "is missing"
     return said(error)

@@ -6,6 +6,8 @@ from io import StringIO
 from rich.console import Console
 from rich.table import Table
 
+from agents.beside import stage_rows, warned_by, warning_rows
+from agents.bygone import in_words
 from agents.manifest import Manifest, Scorecard, Window
 
 WIDTH = 80
@@ -56,6 +58,8 @@ def card(manifest: Manifest) -> str:
             f"\nIn {hush.days} days of pure silence the risk of {hush.leads:,} leads never falls by more than "
             f"{hush.most_fall:.3f}."
         )
+    for line in in_words(made.bygone):
+        out.print(f"\n{line}")
     for flag in manifest.flags:
         out.print(f"\nNot to be promoted: {flag}")
     assert isinstance(out.file, StringIO)
@@ -76,36 +80,24 @@ def _tell_worth(out: Console, manifest: Manifest, tested: Scorecard) -> None:
     if tested.single:
         out.print(f"  best single feature: {tested.single[0]}, AUC {tested.single[1]:.3f}")
     if tested.stages:
-        stages = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
-        for name in ("stage", "rows", "told", "went quiet", "calibration error", "by chance"):
-            stages.add_column(name, justify="left" if name == "stage" else "right")
-        for rung in tested.stages:
-            errors = (f"{error:.3f}" if error is not None else "" for error in (rung.ece, rung.ece_by_chance))
-            stages.add_row(rung.stage, f"{rung.rows:,}", f"{rung.told:.1%}", f"{rung.seen:.1%}", *errors)
         out.print()
-        out.print(stages)
-    for line in (*warning_in_words(tested), *time_to_churn_in_words(tested), *importance_in_words(tested)):
+        out.print(_grid(("stage", "by", "rows", "told", "went quiet", "off", "by chance"), stage_rows(tested)))
+        out.print("  off: calibration error within the stage; each by its own probabilities")
+    if warned := warning_rows(tested):
+        out.print()
+        out.print(_grid(("of the lost, in early warning or above", *warned_by(tested)), warned))
+    for line in (*time_to_churn_in_words(tested), *importance_in_words(tested)):
         out.print(f"\n{line}")
 
 
-def warning_in_words(tested: Scorecard) -> list[str]:
-    """How early it knew, at what volume; nothing where nobody was lost."""
-    warned = tested.warning
-    if warned is None or not any(share is not None for share in warned.before_lost):
-        return []
-    median = f"; half of the warnings came {warned.median_days:.0f} days or more before" if warned.median_days else ""
-    volume = f"That takes contacting {warned.contacted:.0%} of all who are judged."
-    early = _early(warned.days, warned.before_lost)
-    lines = [f"Of the lost, in early warning or above before they counted as lost {early}{median}. {volume}"]
-    if any(share is not None for share in warned.before_last_sign):
-        told = _early(warned.days, warned.before_last_sign)
-        lines.append(f"Before their last sign of life, while nothing was to be seen yet, {told}.")
-    return lines
-
-
-def _early(days: Sequence[float], shares: Sequence[float | None]) -> str:
-    known = [(day, share) for day, share in zip(days, shares, strict=True) if share is not None]
-    return ", ".join(f"{day:g} days: {share:.0%}" for day, share in known)
+def _grid(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Words to the left, figures to the right."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+    for i, name in enumerate(names):
+        grid.add_column(name, justify="left" if i == 0 or name == "by" else "right", no_wrap=True)
+    for cells in rows:
+        grid.add_row(*cells)
+    return grid
 
 
 def time_to_churn_in_words(tested: Scorecard) -> list[str]:

@@ -7,8 +7,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from agents.beside import stage_rows, warned_by, warning_rows
+from agents.bygone import in_words
 from agents.manifest import Manifest, Scorecard
-from agents.model_card import MEASURES, mood_in_words, quiet_in_words, warning_in_words, who_in_words, windows_of
+from agents.model_card import MEASURES, mood_in_words, quiet_in_words, who_in_words, windows_of
 from agents.plots import Line, bars, lines
 from streams.curves import SHARES
 
@@ -39,8 +41,11 @@ def page(manifest: Manifest) -> str:
         figures=figures,
         plots=_plots(tested) if tested else [],
         importance=_importance(tested) if tested else None,
-        warning=warning_in_words(tested) if tested else [],
+        stages=stage_rows(tested) if tested else [],
+        warned_by=warned_by(tested) if tested else [],
+        warning=warning_rows(tested) if tested else [],
         mood=mood_in_words(manifest),
+        bygone=in_words(manifest.trained.bygone),
     )
 
 
@@ -78,7 +83,7 @@ def _from_curves(tested: Scorecard) -> list[dict[str, str | Markup]]:
 
 def _early(tested: Scorecard) -> list[dict[str, str | Markup]]:
     warned = tested.warning
-    if warned is None or not warning_in_words(tested):
+    if warned is None or not warning_rows(tested):
         return []
     longest = max(warned.days)
     places = [1 - days / longest for days in warned.days]

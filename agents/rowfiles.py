@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple, Protocol, cast
 
 from agents.cells import ENCODING, decoded, visible
 from agents.sections import FileShape, Format
-from schemas.errors import MappingInvalid
+from schemas.errors import MappingInvalid, MappingMissing
 
 BATCH_ROWS = 8_192
 RAW_LIMIT = 65_536
@@ -63,7 +63,7 @@ def rows(path: Path, mapping: Wanted) -> Iterator[Row]:
     """
     shape, delimiters = _shape(path, mapping.file)
     if not path.is_file():
-        raise MappingInvalid(f"{path}: no such file")
+        raise MappingMissing(f"{path}: no such file")
     if shape == "parquet":
         yield from _parquet(path, mapping)
         return

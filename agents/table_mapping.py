@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from agents.mapping import FOLDER, said
 from agents.sections import FileShape, TimeRule
-from schemas.errors import MappingInvalid
+from schemas.errors import MappingInvalid, MappingMissing
 from streams.thresholds import Section
 
 TABLES = FOLDER / "snapshots"
@@ -107,7 +107,7 @@ def load_table_mapping(name: str | Path) -> TableLayout:
         return TableLayout.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         shipped = ", ".join(sorted(p.stem for p in TABLES.glob("*.toml")))
-        raise MappingInvalid(f"no mapping of a table at {path}: give a .toml file or one of {shipped}") from None
+        raise MappingMissing(f"no mapping of a table at {path}: give a .toml file or one of {shipped}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MappingInvalid(f"{path} is not TOML: {error}") from None
     except ValidationError as error:

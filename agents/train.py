@@ -30,11 +30,10 @@ from agents.snapshots import ActivityLog, Snapshot
 from agents.spread import Spread
 from agents.time_to_churn import Watch, judge
 from agents.time_to_churn import learn as learn_hazard
-from agents.windows import TooLittleData, Windows, utc, windows
+from agents.windows import FOLDS, TooLittleData, Windows, parts, utc, windows
 from streams.baselines import Alone, logistic, recency, rfm, told
 from streams.features import Floats
 from streams.hazard import EXTRA
-from streams.ids import fingerprint
 from streams.labels import Label, Moments, healthy_horizon
 from streams.leaks import leaks, too_good
 from streams.policy import Policy
@@ -50,7 +49,6 @@ SETTINGS: dict[str, int | float | str | bool] = {
 }  # fmt: skip
 LEAST = {"train": (500, 50), "calibrate": (200, 20)}
 """Rows, and leads of either fate, without which a window is refused."""
-FOLDS = 5
 SINGLE_ROWS = 20_000
 """Rows on which single features are ranked: 56 features on 500,000 rows would take a minute."""
 FOLLOWED_ROWS = 60_000
@@ -216,6 +214,7 @@ def _made(log: ActivityLog, name: str, end: float, learned: Window, calibrated: 
         calibrate=calibrated,
         settings=SETTINGS | {"trees": TREES},
         lightgbm=lightgbm.__version__,
+        bygone=log.bygone,
     )
 
 
@@ -245,8 +244,8 @@ def _rows(shots: list[Snapshot], purpose: str) -> _Rows:
 
 
 def out_of_fold(log: ActivityLog, rows: _Rows) -> Floats:
-    """Raw scores of every lead by what was learned from the others: five parts, by a hash of the lead."""
-    part = np.array([fingerprint(key.decode()) % FOLDS for key in log.keys])
+    """Raw scores of every lead by what was learned from the others (`agents.windows.parts`)."""
+    part = parts(log, rows.shots[-1].t)
     fold = np.concatenate([part[shot.leads] for shot in rows.shots])
     raw = np.zeros(len(rows.y))
     for i in range(FOLDS):

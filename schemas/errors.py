@@ -6,6 +6,7 @@
     ├── PolicyInvalid       a policy file is wrong       -> refuse to start (exit 78)
     ├── ModelInvalid        a model file is wrong        -> refuse it; the version in use stays
     ├── MappingInvalid      a replay mapping is wrong    -> refuse to start (exit 78)
+    ├── FileMissing         a named file is not there    -> say so (exit 66; a worker: 78)
     ├── AddressKeyUnknown   hashes of an unknown key     -> stop (exit 78): nobody suppressed could be recognised
     └── Unavailable         broker, Redis or provider    -> retry with a deadline, then say what is missing (exit 69)
 
@@ -70,6 +71,18 @@ class ModelInvalid(LeadkeeperError):
 
 class MappingInvalid(LeadkeeperError):
     """A replay mapping has unknown keys or names columns that do not exist."""
+
+
+class FileMissing(LeadkeeperError):
+    """A file that somebody named is not there."""
+
+
+class PolicyMissing(PolicyInvalid, FileMissing):
+    """There is no such policy file."""
+
+
+class MappingMissing(MappingInvalid, FileMissing):
+    """There is no such mapping, or no such log."""
 
 
 class AddressKeyUnknown(LeadkeeperError):

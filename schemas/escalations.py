@@ -62,13 +62,20 @@ class LeadEscalated(Outgoing):
     trend: Annotated[Trend | None, Field(description="null: nothing earlier is known to compare with")] = None
     reasons: tuple[Reason, ...] = ()
     name: str | None = None
-    value_cents: Cents | None = None
+    value_cents: Annotated[Cents | None, Field(description="what the lead is worth; null: not known")] = None
+    value_source: Annotated[
+        Literal["profile", "predicted"] | None,
+        Field(description="where value_cents is from; predicted: what it is likely still to spend, by its purchases"),
+    ] = None
     history: Annotated[tuple[PastIntervention, ...], Field(max_length=10)] = ()
     unwanted: Annotated[
         str | None, Field(description="what the lead does not want: to be contacted at all, or to be phoned")
     ] = None
     recommended: Annotated[
-        tuple[str, ...], Field(description="actions of its stage's playbook, without calls that it does not want")
+        tuple[str, ...],
+        Field(
+            description="actions that its stage's playbook still has, most promising first; where it has none, the next stage's"
+        ),
     ] = ()
     opened_at: UtcTime
     acknowledge_by: UtcTime | None = None

@@ -46,6 +46,10 @@ class Weights(Outgoing):
         default={}, description="experiment -> variant -> chance that it is the best one"
     )
     hour: LocalHour | None = Field(default=None, description="in which leads answer most; null: not enough data")
+    stage_hours: dict[Stage, LocalHour] = Field(
+        default={},
+        description="the same of leads in one stage, where enough is known of it; of all others `hour` counts",
+    )
     hours: dict[LocalHour, tuple[str, ...]] = Field(
         default={}, description="leads with an hour of their own, by it; a lead is named by `name_of`"
     )

@@ -19,6 +19,7 @@ In the order of the data (each file holds one rule of the business and is named 
     waiting       steps that wait for something to be heard, or not to be: how a playbook branches
     consent, holdout, quiet_hours, caps, cooldown    who may not be contacted now, and why
     calls         that somebody phones the lead: if it may be, and by day
+    recommended   what is left to be done for a lead, most promising first
     suppression   addresses that nobody may be written to, whichever lead has them: kept as hashes, asked about by couriers
     zone, closed_days    on which clock and calendar quiet hours are read
     budget, approve      what a tenant may spend in a day; what waits for a person's yes
@@ -28,6 +29,7 @@ In the order of the data (each file holds one rule of the business and is named 
     journey, stuck    where a lead is on its way; being stuck and going back, as numbers for the risk
     campaign      steps that something else than risk begins
     wants         what of leads' activity journey and campaigns listen to
+    next_action   what brings a lead on from where it is on its journey
     on_the_way    what events and time mean for them; noted_days, occasions    the days they wait for
     outreach      steps whose time has come: sent, held, deferred, or by the next channel
     wording       what a message may say of its lead
@@ -72,9 +74,8 @@ And besides the fold:
     baselines, leaks, warning  what a model has to beat; signs that it saw the answer; how early it knew
     progress, journey_words    how journeys go, measured; and one of them in words
     grade, segments            how told risks turned out, and whether a version may stay; by stage and by segment
-    contacting                 how to get through to one lead, for people
+    contacting, accuracy       how to get through to one lead, for people; how right such tellings were
     answered, hours            how often leads answer, by channel and stage; in which hours
-    credit, bandit, intervals    what experiments have shown: which outcomes count, how likely each variant is the best
     effects                    what playbooks, campaigns and offers change, against leads that were held out
     drift, adwin, outcomes     whether leads, or what becomes of them, are others than those that were learned from
     fallback                   which version judges in place of one that may not

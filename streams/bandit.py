@@ -123,6 +123,13 @@ def density(successes: float, n: float) -> Floats:
     return np.asarray(height / height.sum())
 
 
+def plausible(successes: float, n: float) -> tuple[float, float]:
+    """Between which rates 95 % of what is plausible lies."""
+    below = np.cumsum(density(successes, n))
+    low, high = ((np.searchsorted(below, q) + 0.5) / GRID for q in (0.025, 0.975))
+    return float(low), float(high)
+
+
 def _arm(trials: Sequence[Trial]) -> Arm:
     if not trials:
         return Arm(0, 0.0, 0.0, 0.0, 0.0, 0.0)

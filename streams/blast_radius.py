@@ -13,13 +13,11 @@ same decisions (see `budget`).
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.budget import LONGEST_ROUND
-from streams.entries import Reached
+from streams.entries import LONGEST_ROUND, Entries, Reached
 from streams.features import HOUR
 from streams.record import LeadRecord
 
@@ -79,32 +77,19 @@ class Reach:
 
     def __init__(self, records: Iterable[tuple[bytes, LeadRecord]]) -> None:
         """Gather what the records say, by `tenant:lead`."""
-        self._told: defaultdict[tuple[bytes, str], list[tuple[int, bytes, float]]] = defaultdict(list)
-        for key, record in records:
-            for one in record.reached:
-                self._told[_tenant(key), one.action].append((one.offset, key, one.at))
-        for told in self._told.values():
-            told.sort()
+        self._told = Entries((key, one.action, one.offset, one.at) for key, r in records for one in r.reached)
 
     def count(self, key: bytes, action: str, offset: int, since: float) -> int:
         """Leads of this lead's tenant since then (epoch seconds), up to this offset and lead. Stream time never goes back."""
-        told: Sequence[tuple[int, bytes, float]] = self._told.get((_tenant(key), action), ())
-        return max(bisect_right(told, (offset, key, _END)) - bisect_right(told, since, key=itemgetter(2)), 0)
+        told = self._told.of(key, action)
+        return max(self._told.end(told, key, offset) - bisect_right(told, since, key=itemgetter(2)), 0)
 
     def add(self, key: bytes, one: Reached) -> None:
         """One more; what no window can see any more is dropped."""
-        told = self._told[_tenant(key), one.action]
-        told.insert(bisect_right(told, (one.offset, key, _END)), (one.offset, key, one.at))
+        self._told.add(key, one.action, one.offset, one.at)
+        told = self._told.of(key, one.action)
         del told[: bisect_right(told, one.at - LONGEST, key=itemgetter(2))]
 
     def forget(self, key: bytes) -> None:
         """The lead was erased or forgotten."""
-        for told in self._told.values():
-            told[:] = [entry for entry in told if entry[1] != key]
-
-
-_END = float("inf")
-
-
-def _tenant(key: bytes) -> bytes:
-    return key.split(b":", 1)[0]
+        self._told.forget(key)

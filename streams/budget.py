@@ -8,19 +8,15 @@ worker that starts again in the middle of a round knows what had been spent at e
 written down: the same steps are held again.
 """
 
-from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from schemas.decisions import Rule
 from streams.consent import Refusal
-from streams.entries import Spent
+from streams.entries import LONGEST_ROUND, Entries, Spent
 from streams.record import LeadRecord
 
-LONGEST_ROUND = 100_000
-"""Offsets. No round is longer, so what was spent further back is known to everybody who starts again."""
 KEEP_DAYS = 2
 MILLI = 1000
 """Money is added in thousandths of a cent: whole numbers, so the order of adding does not matter."""
@@ -52,33 +48,17 @@ class Spending:
 
     def __init__(self, records: Iterable[tuple[bytes, LeadRecord]]) -> None:
         """Gather what the records say, by `tenant:lead`."""
-        self._made: defaultdict[tuple[bytes, int], list[tuple[int, bytes, int]]] = defaultdict(list)
-        for key, record in records:
-            for spent in record.spent:
-                self._made[_tenant(key), spent.day].append((spent.offset, key, spent.milli))
-        for made in self._made.values():
-            made.sort()
+        self._made = Entries((key, spent.day, spent.offset, spent.milli) for key, r in records for spent in r.spent)
 
     def until(self, key: bytes, day: int, offset: int) -> int:
         """What the lead's tenant had spent that day up to this offset and lead, in thousandths of a cent."""
-        made = self._made.get((_tenant(key), day), [])
-        return sum(milli for _, _, milli in made[: bisect_right(made, (offset, key, _MOST))])
+        return self._made.until(key, day, offset)
 
     def add(self, key: bytes, day: int, offset: int, cost_cents: float) -> None:
         """One more; days that are long over are dropped."""
-        made = self._made[_tenant(key), day]
-        made.insert(bisect_right(made, (offset, key, _MOST)), (offset, key, round(cost_cents * MILLI)))
-        for gone in [k for k in self._made if k[1] < day - 400]:
-            del self._made[gone]
+        self._made.add(key, day, offset, round(cost_cents * MILLI))
+        self._made.drop(lambda known: known < day - 400)
 
     def forget(self, key: bytes) -> None:
         """The lead was erased or forgotten, and with it what was spent on it."""
-        for made in self._made.values():
-            made[:] = [entry for entry in made if entry[1] != key]
-
-
-_MOST = 2**62
-
-
-def _tenant(key: bytes) -> bytes:
-    return key.split(b":", 1)[0]
+        self._made.forget(key)

@@ -15,12 +15,10 @@ from schemas.units import Channel
 from streams.consent import ALL, Refusal, refuses
 from streams.features import HOUR
 from streams.quiet_hours import is_quiet, quiet_until
-from streams.stage import ORDER
 
 if TYPE_CHECKING:
     from schemas.commands import QuietWindow
     from streams.policy import Policy
-    from streams.rules import Case
 
 
 def is_call(policy: Policy, action: str, channel: Channel) -> bool:
@@ -49,11 +47,3 @@ def unwanted(policy: Policy, consent: Mapping[str, bool], suppressed: Mapping[Ch
         return "does not want to be phoned"
     refused = refuses_calls(policy, consent, suppressed)
     return f"may not be phoned: {refused.detail}" if refused else None
-
-
-def recommended_of(case: Case) -> tuple[str, ...]:
-    """Actions of the playbook of the lead's stage, without calls that it does not want."""
-    policy, record = case.policy, case.record
-    refused = unwanted(policy, record.consent, record.suppressed) is not None
-    steps = policy.playbooks.of(ORDER[case.stage]).steps
-    return tuple(s.action for s in steps if not (refused and is_call(policy, s.action, s.channel)))

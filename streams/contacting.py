@@ -11,13 +11,11 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
 from schemas import events as e
 from schemas.outcomes import InterventionTracked
 from schemas.units import Channel, DeliveryStatus
 from schemas.weights import Answered
-from streams.bandit import GRID, density
+from streams.bandit import plausible
 from streams.channel_choice import ANSWERED, BACK, OWN_CHANNELS, OWN_EACH, SHRUNK_BY
 from streams.hours import LEAST_EVENTS
 from streams.record import Planned, Profile
@@ -49,7 +47,10 @@ class Most(NamedTuple):
 
 
 class Contacting(NamedTuple):
-    """Seed fields: best time, day and channel, chance of an answer per channel, patterns, next contact, tone, content. None: not known."""
+    """Best time, day and channel, chance of an answer per channel, patterns, next contact, tone, content. None: not known.
+
+    `kind`: of what the lead answers most (the action of its step); `content`: the text.
+    """
 
     events: int
     hour: Most | None
@@ -61,6 +62,7 @@ class Contacting(NamedTuple):
     wrote: dict[str, int]
     tone: str | None
     moods: int
+    kind: Most | None
     content: Most | None
     next: Planned | None
 
@@ -73,6 +75,7 @@ def contacting(
     zone: str,
     planned: Sequence[Planned],
     of_stage: Mapping[Channel, Answered],
+    actions: Mapping[tuple[str, str], str],
 ) -> Contacting:
     """Work it out.
 
@@ -84,6 +87,7 @@ def contacting(
         zone: the clock the lead lives by.
         planned: what waits for its time.
         of_stage: what leads in its stage answer, as published.
+        actions: of each step of the policy, by its campaign or stage, and its name.
     """
     local = [one.at.astimezone(ZoneInfo(zone)) for one in activity]
     enough = len(local) >= LEAST_EVENTS
@@ -93,6 +97,7 @@ def contacting(
             newest[one.intervention] = one
     ways = _ways([one for one in newest.values() if one.final], of_stage)
     moods = [mood for one in activity if (mood := getattr(one, "mood", None)) is not None]
+    kinds = {i: action for i, one in newest.items() if (action := actions.get((one.campaign or one.stage, one.step)))}
     due = sorted((p for p in planned if not p.waits), key=lambda p: (p.due, p.step))
     return Contacting(
         events=len(local),
@@ -105,6 +110,7 @@ def contacting(
         wrote=dict(Counter(one.channel or "unknown" for one in activity if isinstance(one, e.MessageReceived))),
         tone=_tone(sum(moods) / len(moods)) if len(moods) >= LEAST_MOODS else None,
         moods=len(moods),
+        kind=_content(newest.values(), kinds),
         content=_content(newest.values(), templates),
         next=due[0] if due else None,
     )
@@ -124,8 +130,7 @@ def _way(ones: Sequence[InterventionTracked], known: Answered | None) -> Way:
     answered, n = float(sum(_answered(one) for one in ones)), float(len(ones))
     if known is not None:
         answered, n = answered + SHRUNK_BY * known.rate, n + SHRUNK_BY
-    below = np.cumsum(density(answered, n))
-    low, high = ((np.searchsorted(below, q) + 0.5) / GRID for q in (0.025, 0.975))
+    low, high = plausible(answered, n)
     opened, clicked = reached(DeliveryStatus.OPENED), reached(DeliveryStatus.CLICKED)
     return Way(
         len(ones),
@@ -133,8 +138,8 @@ def _way(ones: Sequence[InterventionTracked], known: Answered | None) -> Way:
         clicked,
         reached(DeliveryStatus.RESPONDED),
         (answered + 1) / (n + 2),
-        float(low),
-        float(high),
+        low,
+        high,
     )
 
 
@@ -147,11 +152,11 @@ def _best(ways: Mapping[Channel, Way]) -> Channel | None:
     return max(told, key=lambda channel: ways[channel].rate) if len(told) >= OWN_CHANNELS else None
 
 
-def _content(newest: Iterable[InterventionTracked], templates: Mapping[str, str]) -> Most | None:
-    """What it answered most, of texts that it got three times or more."""
+def _content(newest: Iterable[InterventionTracked], named: Mapping[str, str]) -> Most | None:
+    """What it answered most, of what it got three times or more: texts, or kinds of them, by intervention."""
     got, back = Counter[str](), Counter[str]()
     for one in newest:
-        if one.final and (template := templates.get(one.intervention)):
+        if one.final and (template := named.get(one.intervention)):
             got[template] += 1
             back[template] += _answered(one)
     told = [template for template in sorted(got) if got[template] >= OWN_EACH and back[template]]
@@ -172,7 +177,7 @@ def _tone(mood: float) -> str:
 def in_words(name: str, at: datetime, zone: str, found: Contacting) -> list[str]:
     """It as text, at most 80 columns wide."""
     few = f"not enough data ({found.events} of {LEAST_EVENTS} signs of life in 90 days)"
-    hour, day, content = found.hour, found.day, found.content
+    hour, day, kind, content = found.hour, found.day, found.kind, found.content
     lines = [
         f"{name}, as of {at:%Y-%m-%d %H:%M} UTC",
         f"best hour      {f'{hour.what} in {zone} ({hour.n} of {hour.of})' if hour else few}",
@@ -194,7 +199,8 @@ def in_words(name: str, at: datetime, zone: str, found: Contacting) -> list[str]
         f"calls          {calls or 'none in 90 days'}",
         f"wrote          {wrote or 'nothing in 90 days'}",
         f"tone           {found.tone or moods}",
-        f"answers most   {f'{content.what} ({content.n} of {content.of})' if content else 'not enough data'}",
+        f"answers most   {f'{kind.what} ({kind.n} of {kind.of})' if kind else 'not enough data'}",
+        f"best text      {f'{content.what} ({content.n} of {content.of})' if content else 'not enough data'}",
     ]
     told = "nothing is planned"
     if found.next is not None:

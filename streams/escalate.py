@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from schemas import events as e
 from schemas import topics
 from schemas.decisions import Rule, Verdict
 from schemas.escalations import EscalationStatus, LeadEscalated, PastIntervention
 from schemas.units import Priority, Stage
-from streams.calls import recommended_of, unwanted
+from streams.calls import unwanted
 from streams.chain import Person, chain_of, choose
 from streams.explain import reasons_of
 from streams.features import DAY, HOUR
@@ -17,10 +17,12 @@ from streams.holdout import held_out, out_of_programme
 from streams.ids import derive
 from streams.insight import time_to_churn
 from streams.outbox import decided_of_lead, instant
+from streams.recommended import recommended_of
 from streams.record import OpenEscalation
 from streams.risk import level_of
 from streams.stage import ORDER
 from streams.trend import trend_of
+from streams.value import future_value_cents
 from streams.working_hours import working_until
 
 if TYPE_CHECKING:
@@ -69,6 +71,14 @@ def _value_of(case: Case) -> float:
     """What the lead is worth in cents: as the profile says, else what it has spent."""
     known = case.record.profile.value_cents
     return float(known if known is not None else max(case.signs["cents"], 0.0))
+
+
+def _told_value(case: Case) -> tuple[int | None, Literal["profile", "predicted"] | None]:
+    """What the context says the lead is worth in cents, and from where that is known."""
+    if (known := case.record.profile.value_cents) is not None:
+        return known, "profile"
+    predicted = future_value_cents(case.x, case.probability, case.desk.scorer.horizon_days)
+    return (None, None) if predicted is None else (round(predicted), "predicted")
 
 
 def escalate_by_order(case: Case, order: e.EscalateLead) -> None:
@@ -193,6 +203,7 @@ def _publish(
 ) -> None:
     level = level_of(case.probability, case.policy.stages.enter)
     effects = case.desk.scorer.effects(case.x[None, :])[0]
+    value, source = _told_value(case)
     case.emit(
         topics.ESCALATIONS,
         LeadEscalated(
@@ -210,7 +221,8 @@ def _publish(
             trend=trend_of(case),
             reasons=reasons_of(effects, case.x),
             name=case.record.profile.name,
-            value_cents=case.record.profile.value_cents,
+            value_cents=value,
+            value_source=source,
             history=tuple(
                 PastIntervention(
                     intervention=i.id,
@@ -223,7 +235,7 @@ def _publish(
                 for i in reversed(case.record.interventions[-10:])
             ),
             unwanted=unwanted(case.policy, case.record.consent, case.record.suppressed),
-            recommended=recommended_of(case),
+            recommended=recommended_of(case, case.probability),
             opened_at=instant(opened.at),
             acknowledge_by=instant(opened.due) if opened.due and not opened.snoozed else None,
             acknowledged_at=instant(opened.acknowledged_at) if opened.acknowledged_at else None,

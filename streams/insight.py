@@ -13,10 +13,10 @@ import numpy as np
 
 from schemas.assessments import Insight, TimeToChurn
 from streams.assess import Notes
-from streams.calls import recommended_of
 from streams.explain import reasons_of, shift_of
 from streams.features import Floats
 from streams.health import health_in_words
+from streams.recommended import recommended_of
 from streams.record import Told
 from streams.stage import skipped
 from streams.value import future_value_cents
@@ -41,7 +41,7 @@ def notes_of_move(case: Case, probability: float, before: int) -> Notes:
     """
     rises = case.stage > before
     passed = skipped(before, case.stage) if rises else ()
-    recommended = recommended_of(case) if rises else ()
+    recommended = recommended_of(case, probability) if rises else ()
     if not case.desk.acting:
         return Notes(passed, (), recommended)
     x, scorer = case.x, case.desk.scorer

@@ -13,6 +13,7 @@ from schemas import topics
 from schemas.journeys import Chance, JourneyProgressed, StageLeft
 from streams.features import DAY
 from streams.ids import derive
+from streams.next_action import next_action
 from streams.outbox import instant
 from streams.progress import success_of
 from streams.record import Travelled
@@ -172,7 +173,7 @@ def tell(case: Case, change: Change, cause: str, left: StageLeft | None = None) 
             blockers=tuple(travelled.blocked),
             stalled=travelled.stalled,
             satisfaction=None if mood != mood else min(max(mood, 0.0), 1.0),  # noqa: PLR0124 - NaN
-            next_action=stage.next_action,
+            next_action=next_action(stage, travelled.heard, travelled.blocked),
             success=_chance(case, stage),
             success_estimate=stage.success_estimate,
             estimate_source=stage.estimate_source,

@@ -10,6 +10,7 @@ from streams.explain import days
 def progress_in_words(told: Mapping[str, Any]) -> str:
     """One change of a lead's journey."""
     stage, left = told["stage"], told["left"]
+    advice = f"; next: {told['next_action']}" if told["next_action"] else ""
     match told["change"]:
         case "moved_on" | "moved_back":
             way = "->" if told["change"] == "moved_on" else "back to"
@@ -18,8 +19,7 @@ def progress_in_words(told: Mapping[str, Any]) -> str:
         case "milestone":
             return f"{stage}: {told['cause']} ({100 * told['completion']:.0f} % of the stage)"
         case "blocked":
-            return f"{stage}: {told['cause']} is in the way"
+            return f"{stage}: {told['cause']} is in the way{advice}"
         case _:
             stay = datetime.fromisoformat(told["at"]) - datetime.fromisoformat(told["entered_at"])
-            advice = f"; next: {told['next_action']}" if told["next_action"] else ""
             return f"stuck in {stage} for {days(stay.days)}{advice}"

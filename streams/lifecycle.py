@@ -32,6 +32,9 @@ class JourneyStage(Section):
         default=None, description="left out: twice the typical days"
     )
     next_action: Action | None = Field(default=None, description="what brings a lead on from here")
+    unblock: dict[str, Action] = Field(
+        default={}, description="what helps against a blocker, or towards a milestone that is missing; else next_action"
+    )
     success_estimate: Probability | None = Field(
         default=None, description="share of leads that get through, while the log cannot tell"
     )
@@ -41,6 +44,8 @@ class JourneyStage(Section):
     def _says_where_from(self) -> Self:
         if (self.success_estimate is None) != (self.estimate_source is None):
             raise ValueError("an estimate needs its source: set success_estimate and estimate_source, or neither")
+        if unknown := [kind for kind in self.unblock if kind not in (*self.blockers, *self.milestones)]:
+            raise ValueError(f"unblock names {', '.join(unknown)}: add it to blockers or milestones of the stage")
         return self
 
     @property

@@ -36,7 +36,6 @@ from streams.wording import variables_of
 
 if TYPE_CHECKING:
     from streams.plays import Step
-    from streams.policy import Policy
     from streams.rules import Case
 
 ONLY_WATCHING = Judgement(Verdict.HELD, Rule.OPERATOR, "the partition only watches, as activated")
@@ -106,15 +105,14 @@ def _judge(
         hour_of(case, step, planned), blast_radius.crowd_of(case, step.action), record.closed,
     )  # fmt: skip
     ranked = _rank(case, planned, step)
-    judged = partial(_judged, planned, step, policy, ranked, case.now)
+
+    def judged(known: Subject) -> Judgement:
+        return judge(planned, step, known, policy, ranked, case.now)
+
     told = judged(subject)
     if (won := winner_of(told.rule, subject, before, sent, judged)) is None:
         return told
     return told._replace(winner=won.id, detail=f"{told.detail}; {won.step} went first")
-
-
-def _judged(planned: Planned, step: Step, policy: Policy, ranked: Rank, now: float, subject: Subject) -> Judgement:
-    return judge(planned, step, subject, policy, ranked, now)
 
 
 def _run(case: Case, planned: Planned, before: Before, sent: list[Sent]) -> None:

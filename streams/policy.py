@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from schemas.errors import PolicyInvalid
 from schemas.units import Action, Cents, Channel, Version
@@ -40,6 +40,10 @@ from streams.wants import Wants, wants_of
 
 Language = Literal["en"]
 """Languages in which messages can be read (`agents.sentiment`)."""
+
+
+READ_ANYWAY = {"contradictions": "not looked for"}
+"""Context in which a policy is validated that may contradict itself: to be looked at further, never to be used."""
 
 
 class Policy(Section):
@@ -78,8 +82,8 @@ class Policy(Section):
     offers: Annotated[dict[Name, Offer], Field(max_length=20)] = Field(default={})
 
     @model_validator(mode="after")
-    def _means_something(self) -> Self:
-        if found := list(contradictions(self)):
+    def _means_something(self, info: ValidationInfo) -> Self:
+        if info.context != READ_ANYWAY and (found := list(contradictions(self))):
             raise ContradictionError(found)
         return self
 
@@ -99,6 +103,17 @@ class Policy(Section):
             yield ("playbooks", str(stage)), self.playbooks.of(stage)
         for name, campaign in self.campaigns.items():
             yield ("campaigns", name), campaign
+
+    @cached_property
+    def learns(self) -> bool:
+        """Whether anything that is learned changes what is done under it, or what is told."""
+        return bool(
+            self.send_time
+            or self.offers
+            or self.journey.stages
+            or any(experiment.learn for experiment in self.experiments.values())
+            or any(step.choose for _, programme in self.programmes() for step in programme.steps)
+        )
 
     @cached_property
     def wants(self) -> Wants | None:

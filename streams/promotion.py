@@ -4,6 +4,8 @@ Both are held against the same snapshots, all later than what either was trained
 chance is judged over leads, not rows: a paired bootstrap draws leads with replacement and looks at the difference of the
 mean log loss. The bounds are those of notes on practice: the 95 % interval has to lie below zero, the calibration error may
 rise by 0.01, the average precision by no more than chance fall, and no stage's volume may move by over a quarter unasked.
+How long a row takes to score is measured by the caller: it may double, which changes no count of machines by itself (a row's
+score is some hundredth to a tenth of what an event costs); beyond, workers would fall behind for a better figure on paper.
 """
 
 from collections.abc import Sequence
@@ -24,6 +26,11 @@ MOST_AP_FALL = 0.001
 MOST_VOLUME_MOVE = 0.25
 FEW = 20
 """A stage whose volume moves by fewer rows than this is not looked at: chance alone does that."""
+
+MOST_SLOWDOWN = 2.0
+"""Times the champion's: less could be the noise of a busy machine, more is another size of trees."""
+FREE_US = 10.0
+"""Microseconds a row that are never too slow, whatever the champion takes (the rule: 0.1): a fifth of an event's 47 in all."""
 
 
 class Chance(Protocol):
@@ -59,6 +66,7 @@ class Verdict(NamedTuple):
         ece: Calibration error of both.
         average_precision: Of both.
         volumes: Rows at or above each stage's threshold, by stage.
+        pace: Microseconds in which each scores a row; None: not measured.
     """
 
     refusals: tuple[str, ...]
@@ -69,6 +77,7 @@ class Verdict(NamedTuple):
     ece: Held
     average_precision: Held
     volumes: dict[str, Held]
+    pace: Held | None = None
 
     @property
     def promote(self) -> bool:
@@ -86,6 +95,7 @@ def compare(
     *,
     volumes_may_move: bool = False,
     flags: Sequence[str] = (),
+    pace: Held | None = None,
 ) -> Verdict:
     """Hold a challenger against the champion.
 
@@ -98,6 +108,7 @@ def compare(
         chance: where draws come from.
         volumes_may_move: the stages' volumes are expected to change.
         flags: signs that the challenger saw the answer in training (`streams.leaks`).
+        pace: microseconds in which each scores a row, measured in turns on the same rows; None: not known.
     """
     found, numbers = np.unique(leads, return_inverse=True)
     difference = _difference(_loss(challenger.p, y) - _loss(champion.p, y), numbers, len(found), chance)
@@ -135,7 +146,12 @@ def compare(
         )
     if not volumes_may_move:
         refusals += [_moved(stage, *held) for stage, held in volumes.items() if _moves(*held)]
-    return Verdict(tuple(refusals), len(y), len(found), losses, difference, errors, precision, volumes)
+    if pace is not None and pace.challenger > max(MOST_SLOWDOWN * pace.champion, FREE_US):
+        refusals.append(
+            f"slower: it scores a row in {pace.challenger:.1f} us, the champion in {pace.champion:.1f}; "
+            f"{MOST_SLOWDOWN:g} times as much or {FREE_US:g} us may it be: train it with fewer or smaller trees"
+        )
+    return Verdict(tuple(refusals), len(y), len(found), losses, difference, errors, precision, volumes, pace)
 
 
 def _loss(p: Floats, y: Floats) -> Floats:

@@ -5,8 +5,9 @@ expires; what is urgent, or ordered by a person, goes at once. Which hour:
 
     fixed      the policy's; for a fixed share of leads always, to see what learning is worth
     explore    any open hour, by a hash, for a share of leads: without them nothing could be learned about other hours
-    learned    for all others: the lead's own hour where it is known well enough (`hours`), else that in which leads of the
-               tenant answer most, else the policy's, and then it is said that there is not enough data
+    learned    for all others: the lead's own hour where it is known well enough (`hours`), else that in which leads in the
+               same stage answer most, else that of all leads of the tenant, else the policy's, and then it is said that there
+               is not enough data
 
 Hours are learned beside the fold and published; nothing here depends on a clock but the time of the decision.
 """
@@ -24,6 +25,7 @@ from streams.ids import bucket
 from streams.playbook import ordered
 from streams.quiet_hours import open_hours
 from streams.record import Draw
+from streams.stage import ORDER
 from streams.variants import sticky
 
 if TYPE_CHECKING:
@@ -59,15 +61,19 @@ def hour_of(case: Case, step: Step, planned: Planned) -> Hour | None:
         part_of = f"{planned.campaign}:{planned.run}" if planned.campaign else episode
         place = bucket(f"hour:{part_of}:{planned.step}", case.tenant, case.lead, len(hours))
         return Hour(hours[place], "tried out", draw)
-    own, usual = case.desk.weights.hour_of(case.tenant, case.lead), case.desk.weights.hour
-    if own is None and usual is None:
+    weights, stage = case.desk.weights, ORDER[planned.stage]
+    own, of_stage, usual = weights.hour_of(case.tenant, case.lead), weights.stage_hours.get(stage), weights.hour
+    where = f"in {stage}" if planned.stage else "in no stage of risk"
+    if own is None and of_stage is None and usual is None:
         return Hour(rules.hour, "the usual hour: not enough data for another", None)
     if draw.variant == FIXED:
         return Hour(rules.hour, "the usual hour, to compare with", draw)
     if own is not None:
         return Hour(own, "the lead's own hour", draw)
+    if of_stage is not None:
+        return Hour(of_stage, f"the hour in which leads {where} answer most", draw)
     assert usual is not None
-    return Hour(usual, "the hour in which leads answer most", draw)
+    return Hour(usual, f"the hour in which leads answer most; not enough data of those {where}", draw)
 
 
 def holds(hour: Hour | None, planned: Planned, zone: str, now: float) -> Refusal | None:

@@ -6,12 +6,10 @@ with the offset of the message that changed it; so a worker that starts again in
 each offset, and comes to the same people (see `budget`).
 """
 
-from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 
-from streams.budget import LONGEST_ROUND
-from streams.entries import Borne
+from streams.entries import LONGEST_ROUND, Borne, Entries
 from streams.record import LeadRecord
 
 
@@ -46,29 +44,17 @@ class Workload:
 
     def __init__(self, records: Iterable[tuple[bytes, LeadRecord]]) -> None:
         """Gather what the records say, by `tenant:lead`."""
-        self._changes: defaultdict[tuple[bytes, str], list[tuple[int, bytes, int]]] = defaultdict(list)
-        for key, record in records:
-            self.add(key, record.borne)
+        self._changes = Entries((key, one.person, one.offset, one.change) for key, r in records for one in r.borne)
 
     def add(self, key: bytes, changes: Iterable[Borne]) -> None:
         """What has changed for a lead."""
         for one in changes:
-            told = self._changes[_tenant(key), one.person]
-            told.insert(bisect_right(told, (one.offset, key, _MOST)), (one.offset, key, one.change))
+            self._changes.add(key, one.person, one.offset, one.change)
 
     def until(self, key: bytes, person: str, offset: int) -> int:
         """How many a person of the lead's tenant had up to this offset and lead."""
-        told = self._changes.get((_tenant(key), person), [])
-        return sum(change for _, _, change in told[: bisect_right(told, (offset, key, _MOST))])
+        return self._changes.until(key, person, offset)
 
     def forget(self, key: bytes) -> None:
         """The lead was erased or forgotten, and its escalations with it."""
-        for told in self._changes.values():
-            told[:] = [entry for entry in told if entry[1] != key]
-
-
-_MOST = 2**62
-
-
-def _tenant(key: bytes) -> bytes:
-    return key.split(b":", 1)[0]
+        self._changes.forget(key)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.cli.common import FAILED, USAGE, fail, fail_for, load, out, wait
+from agents.cli.common import FAILED, USAGE, fail, fail_for, load, out, there, wait
 from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def agree(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[LOG...]", help="files of a log", exists=True, dir_okay=False)
+        list[Path] | None, typer.Argument(metavar="[LOG...]", help="files of a log", dir_okay=False, callback=there)
     ] = None,
     mapping: Annotated[str, typer.Option(help="a .toml file, or the name of one in deploy/mappings")] = "",
     from_kafka: Annotated[

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from agents.settings import Settings
-from schemas.errors import LeadkeeperError, Unavailable
+from schemas.errors import FileMissing, LeadkeeperError, Unavailable
 
 T = TypeVar("T")
 out = Console(highlight=False, emoji=False)
@@ -20,6 +21,7 @@ err = Console(stderr=True, highlight=False, emoji=False)
 OK, FAILED, NOT_FOUND, USAGE, UNAVAILABLE, CONFIG = 0, 1, 66, 64, 69, 78
 """Exit codes: 0 done; 1 looked, and found something wrong; 64 wrong words; 66 no such thing; 69 a service does not answer
 (try again); 78 a setting or file is wrong (do not try again)."""
+
 
 At = Annotated[datetime | None, typer.Option(help="where the log carries its own time: from which moment on (UTC)")]
 Share = Annotated[
@@ -34,9 +36,24 @@ def fail(code: int, message: str) -> NoReturn:
     raise typer.Exit(code)
 
 
+def there(value: Any) -> Any:
+    """For options and arguments that are paths: where one of them does not exist, the command ends with 66."""
+    for path in value if isinstance(value, list) else [value]:
+        if isinstance(path, Path) and not path.exists():
+            fail(NOT_FOUND, f"there is no {path}: name one that is there (from {Path.cwd()})")
+    return value
+
+
 def fail_for(error: LeadkeeperError) -> NoReturn:
-    """End with the sentence of a named failure: 69 where trying again may help, else 78."""
-    fail(UNAVAILABLE if isinstance(error, Unavailable) else CONFIG, str(error))
+    """End with the sentence of a named failure."""
+    fail(code_of(error), str(error))
+
+
+def code_of(error: LeadkeeperError) -> int:
+    """69 where trying again may help, 66 where a file is not there, else 78."""
+    if isinstance(error, FileMissing):
+        return NOT_FOUND
+    return UNAVAILABLE if isinstance(error, Unavailable) else CONFIG
 
 
 def load(kind: "type[SettingsT]", **given: Any) -> "SettingsT":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli import promotion
-from agents.cli.common import FAILED, NOT_FOUND, USAGE, err, fail, fail_for, load, out, wait
+from agents.cli.common import FAILED, NOT_FOUND, USAGE, err, fail, fail_for, load, out, there, wait
 from agents.settings import LeadSettings, ModelSettings
 from schemas import topics
 from schemas.errors import LeadkeeperError
@@ -24,8 +24,8 @@ Files = Annotated[
     typer.Argument(
         metavar="[LOG...]",
         help="CSV, text, JSON lines or Parquet; .gz as well. None: what lead.events holds",
-        exists=True,
         dir_okay=False,
+        callback=there,
     ),
 ]
 Mapping = Annotated[
@@ -107,11 +107,9 @@ def _read(
     settings: LeadSettings, files: list[Path] | None, mapping: str | None
 ) -> "tuple[ActivityLog, Policy, Label, str]":
     """The log, the policy that says what its events mean, the definition of going quiet, and the log's name."""
-    from agents.inbox_log import received, usable
+    from agents.inbox_log import inbox
     from agents.mapping import load_mapping
     from agents.policyfile.read import load_policy
-    from agents.sentiment import reader_of
-    from agents.snapshots import ActivityLog
     from agents.train import read_log
     from streams.labels import Label
 
@@ -123,8 +121,7 @@ def _read(
         with err.status("reading ..."):
             if files and layout:
                 return read_log(files, layout, policy), policy, layout.label, layout.name
-            found = usable(wait(received(settings, topics.EVENTS)))
-            log = ActivityLog.read(found, policy, layout.meanings if layout else None, reader_of(policy.language))
+            log = wait(inbox(settings, policy, layout.meanings if layout else None))
             return log, policy, layout.label if layout else Label(), topics.EVENTS.name
     except LeadkeeperError as error:
         fail_for(error)
@@ -182,6 +179,7 @@ def told(compared: "Compared") -> str:
 
     v, (first, last) = compared.verdict, utc(compared.times)
     low, mean, high = v.difference
+    pace = [f"{'us to score a row':26}{v.pace.champion:12.1f}{v.pace.challenger:12.1f}"] if v.pace else []
     lines = [
         f"{compared.challenger} against {compared.champion}",
         f"{v.rows:,} rows of {v.leads:,} leads, {len(compared.times)} snapshots from {first:%Y-%m-%d} to {last:%Y-%m-%d}",
@@ -192,6 +190,7 @@ def told(compared: "Compared") -> str:
         f"{'calibration error':26}{v.ece.champion:12.4f}{v.ece.challenger:12.4f}",
         f"{'average precision':26}{v.average_precision.champion:12.4f}{v.average_precision.challenger:12.4f}",
         *(f"{f'rows from {stage} on':26}{h.champion:12,.0f}{h.challenger:12,.0f}" for stage, h in v.volumes.items()),
+        *pace,
         "",
         "better: it may be promoted" if v.promote else "not to be promoted:",
         *(f"  - {why}" for why in v.refusals),

@@ -9,8 +9,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from agents.cli.common import NOT_FOUND, fail, load, out, wait
+from agents.cli.common import NOT_FOUND, fail, fail_for, load, out, wait
 from agents.settings import LeadSettings, Settings
+from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
     from agents.timeline import Entry
@@ -110,11 +111,15 @@ def contact(
 ) -> None:
     """How to get through to it: best hour, day and channel, chance of an answer, tone; or that there is not enough data."""
     from agents.contact import find
-    from agents.library import policies_of
+    from agents.in_force import in_force
+    from streams import accuracy
     from streams.contacting import in_words
 
     settings = load(LeadSettings)
-    policies = policies_of(settings)
+    try:
+        policies = wait(in_force(settings)).policies
+    except LeadkeeperError as error:
+        fail_for(error)
     found = wait(find(settings.bootstrap, settings.topic_prefix, tenant, lead, policies.get(tenant) or policies["*"]))
     if found is None:
         fail(NOT_FOUND, f"no state of {tenant}:{lead} is held; check tenant and id, case counts")
@@ -123,12 +128,26 @@ def contact(
         told = known._asdict() | {
             "hour": known.hour and known.hour._asdict(), "day": known.day and known.day._asdict(),
             "ways": {channel: way._asdict() for channel, way in known.ways.items()},
-            "content": known.content and known.content._asdict(),
+            "kind": known.kind and known.kind._asdict(), "content": known.content and known.content._asdict(),
             "next": known.next and {"step": known.next.step, "channel": known.next.channel, "due": known.next.due},
         }  # fmt: skip
-        out.print_json(data={"tenant": tenant, "lead": lead, "at": found.at.isoformat(), "zone": found.zone, **told})
+        right = {
+            name: {"as_told": held.as_told._asdict(), "others": held.others._asdict(), "enough": held.enough}
+            for name, held in (("hour", found.accuracy.hour), ("channel", found.accuracy.channel))
+        }
+        out.print_json(
+            data={
+                "tenant": tenant,
+                "lead": lead,
+                "at": found.at.isoformat(),
+                "zone": found.zone,
+                **told,
+                "accuracy": right,
+            }
+        )
         return
-    for line in in_words(f"{tenant}:{lead}", found.at, found.zone, found.contacting):
+    lines = in_words(f"{tenant}:{lead}", found.at, found.zone, found.contacting)
+    for line in [*lines, *accuracy.in_words(found.accuracy, tenant)]:
         out.print(line, markup=False, soft_wrap=True)
 
 
@@ -183,6 +202,8 @@ def print_story(entries: "list[Entry]", *, as_json: bool = False, rested: bool =
             out.print(json.dumps(line), markup=False, soft_wrap=True)
         return
     table = Table.grid(padding=(0, 2))
+    for width in (16, max(map(len, COLOURS)), None):  # the same, also where a story is printed in parts
+        table.add_column(min_width=width)
     for entry in entries:
         when, kind = Text(f"{entry.at:%Y-%m-%d %H:%M}", style="dim"), Text(entry.kind, style=COLOURS[entry.kind])
         table.add_row(when, kind, Text(entry.text))

@@ -154,7 +154,12 @@ def hours_in_words(known: "Hours") -> list[str]:
     )
     own = f"{len(known.own):,} leads have an hour of their own ({LEAST_EVENTS} signs of life in {DAYS} days)"
     left = [f"{known.left_out:,} more did not fit into one record"] if known.left_out else []
-    return [usual, own, *left]
+    stages = [
+        f"in {stage if stage != 'none' else 'no stage of risk'}: {f'most at {hour}:00' if hour is not None else 'the hour of all'}, "
+        f"by {n:,} messages{'' if hour is not None else f' of {LEAST_SENT:,} needed'}"
+        for stage, (n, hour) in known.stages.items()
+    ]
+    return [usual, *stages, own, *left]
 
 
 def _print(title: str, lines: list[str]) -> None:

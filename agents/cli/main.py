@@ -22,11 +22,12 @@ from agents.cli import (
     topics,
     worker,
 )
-from agents.cli.common import CONFIG, FAILED, UNAVAILABLE, USAGE, err, out
+from agents.cli.common import FAILED, USAGE, code_of, err, out
+from agents.cli.events import events, send
 from agents.cli.replay import demo, replay
 from agents.cli.simulate import simulate
 from agents.settings import ROOT
-from schemas.errors import LeadkeeperError, Unavailable
+from schemas.errors import LeadkeeperError
 
 CLICK_USAGE = 2
 """What click ends with when a word is wrong; nothing of ours does."""
@@ -43,6 +44,8 @@ app = typer.Typer(
 app.command(epilog="Example: leadkeeper demo --keep")(demo)
 app.command(epilog="Example: leadkeeper replay log.csv.gz --mapping my.toml --speed 60x")(replay)
 app.command(epilog="Example: leadkeeper simulate --policy new.toml --from-log events.jsonl --days 30")(simulate)
+app.command(epilog="Example: leadkeeper events purchase_completed")(events)
+app.command(epilog="Example: leadkeeper send events.jsonl")(send)
 app.command(name="train", epilog="Example: leadkeeper train log.parquet --mapping my.toml --until 2026-03-01")(
     model.train_command
 )
@@ -91,4 +94,4 @@ def run() -> None:
         sys.exit(USAGE if done.code == CLICK_USAGE else done.code)
     except LeadkeeperError as error:
         err.print(f"[bold red]leadkeeper:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(UNAVAILABLE if isinstance(error, Unavailable) else CONFIG)
+        sys.exit(code_of(error))

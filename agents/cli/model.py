@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli import contest, promotion
-from agents.cli.common import CONFIG, NOT_FOUND, USAGE, err, fail, fail_for, load, out, wait
+from agents.cli.common import CONFIG, NOT_FOUND, USAGE, err, fail, fail_for, load, out, there, wait
 from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agents.manifest import Manifest
     from agents.model import LightGbmScorer
     from streams.labels import Label
@@ -28,6 +30,8 @@ app.command(epilog="Example: leadkeeper model retrain log.csv.gz --mapping my.to
     contest.retrain
 )
 
+KINDS = 8
+"""Kinds without a meaning that are named."""
 Models = Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_MODELS)")]
 
 
@@ -35,7 +39,7 @@ def train_command(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[LOG...]", help="CSV, text, JSON lines or Parquet; .gz as well", exists=True, dir_okay=False
+            metavar="[LOG...]", help="CSV, text, JSON lines or Parquet; .gz as well", dir_okay=False, callback=there
         ),
     ] = None,
     mapping: Annotated[
@@ -63,13 +67,11 @@ def train_command(
     from agents.cli.rejected import tell_rejects
     from agents.cli.tables import train_from_table
     from agents.eventlog import ReadReport
-    from agents.inbox_log import received, usable
+    from agents.inbox_log import inbox
     from agents.mapping import load_mapping
     from agents.model_card import card
     from agents.policyfile.read import load_policy
     from agents.rejects import Rejects
-    from agents.sentiment import reader_of
-    from agents.snapshots import ActivityLog
     from agents.train import read_log, train
     from agents.tryout.runs import RunFolder
     from schemas import topics
@@ -87,8 +89,7 @@ def train_command(
         layout = load_mapping(mapping) if mapping else None
         if from_kafka:
             with out.status("reading lead.events ..."):
-                found = usable(wait(received(settings, topics.EVENTS)))
-                log = ActivityLog.read(found, policy, layout.meanings if layout else None, reader_of(policy.language))
+                log = wait(inbox(settings, policy, layout.meanings if layout else None))
         else:
             assert layout is not None
             with Rejects(RunFolder(f"train-{layout.name}").make) as rejects:
@@ -97,6 +98,8 @@ def train_command(
                         log = read_log(files or [], layout, policy, report, rejects)
                 finally:
                     tell_rejects(err, rejects, dead_lettered=False)
+        if told_of := untold_in_words(log.untold):
+            err.print(told_of, style="yellow", markup=False, soft_wrap=True)
         label, name = (layout.label, layout.name) if layout else (Label(), topics.EVENTS.name)
         cut = until.replace(tzinfo=UTC).timestamp() if until else None
         with progress_bar(err) as told:
@@ -109,6 +112,19 @@ def train_command(
     out.print(
         f"saved to {folder} in {time.monotonic() - began:.0f} s; put it in force: leadkeeper model promote {model.manifest.version}",
         soft_wrap=True,
+    )
+
+
+def untold_in_words(untold: "Mapping[str, int]") -> str:
+    """Which custom kinds no vocabulary describes, the most frequent first; empty where all are described."""
+    if not untold:
+        return ""
+    named = sorted(untold, key=lambda kind: (-untold[kind], kind))
+    few = ", ".join(f"{kind} {untold[kind]:,}" for kind in named[:KINDS])
+    more = f" and {len(named) - KINDS} more" if len(named) > KINDS else ""
+    return (
+        f"{sum(untold.values()):,} events are of kinds that no vocabulary describes, and count as no sign of life: {few}{more}. "
+        f"Describe each under [vocabulary.{named[0]}] of the policy, or of the mapping"
     )
 
 

@@ -21,6 +21,7 @@ from agents.cli.common import (
     fail_for,
     load,
     out,
+    there,
     wait,
 )
 from agents.cli.versions import say_left_behind, unannounced_of
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Policies: check, show, compare, try on stories, publish, activate.")
 
-File = Annotated[Path, typer.Argument(help="a policy file", exists=True, dir_okay=False)]
+File = Annotated[Path, typer.Argument(help="a policy file", dir_okay=False, callback=there)]
 TEMPLATES = ROOT / "deploy/templates"
 STORIES = ROOT / "deploy/policies/stories"
 
@@ -64,8 +65,8 @@ def show(
 
 @app.command(epilog="Example: leadkeeper policy diff deploy/policies/real_estate.toml new.toml")
 def diff(
-    old: Annotated[Path, typer.Argument(help="a policy file", exists=True, dir_okay=False)],
-    new: Annotated[Path, typer.Argument(help="another one", exists=True, dir_okay=False)],
+    old: Annotated[Path, typer.Argument(help="a policy file", dir_okay=False, callback=there)],
+    new: Annotated[Path, typer.Argument(help="another one", dir_okay=False, callback=there)],
 ) -> None:
     """Say which keys differ, defaults included. Ends with 1 when any does."""
     from agents.policyfile.tell import differences
@@ -83,7 +84,9 @@ def try_command(
     file: File,
     stories: Annotated[
         list[Path] | None,
-        typer.Option(help="a file with stories; left out: <policy name>.toml in deploy/policies/stories", exists=True),
+        typer.Option(
+            help="a file with stories; left out: <policy name>.toml in deploy/policies/stories", callback=there
+        ),
     ] = None,
 ) -> None:
     """Play the stories of a policy: given these events at these times, expect these decisions. Ends with 1 if one fails."""
@@ -146,7 +149,7 @@ def publish(
 def activate_command(
     file: Annotated[
         Path,
-        typer.Argument(help="its version is new, or known with this very content", exists=True, dir_okay=False),
+        typer.Argument(help="a policy file: its version is new, or known with this very content", dir_okay=False),
     ],
     at: At = None,
     share: Share = None,
@@ -163,6 +166,11 @@ def activate_command(
     settings = load(LeadSettings)
     if tenant != "*" and share is None:
         fail(USAGE, "--tenant needs --share; 1 is all of its leads")
+    if not file.exists():
+        fail(
+            NOT_FOUND,
+            f"there is no file {file}; a version that was published comes back with `leadkeeper policy restore {file}`",
+        )
     policy = _checked(file, TEMPLATES)
     now = _moment(at)
     announce = [announcement(policy, whose, now) for whose in unannounced_of(settings, policy, tenant, "*")]
@@ -213,6 +221,8 @@ def restore(
     from agents.library import policies_of
     from agents.policyfile.publish import announcement
 
+    if Path(version).is_file():
+        fail(USAGE, f"{version} is a file: `leadkeeper policy activate {version}` puts it in force")
     settings = load(LeadSettings)
     try:
         known, first = (
@@ -261,7 +271,7 @@ def _without_problems(file: Path, read: "Callable[[Path], tuple[Policy | None, l
     try:
         policy, problems = read(file)
     except LeadkeeperError as error:
-        fail(CONFIG, str(error))
+        fail_for(error)
     for problem in problems:
         err.print(in_words(file, problem), markup=False, soft_wrap=True)
     if policy is None or problems:

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from agents.cli.common import USAGE, err, fail, fail_for, load, out, wait
+from agents.cli.common import USAGE, err, fail, fail_for, load, out, there, wait
 from agents.settings import ROOT, Settings
 from schemas import topics
 from schemas.errors import LeadkeeperError
@@ -24,7 +24,7 @@ def replay(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...", help="CSV, text, JSON lines or Parquet; .gz as well", exists=True, dir_okay=False
+            metavar="FILE...", help="CSV, text, JSON lines or Parquet; .gz as well", dir_okay=False, callback=there
         ),
     ],
     mapping: Annotated[
@@ -34,8 +34,8 @@ def replay(
         Path,
         typer.Option(
             help="what to judge by; not that of your workers: the shop's uses only channels that are delivered here",
-            exists=True,
             dir_okay=False,
+            callback=there,
         ),
     ] = POLICY,
     since: Annotated[

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from agents.cli.common import CONFIG, NOT_FOUND, USAGE, err, fail, fail_for, load, out, wait
+from agents.cli.common import CONFIG, NOT_FOUND, USAGE, err, fail, fail_for, load, out, there, wait
 from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
@@ -25,11 +25,11 @@ DETAIL = 60
 
 
 def simulate(
-    policy: Annotated[Path, typer.Option(help="the changed policy", exists=True, dir_okay=False)],
+    policy: Annotated[Path, typer.Option(help="the changed policy", dir_okay=False, callback=there)],
     from_log: Annotated[
         list[Path] | None,
         typer.Option(
-            "--from-log", help="JSON lines of lead.events, or any log with --mapping", exists=True, dir_okay=False
+            "--from-log", help="JSON lines of lead.events, or any log with --mapping", dir_okay=False, callback=there
         ),
     ] = None,
     from_kafka: Annotated[
@@ -38,7 +38,7 @@ def simulate(
     tenant: Annotated[str | None, typer.Option(help="only the leads of this one")] = None,
     against: Annotated[
         Path | None,
-        typer.Option(help="the policy to compare with; left out: LEADKEEPER_POLICY", exists=True, dir_okay=False),
+        typer.Option(help="the policy to compare with; left out: LEADKEEPER_POLICY", dir_okay=False, callback=there),
     ] = None,
     mapping: Annotated[
         str | None,
@@ -49,7 +49,8 @@ def simulate(
     ] = 90,
     tick_hours: Annotated[float, typer.Option(min=0.1, help="event time between ticks")] = 6.0,
     model: Annotated[
-        Path | None, typer.Option(help="folder of a trained model's version; left out: the rule scorer", exists=True)
+        Path | None,
+        typer.Option(help="folder of a trained model's version; left out: the rule scorer", callback=there),
     ] = None,
     contacts: Annotated[
         bool, typer.Option("--contacts/--no-contacts", help="give leads without an address one at example.com")
@@ -59,7 +60,6 @@ def simulate(
 ) -> None:
     """Replay recorded leads through two policies without sending anything, and show both side by side."""
     from agents.in_force import in_force
-    from agents.learning import learns
     from agents.mapping import load_mapping
     from agents.policyfile.read import load_policy
     from agents.simulate import read_inbox, read_log, span_of
@@ -103,8 +103,8 @@ def simulate(
             markup=False,
         )
         return
-    _tell(span, old, new, log, scorer.version)
-    if any(map(learns, policies)):
+    _tell(span, old, new, log, scorer.version, "dlq list" if from_kafka else "replay")
+    if any(policy.learns for policy in policies):
         untold = "nothing that was learned counts here" + ("" if now else ": that is on the topics (--from-kafka)")
         out.print(f"what is learned goes by {learned}, as in force now" if learned else untold, soft_wrap=True)
     out.print(f"\n{len(found):,} of {steps:,} steps end differently")
@@ -146,7 +146,7 @@ def _as_json(
     return json.dumps(told, indent=1)
 
 
-def _tell(span: "Span", old: "Volumes", new: "Volumes", log: "Log", model: str) -> None:
+def _tell(span: "Span", old: "Volumes", new: "Volumes", log: "Log", model: str, tells: str) -> None:
     from datetime import UTC, datetime
 
     begin, end = (datetime.fromtimestamp(at, UTC) for at in (span.start, span.end))
@@ -154,7 +154,10 @@ def _tell(span: "Span", old: "Volumes", new: "Volumes", log: "Log", model: str) 
         f"{len(log.lines):,} events, simulated from {begin:%Y-%m-%d} to {end:%Y-%m-%d}, judged by {model}; nothing was sent"
     )
     if log.left_out:
-        out.print(f"{log.left_out:,} rows could not be used: `leadkeeper replay` says why", style="yellow")
+        out.print(
+            f"{log.left_out:,} {'rows' if tells == 'replay' else 'records'} could not be used: `leadkeeper {tells}` says why",
+            style="yellow",
+        )
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("")
     for volumes in (old, new):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from agents.cli.common import FAILED, err, fail, fail_for, load, out
+from agents.cli.common import FAILED, err, fail, fail_for, load, out, there
 from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
@@ -33,7 +33,7 @@ def train_from_table(files: list[Path], mapping: str, models: Path) -> None:
 
 def score_command(
     files: Annotated[
-        list[Path], typer.Argument(metavar="TABLE...", help="of the form the model was trained on", exists=True)
+        list[Path], typer.Argument(metavar="TABLE...", help="of the form the model was trained on", callback=there)
     ],
     model: Annotated[str, typer.Option(help="version of a model of a table, like t-telco-0123456789")],
     models: Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_MODELS)")] = None,

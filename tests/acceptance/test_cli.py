@@ -1,5 +1,6 @@
 """The command line: help with examples, errors that name what is wrong and what to do, exit codes for scripts."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from agents.child import LOOPBACK, free_port
 from agents.cli.main import app
 from agents.model import MODEL_FILE
+from agents.writer import partition_for
 from schemas.topics import ALL, EVENTS
 from tests.acceptance.conftest import Deploy, Models
 from tests.acceptance.product import POLICY_FILE, Ended, Product, leadkeeper
@@ -82,7 +84,7 @@ def test_wrong_words_end_with_64() -> None:
     for done in together(
         (("bogus",), {}),
         (("topics", "create", "--partitions", "many"), {}),
-        (("replay", "no-such-file.csv", "--mapping", "cdnow"), {}),
+        (("replay", "--mapping", "cdnow"), {}),
     ):
         assert done.code == 64, done
         assert done.err
@@ -226,3 +228,19 @@ def test_a_trained_model_is_listed_and_shown(models: Models) -> None:
     )
     assert re.fullmatch(rf"{models.version}  AUC 0\.\d+, log loss 0\.\d+\n", found.out)
     assert models.version in shown.out
+
+
+def test_events_of_a_file_are_sent_under_their_leads_key(product: Product, tmp_path: Path) -> None:
+    """Last of this file: others count on an empty inbox."""
+    file = tmp_path / "events.jsonl"
+    one = {"type": "item_viewed", "tenant": product.tenant, "at": "2026-02-28T09:00:00Z", "item": "x"}
+    lines = [json.dumps(one | {"id": f"e{n}", "lead": f"L{n}"}) for n in range(20)]
+    file.write_text("\n".join([*lines, "{}"]))
+    done = product.run("send", str(file))
+    assert done.code == 1, done.err
+    assert "sent 20 events to" in done.out
+    assert "refused 1: missing_field 1" in done.out
+    assert f"{file}:21: type: is missing" in done.err
+    found = {(r.key, r.partition) for r in product.inbox()}
+    keys = [f"{product.tenant}:L{n}".encode() for n in range(20)]
+    assert found == {(key, partition_for(key, 2)) for key in keys}

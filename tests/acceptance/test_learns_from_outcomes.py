@@ -62,7 +62,13 @@ def _tells_how_to_get_through(product: Product, lead: str, file: Path) -> None:
     assert contact.code == 0, contact.err
     assert "best hour      not enough data (" in contact.out
     assert "next contact   nothing is planned" in contact.out
-    assert json.loads(product.run("lead", "contact", product.tenant, lead, "--json", policy=str(file)).out)["ways"]
+    assert "  by hour      not enough data (0 as told, 0 others; 20 of each)" in contact.out
+    assert all(len(line) <= 80 for line in contact.out.splitlines()), contact.out
+    told = json.loads(product.run("lead", "contact", product.tenant, lead, "--json", policy=str(file)).out)
+    assert told["ways"]
+    assert told["accuracy"]["channel"] == {
+        "as_told": {"sent": 0, "answered": 0}, "others": {"sent": 0, "answered": 0}, "enough": False,
+    }  # fmt: skip
     assert product.run("lead", "contact", product.tenant, "nobody", policy=str(file)).code == 66
 
 

@@ -87,15 +87,15 @@ def test_the_inbox_itself_can_be_replayed(tmp_path: Path) -> None:
     rows = [line.strip() for line in told.splitlines()]
     for name in ("stages entered", "cost", "caps hit", "quiet-hour deferrals", "escalations", "leads contacted"):
         assert any(row.startswith(name) for row in rows), name
-    assert "duty-manager" in told
+    assert "senior-broker" in told
     read = read_log([log], None, contacts=False)
     assert len(read.lines) == 7
     volumes = simulate(read.lines, span_of(read.lines, 60, 1), policy(), RuleScorer())
     assert volumes.sent[Channel.EMAIL] == 3
     assert volumes.escalations == 1
     burdens = volumes.burdens(60)
-    assert {name: b.asked for name, b in burdens.items()} == {"duty-manager": 1}
-    assert (burdens["duty-manager"].a_day, burdens["duty-manager"].most_in_a_day) == (round(1 / 60, 4), 1)
+    assert {name: b.asked for name, b in burdens.items()} == {"senior-broker": 1}
+    assert (burdens["senior-broker"].a_day, burdens["duty-manager"].most_in_a_day) == (round(1 / 60, 4), 1)
     log.write_text('{"type": "item_viewed"}')
     with pytest.raises(MappingInvalid, match=r"events.jsonl:1: not a message of lead.events"):
         read_log([log], None, contacts=False)

@@ -27,8 +27,8 @@ from tests.faults.nemesis import Fault
 from tests.faults.run import SEED, Outcome, Run, play
 from tests.faults.verdict import DEADLY
 
-BIG = Run(events=300_000, leads=20_000, seconds=300.0, patience_s=600.0)
-MIDDLE = Run(events=60_000, leads=4_000, seconds=100.0, patience_s=400.0)
+BIG = Run(events=300_000, leads=20_000, seconds=300.0, patience_s=300.0)
+MIDDLE = Run(events=60_000, leads=4_000, seconds=100.0, patience_s=300.0)
 SOON = {"LEADKEEPER_DOUBT_PAUSE_S": "1", "LEADKEEPER_SMTP_TIMEOUT_S": "2"}
 LEAD_MOMENTS = ("before_output", "after_output", "before_state", "after_state", "before_commit", "after_commit")
 AT_ONCE_MOMENTS = ("before_output", "after_output", "before_transaction_end", "after_transaction_end") * 2

@@ -5,6 +5,8 @@ from tests.faults.run import Outcome
 
 def what_is_wrong(outcome: Outcome) -> str:
     """All that an engine that keeps its promise does not do; empty for a clean run."""
+    if outcome.left:
+        return f"never came to an end: {outcome.left:,} records or commands were left, so nothing can be said of losses"
     verdict, calls = outcome.verdict, outcome.calls
     found = {
         "lost": verdict.missing.total() + len(calls.lost),
@@ -13,7 +15,4 @@ def what_is_wrong(outcome: Outcome) -> str:
         "wrong states": verdict.wrong_states,
         "messages sent twice": len(calls.doubled),
     }
-    said = [f"{number:,} {what}" for what, number in found.items() if number]
-    if not outcome.settled:
-        said.append("never came to an end")
-    return ", ".join(said)
+    return ", ".join(f"{number:,} {what}" for what, number in found.items() if number)

@@ -10,7 +10,8 @@ import numpy as np
 
 from agents.manifest import Calibration
 from agents.snapshots import ActivityLog
-from agents.train import FOLDS, gathered, no_progress, out_of_fold
+from agents.train import gathered, no_progress, out_of_fold
+from agents.windows import FOLDS
 from streams.features import Floats, Ints
 from streams.measure import ece, ece_by_chance, off_at_least
 from tests.evaluate.walk import Leg

@@ -71,8 +71,12 @@ class Logs:
         """Everything in the inbox is applied, every command of these channels has ended, nothing moved for a moment."""
         if await self._read():
             return False  # what came last may have led to something that was not read before it
-        behind = any(self._applied[n] < end for n, end in self._ends.items())
-        return not behind and not any(map(self.unfinished, channels))
+        return not self.left(channels)
+
+    def left(self, channels: Iterable[str]) -> int:
+        """Records that are not applied, and commands of these channels that have not ended, as far as was read."""
+        behind = sum(max(end - self._applied[n], 0) for n, end in self._ends.items())
+        return behind + sum(len(self.unfinished(channel)) for channel in channels)
 
     def unfinished(self, channel: str) -> set[str]:
         """Commands of a channel that have not ended."""

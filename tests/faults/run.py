@@ -42,7 +42,7 @@ class Run:
         lives: One trouble for each life of a worker, the first for the first; after the last it lives without.
         lead_agents: How many at first.
         couriers: Channels served.
-        patience_s: Longest wait for everything to be applied and delivered.
+        patience_s: At the end, longest wait in which nothing that is left gets applied or delivered.
         settings: Environment of all workers.
         policy_edits: What to replace in the text of the policy, and by what.
         workers_at: Where the workers find the broker, if not where the test does (a proxy).
@@ -77,7 +77,7 @@ class Outcome:
     """What was left at the end.
 
     Attributes:
-        settled: Everything was applied, every command has ended. Judged before that, what is late would look lost.
+        left: Records that were not applied and commands that had not ended. Judged with some left, what is late looks lost.
         verdict: Output topics and state against the oracle.
         calls: What the providers saw against the ledger.
         records: Records in the inbox.
@@ -87,7 +87,7 @@ class Outcome:
         pause_s: Longest time without an assessment on any partition while the traffic ran.
     """
 
-    settled: bool
+    left: int
     verdict: Verdict
     calls: Calls
     records: int
@@ -95,6 +95,11 @@ class Outcome:
     exits: Mapping[tuple[str, int], int]
     dropped: int
     pause_s: float
+
+    @property
+    def settled(self) -> bool:
+        """Everything was applied, every command has ended."""
+        return not self.left
 
     @property
     def clean(self) -> bool:
@@ -113,21 +118,13 @@ async def play(broker: Broker, folder: Path, run: Run) -> Outcome:
             with World(folder, broker, prefix, run) as world:
                 await _feed(writer, prefix, world, run, logs)
 
-                async def ended() -> bool:
-                    world.replace_dead()
-                    return await logs.settled(run.couriers)
-
-                settled = True
-                try:
-                    await eventually_async(ended, timeout=run.patience_s)
-                except AssertionError:
-                    settled = False
+                left = await _settle(logs, world, run)
                 in_app = await _in_app_ids(world.redis_url, run.leads)
                 policy = load_policy(world.policy)
                 seen = {"email": world.mails(), "in_app": in_app, "webhook": world.webhooks()}
             truth = await asyncio.to_thread(oracle, logs[topics.EVENTS], PARTITIONS, policy)
             return Outcome(
-                settled,
+                left,
                 judge(truth, logs.outputs, logs[topics.STATE], prefix),
                 judge_calls(logs, seen, run.couriers),
                 len(logs[topics.EVENTS]),
@@ -138,6 +135,21 @@ async def play(broker: Broker, folder: Path, run: Run) -> Outcome:
             )
     finally:
         await writer.stop()
+
+
+async def _settle(logs: Logs, world: World, run: Run) -> int:
+    """Wait as long as ever less is left to do; returns what is, once none of it was done for the run's patience."""
+    clock = asyncio.get_running_loop().time
+    least, since = float("inf"), clock()
+    while not await logs.settled(run.couriers):
+        world.restart_stopped()
+        world.replace_dead()
+        left = logs.left(run.couriers)
+        if left < least:
+            least, since = left, clock()
+        if clock() - since > run.patience_s:
+            return max(left, 1)
+    return 0
 
 
 async def _feed(writer: Writer, prefix: str, world: World, run: Run, logs: Logs) -> None:

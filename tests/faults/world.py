@@ -58,7 +58,7 @@ class World:
         self._servers: list[ChildProcess] = []
         self._mail, self._hooks = folder / "mail", folder / "hooks.jsonl"
         self._redis_port = self._redis_door = free_port()
-        self.redis_control = 0
+        self.redis_control = self._seen_tripped = 0
         self.redis_url = f"redis://{LOOPBACK}:{self._redis_port}/0"
         self.exits: Counter[tuple[str, int]] = Counter()
         self.done: list[str] = []
@@ -231,8 +231,17 @@ class World:
 
     def failed_at(self) -> list[str]:
         """What workers did to themselves: failpoints, and partitions that the dead-letter breaker stopped."""
-        tripped = ["a breaker tripped" for line in self._said() if "too many records are being dead-lettered" in line]
-        return [*(line for line in self._said() if line.startswith("failpoint ")), *tripped]
+        return [*(line for line in self._said() if line.startswith("failpoint ")), *self._tripped()]
+
+    def _tripped(self) -> list[str]:
+        return ["a breaker tripped" for line in self._said() if "too many records are being dead-lettered" in line]
+
+    def restart_stopped(self) -> None:
+        """Restart the lead agents, as the runbook asks, when breakers have tripped since it was done last."""
+        if (tripped := len(self._tripped())) > self._seen_tripped:
+            self._seen_tripped = tripped
+            for name in self.workers("lead-"):
+                self.kill(name)
 
     def mails(self) -> Counter[str]:
         """Mails by intervention id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import given
@@ -14,8 +15,8 @@ from streams.lead import Message
 from streams.record import UNANSWERED
 from streams.replay import replay
 from streams.stage import ORDER
-from tests.laws.histories import MODEST, histories
-from tests.laws.world import ENV, POLICIES, Versions, rules_of
+from tests.laws.histories import MODEST, Builder, histories
+from tests.laws.world import ENV, LEADS, POLICIES, Versions, rules_of
 from tests.worlds import outputs
 
 COMMANDS = {t.name for t in INTERVENTIONS.values()}
@@ -36,6 +37,25 @@ def test_nothing_happens_unsaid(log: list[Message]) -> None:
     interventions_and_episodes_close_once(everything)
     journeys_go_on_from_where_they_were(everything)
     no_campaign_sends_before_it_has_begun(everything)
+
+
+def test_what_waits_goes_out_as_the_policy_says_that_is_in_force_by_then() -> None:
+    """Steps ordered under one policy come due under another one: those that it does not have are held, and said to be."""
+    held = 0
+    for hour in range(4, 23, 6):
+        history = Builder()
+        history.now += timedelta(hours=hour)
+        for who in range(len(LEADS)):
+            history.step("profile", who, who)
+            history.step("activity", who, 1)
+            for stage in ("active_risk", "early_warning"):
+                history.tell(who, {"type": "trigger_intervention", "stage": stage, "by": "kim"})
+        history.add({"type": "activate", "partition": 0, "policy": "2"})
+        history.wait(72, 6)
+        everything = outputs(history.log, ENV)
+        nothing_goes_out_but_as_the_policy_it_names_says(everything, POLICIES)
+        held += sum(out.get("detail") == "the policy no longer has this step" for out in everything)
+    assert held, "no step came due that the new policy does not have: this says nothing"
 
 
 def every_command_has_a_decision_and_every_decision_an_assessment(everything: Told) -> None:

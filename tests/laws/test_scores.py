@@ -75,6 +75,17 @@ def test_names_do_not_matter(model: TrainedModel) -> None:
             assert abs(after[b"t:somebody-" + key.removeprefix(b"t:")[::-1]] - p) <= TOLERANCE
 
 
+def test_nor_where_leads_are_told_apart_to_calibrate() -> None:
+    """A log too short for two embargoes: which fifth a lead is in hangs neither on its name nor on the year."""
+    long = LABEL.model_copy(update={"horizon_days": 100.0})
+    before = train(ActivityLog.read(EVENTS, POLICY), long).manifest
+    assert before.trained.apart == "leads"
+    names = changed(lambda body: body | {"lead": f"somebody-{str(body['lead'])[::-1]}", "id": f"x-{body['id']}"})
+    for log in (names, changed(later, WEEKS)):
+        after = train(ActivityLog.read(log, POLICY), long).manifest
+        assert after.calibration == before.calibration
+
+
 def test_the_order_of_arrival_does_not_matter(model: TrainedModel) -> None:
     """Events of the same ten days in any order: the same scores as in the order in which they happened."""
     known = [event for event in EVENTS if event.at_ms / 1000 < CUT]

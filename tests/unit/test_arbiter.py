@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from schemas.commands import QuietWindow
 from schemas.decisions import Rule
 from schemas.units import Channel
-from streams.budget import LONGEST_ROUND, Spending, day_of, exhausted, note
+from streams.budget import Spending, day_of, exhausted, note
 from streams.closed_days import closed_days
 from streams.decide import quiet_window
+from streams.entries import LONGEST_ROUND
 from streams.lead import Message, Partition, fold
 from streams.quiet_hours import is_quiet, quiet_until
 from streams.rank import rank, worth

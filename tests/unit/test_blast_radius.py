@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from streams.blast_radius import LONGEST, Reach
-from streams.budget import LONGEST_ROUND
-from streams.entries import Reached
+from streams.entries import LONGEST_ROUND, Reached
 from streams.env import Env
 from streams.lead import Message, Out, Partition, fold
 from streams.record import LeadRecord

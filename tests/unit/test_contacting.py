@@ -34,10 +34,10 @@ def _sent(n: int, channel: str, status: str, **fields: Any) -> Any:
 
 
 def test_nothing_is_made_up_of_nothing() -> None:
-    found = contacting([_event(n) for n in range(39)], [], {}, Profile(), TOKYO, [], {})
+    found = contacting([_event(n) for n in range(39)], [], {}, Profile(), TOKYO, [], {}, {})
     assert (found.hour, found.day, found.best, found.tone, found.content, found.next) == (None,) * 6
     lines = in_words("acme:L1", NOW, TOKYO, found)
-    assert sum("not enough data" in line for line in lines) == 5
+    assert sum("not enough data" in line for line in lines) == 6
     assert any(line.endswith("(39 of 40 signs of life in 90 days)") for line in lines)
 
 
@@ -58,12 +58,15 @@ def test_what_is_known_is_told_with_its_numbers() -> None:
         Planned(1, "unsure", Channel.EMAIL, 0, 2e9, waits=True),
     ]
     profile = Profile(preferred_channel="sms")
-    found = contacting(events, rows, templates, profile, TOKYO, planned, {})
+    found = contacting(
+        events, rows, templates, profile, TOKYO, planned, {}, {("early_warning", "note"): "market_update"}
+    )
     assert found.hour == Most("15:00", 47, 48)
     assert found.day
     assert found.day.n < 12
     assert (found.best, found.preferred, found.tone) == (Channel.IN_APP, "sms", "warm")
     assert found.content == Most("x.in_app", 3, 3)
+    assert found.kind == Most("market_update", 3, 7)
     email = found.ways[Channel.EMAIL]
     assert (email.sent, email.opened, email.clicked, email.replied) == (4, 4, 0, 0), "an open is no answer"
     assert email.rate == pytest.approx(1 / 6)
@@ -77,6 +80,6 @@ def test_what_is_known_is_told_with_its_numbers() -> None:
 def test_what_its_stage_answers_is_mixed_in() -> None:
     rows = [_sent(n, "email", "opened") for n in range(4)]
     known = {Channel.EMAIL: Answered(messages=900, rate=0.5)}
-    alone, among = (contacting([], rows, {}, Profile(), "UTC", [], k).ways[Channel.EMAIL] for k in ({}, known))
+    alone, among = (contacting([], rows, {}, Profile(), "UTC", [], k, {}).ways[Channel.EMAIL] for k in ({}, known))
     assert among.rate == pytest.approx((5 + 1) / (14 + 2))
     assert among.high - among.low < alone.high - alone.low

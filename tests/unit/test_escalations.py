@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.topics import ESCALATIONS
-from streams.budget import LONGEST_ROUND
+from streams.entries import LONGEST_ROUND
 from streams.env import Env
 from streams.lead import Message, Partition, fold
 from streams.state import encode_record

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.features import Floats, Ints
-from streams.promotion import Judged, Verdict, compare
+from streams.promotion import FREE_US, MOST_SLOWDOWN, Held, Judged, Verdict, compare
 from streams.risk import sigmoid
 
 THRESHOLDS = (0.3, 0.6, 0.8)
@@ -80,6 +80,27 @@ def test_who_may_have_seen_the_answer_does_not_take_over() -> None:
         said(z + noise), said(z), y, leads, THRESHOLDS, chance, volumes_may_move=True, flags=("too good alone",)
     )
     assert verdict.refusals == ("it may have seen the answer: too good alone",)
+
+
+@pytest.mark.parametrize(
+    ("pace", "refused"),
+    [
+        (None, False),
+        (Held(20.0, 20.0 * MOST_SLOWDOWN), False),
+        (Held(20.0, 20.0 * MOST_SLOWDOWN + 0.1), True),
+        (Held(0.1, FREE_US), False),
+        (Held(0.1, FREE_US + 0.1), True),
+        (Held(30.0, 3.0), False),
+    ],
+)
+def test_who_takes_too_long_does_not_take_over(pace: Held | None, refused: bool) -> None:
+    """Against a model twice its time is let pass, against the rule what a row may cost anyway."""
+    z, y, leads = world()
+    noise = np.random.default_rng(2).normal(0, 1.2, len(z))
+    chance = np.random.default_rng(5)
+    verdict = compare(said(z + noise), said(z), y, leads, THRESHOLDS, chance, volumes_may_move=True, pace=pace)
+    assert [why.split(":")[0] for why in verdict.refusals] == (["slower"] if refused else [])
+    assert verdict.pace == pace
 
 
 def test_few_leads_say_nothing_yet() -> None:

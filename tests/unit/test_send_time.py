@@ -16,11 +16,11 @@ from agents.learned import Log, announcement, learn
 from schemas.decisions import Rule
 from schemas.errors import PolicyInvalid
 from schemas.outcomes import InterventionTracked
-from schemas.units import Channel, Priority
+from schemas.units import Channel, Priority, Stage
 from schemas.weights import Weights, name_of
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
-from streams.hours import Hours, hours
+from streams.hours import Hours, Tried, hours
 from streams.ids import bucket
 from streams.partition import Folded, Partition
 from streams.plays import Step
@@ -63,6 +63,14 @@ def test_which_hour_and_why() -> None:
     assert [(h.hour, h.draw and h.draw.variant) for h in told if h] == [
         (18, "learned"), (12, "learned"), (10, "fixed"), (10, "fixed"),
     ]  # fmt: skip
+    staged = usual.model_copy(update={"stage_hours": {Stage.EARLY_WARNING: 15}})
+    by_stage = [_hour(LEARNS, staged), _hour(LEARNS, staged, Planned(2, "note", Channel.EMAIL, 1e9, 2e9))]
+    assert [(h.hour, h.why) for h in by_stage if h] == [
+        (15, "the hour in which leads in early_warning answer most"),
+        (12, "the hour in which leads answer most; not enough data of those in active_risk"),
+    ]
+    own_first = staged.model_copy(update={"hours": {18: (name_of("acme", LEARNS),)}})
+    assert [h.hour for h in (_hour(LEARNS, own_first), _hour(FIXED, staged)) if h] == [18, 10]
     explored = _hour(EXPLORES, own)
     assert explored
     assert explored.draw
@@ -104,20 +112,47 @@ def _habit(peak: int, n: int) -> list[float]:
 
 def test_a_lead_has_an_hour_of_its_own_from_forty_events_on() -> None:
     crowd = {f"c{n}": _habit(10 + n % 8, 39) for n in range(80)}
-    known = hours(crowd | {"late": _habit(18, 40), "few": _habit(18, 39)}, [0] * 24, [0] * 24, OPEN)
+    known = hours(crowd | {"late": _habit(18, 40), "few": _habit(18, 39)}, {}, OPEN)
     assert known.own == {"late": 18}
     assert known.usual is None
-    assert hours({"owl": _habit(3, 400)}, [0] * 24, [0] * 24, OPEN).own["owl"] in OPEN, "never in quiet hours"
+    assert hours({"owl": _habit(3, 400)}, {}, OPEN).own["owl"] in OPEN, "never in quiet hours"
     assert "not enough data" in hours_in_words(known)[0]
 
 
 def test_the_hour_of_all_needs_a_thousand_messages_at_drawn_hours() -> None:
     sent = [100.0 if hour in OPEN else 0.0 for hour in range(24)]
     back = [0.3 * n if hour == 17 else 0.1 * n for hour, n in enumerate(sent)]
-    assert hours({}, sent, back, OPEN).usual == 17
-    assert hours({}, [n / 2 for n in sent], [n / 2 for n in back], OPEN).usual is None
+    assert _all(sent, back).usual == 17
+    assert _all([n / 2 for n in sent], [n / 2 for n in back]).usual is None
     lucky = [1.0 if hour == 9 else n for hour, n in enumerate(sent)]
-    assert hours({}, lucky, [n if hour == 9 else back[hour] for hour, n in enumerate(lucky)], OPEN).usual == 17
+    assert _all(lucky, [n if hour == 9 else back[hour] for hour, n in enumerate(lucky)]).usual == 17
+
+
+def _all(sent: list[float], answered: list[float]) -> Hours:
+    return hours({}, {Stage.EARLY_WARNING: Tried(sent, answered)}, OPEN)
+
+
+def test_the_hour_of_a_stage_needs_as_many_of_its_own() -> None:
+    sent = [100.0 if hour in OPEN else 0.0 for hour in range(24)]
+
+    def peak(at: int, n: list[float]) -> Tried:
+        return Tried(n, [(0.3 if hour == at else 0.1) * one for hour, one in enumerate(n)])
+
+    known = hours({}, {Stage.EARLY_WARNING: peak(10, sent), Stage.ACTIVE_RISK: peak(17, [n / 2 for n in sent])}, OPEN)
+    assert known.stages == {Stage.EARLY_WARNING: (1100, 10), Stage.ACTIVE_RISK: (550, None)}
+    assert (known.usual, known.tried) == (10, 1650)
+    lines = hours_in_words(known)
+    assert lines[1:3] == [
+        "in early_warning: most at 10:00, by 1,100 messages",
+        "in active_risk: the hour of all, by 550 messages of 1,000 needed",
+    ]
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_weights_of_before_there_were_hours_of_stages_can_be_read() -> None:
+    assert (
+        Weights.model_validate_json(b'{"experiments": {}, "hour": 12, "hours": {}, "channels": {}}').stage_hours == {}
+    )
 
 
 def test_one_hour_for_all_is_better_than_the_hour_each_opened_most_and_shrinking_is_better_still() -> None:
@@ -133,7 +168,8 @@ def test_one_hour_for_all_is_better_than_the_hour_each_opened_most_and_shrinking
     events = dice.poisson(300 * truth / truth.sum(axis=1, keepdims=True))
     sent = np.full(24, 400.0)
     answered = dice.binomial(400, truth.mean(axis=0))
-    known = hours({str(i): row.tolist() for i, row in enumerate(events)}, sent.tolist(), answered.tolist(), range(24))
+    tried = {Stage.EARLY_WARNING: Tried(sent.tolist(), answered.tolist())}
+    known = hours({str(i): row.tolist() for i, row in enumerate(events)}, tried, range(24))
     assert known.usual is not None
     chosen = np.mean([truth[int(lead), hour] for lead, hour in known.own.items()])
     opens = dice.binomial(3, truth)  # three messages at each hour
@@ -165,7 +201,7 @@ def test_habits_are_counted_on_the_leads_own_clock_and_published_without_its_nam
     assert learned is not None
     found = learned.tenants["acme"].hours
     assert isinstance(found, Hours)
-    assert found.tried == 1
+    assert (found.tried, found.stages) == (1, {Stage.EARLY_WARNING: (1, None)})
     weights = announcement(learned).weights["acme"]
     assert weights.hour_of("acme", "L1") == found.own["L1"]
     assert weights.hour_of("acme", "L2") is None

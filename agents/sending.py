@@ -1,0 +1,95 @@
+"""Puts events into the inbox, each checked before as a worker would check it: what a worker would refuse is not sent.
+
+The body says whose event it is; the key, and with it the partition, follows from that. An event that is sent twice counts
+once, by its id: who was interrupted sends everything again.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from agents.settings import LeadSettings
+from agents.tryout.send import look
+from agents.writer import Out, Writer, partition_for
+from schemas import topics
+from schemas.errors import Rejected, RejectReason
+from schemas.events import EVENT, is_control
+from streams.validate import parse, reject
+
+TOGETHER = 2_000
+"""Events that are written at once."""
+Refuse = Callable[[int, Rejected], None]
+"""Takes the number of a line, and why it cannot be sent."""
+
+
+class Ready(NamedTuple):
+    """An event that may be sent."""
+
+    key: bytes
+    value: bytes
+    at: datetime
+
+
+def ready(value: bytes, now: datetime) -> Ready:
+    """The event of one line. Raises Rejected that names the field and the remedy, as a dead letter would."""
+    try:
+        event = EVENT.validate_json(value)
+    except ValidationError as error:
+        raise reject(value, error) from None
+    if is_control(event):
+        raise Rejected(
+            RejectReason.INVALID_VALUE, "type", f"{event.type} is not about a lead",
+            "use `leadkeeper policy`, `model` or `address`; ticks come from the workers",
+        )  # fmt: skip
+    key = f"{event.tenant}:{event.lead}".encode()
+    parse(key, value, int(now.timestamp() * 1000))
+    return Ready(key, value, event.at)
+
+
+def usable(lines: Iterable[bytes], refuse: Refuse, *, by_event_time: bool) -> Iterator[Ready]:
+    """The events of these lines, JSON each; empty lines are passed over.
+
+    Args:
+        lines: of a file.
+        refuse: told of each that cannot be sent.
+        by_event_time: the log carries its own time, so no event lies in the future.
+    """
+    for number, line in enumerate(lines, 1):
+        if value := line.strip().removeprefix(b"\xef\xbb\xbf"):
+            try:
+                found = ready(value, _end_of_time if by_event_time else datetime.now(UTC))
+            except Rejected as why:
+                refuse(number, why)
+            else:
+                yield found
+
+
+async def send(settings: LeadSettings, events: Iterable[Ready]) -> int:
+    """Write them and return how many, when the broker has them all.
+
+    Raises:
+        Unavailable: The topics are not as they must be.
+        WriterFailedError: The broker stopped taking them; some may be there.
+    """
+    target = await look(settings.bootstrap, settings.topic_prefix)
+    inbox, sent = settings.topic_prefix + topics.EVENTS.name, 0
+    writer = Writer(settings.bootstrap, idempotent=target.idempotent, client_id="send")
+    await writer.start()
+    try:
+        waiting = list[Out]()
+        for one in events:
+            at = one.at if settings.clock == "event" else datetime.now(UTC)
+            where = partition_for(one.key, target.partitions)
+            waiting.append(Out(inbox, where, one.key, one.value, int(at.timestamp() * 1000)))
+            if len(waiting) == TOGETHER:
+                await writer.produce(waiting)
+                sent, waiting = sent + len(waiting), []
+        await writer.produce(waiting)
+        return sent + len(waiting)
+    finally:
+        await writer.stop()
+
+
+_end_of_time = datetime(2100, 1, 1, tzinfo=UTC)
