@@ -6,35 +6,26 @@ are left out whose beginning the inbox does not hold any more, or which were for
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
 from agents import dead_letters
 from agents.agreement import Agreement, held_against
 from agents.inbox_log import Received, usable
+from agents.lead_state import State, read_state
 from agents.reading import read_topics
 from agents.sentiment import reader_of
 from agents.settings import Settings
 from agents.snapshots import ActivityLog
-from agents.table import BARRIER_KEY
 from schemas import topics
 from streams.env import EVERYONE
 from streams.features import ROW, Floats, Rows
 from streams.partition import EPOCH_BITS
 from streams.policy import Policy
 from streams.risk import Scorer
-from streams.state import PARTITION_KEY, decode_lead, decode_partition
 
 OFFSET = (1 << EPOCH_BITS) - 1
 """The part of a guard that is the offset; above it is the log's epoch."""
-
-
-class State(NamedTuple):
-    """Rows of the leads by key, and of each partition how far its time has come (epoch seconds)."""
-
-    rows: dict[bytes, Rows]
-    now: dict[bytes, float]
 
 
 async def live_agreement(settings: Settings, policies: Mapping[str, Policy], scorer: Scorer) -> Agreement:
@@ -49,7 +40,7 @@ async def live_agreement(settings: Settings, policies: Mapping[str, Policy], sco
         Unavailable: a topic does not exist.
         StateUnreadable: the state was written by another version of this program.
     """
-    state = await _state(settings)
+    state = await read_state(settings)  # first: what comes in meanwhile is beyond its guards
     events = await _events(settings, state)
     pieces = [
         compared(events_of, policies.get(tenant) or policies[EVERYONE], state) for tenant, events_of in events.items()
@@ -58,24 +49,6 @@ async def live_agreement(settings: Settings, policies: Mapping[str, Policy], sco
     read = np.concatenate([np.zeros(0, ROW), *(piece[1] for piece in pieces)])
     now = np.concatenate([np.zeros(0), *(piece[2] for piece in pieces)])
     return held_against(live, read, now, scorer, len(state.rows) - len(live))
-
-
-async def _state(settings: Settings) -> State:
-    """Read first: what comes in meanwhile is beyond its guards."""
-    values: dict[bytes, tuple[int, bytes]] = {}
-    now: dict[int, float] = defaultdict(float)
-    async for record in read_topics(settings.bootstrap, [settings.topic_prefix + topics.STATE.name]):
-        if not record.key or record.key == BARRIER_KEY:
-            continue
-        if record.key == PARTITION_KEY:
-            now[record.partition] = decode_partition(record.value).now if record.value else 0.0
-        elif record.value:
-            values[record.key] = record.partition, record.value
-        else:
-            values.pop(record.key, None)
-    rows = {key: np.array([decode_lead(value)[0]], ROW) for key, (_, value) in values.items()}
-    heard = {key: row for key, row in rows.items() if row["events"][0] > 0}
-    return State(heard, {key: max(now[values[key][0]], float(row["last"][0])) for key, row in heard.items()})
 
 
 async def _events(settings: Settings, state: State) -> dict[str, list[Received]]:

@@ -8,6 +8,7 @@ from pydantic import Field
 from agents.curves import Curves
 from agents.golden import Golden
 from agents.hush import Hush
+from agents.snapshots import Bygone
 from agents.spread import Spread
 from schemas.units import Outgoing, Probability, UtcTime
 from streams import calibrate
@@ -143,6 +144,9 @@ class Trained(Outgoing):
     calibrate: Window
     settings: dict[str, int | float | str | bool]
     lightgbm: str
+    bygone: Bygone | None = Field(
+        default=None, description="of a log that lost its beginning: messages deleted, and leads that began before"
+    )
     apart: Literal["time", "leads"] = Field(
         default="time", description="what keeps training and calibration from knowing each other (`agents.windows`)"
     )

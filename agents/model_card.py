@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.beside import stage_rows, warned_by, warning_rows
+from agents.bygone import in_words
 from agents.manifest import Manifest, Scorecard, Window
 
 WIDTH = 80
@@ -57,6 +58,8 @@ def card(manifest: Manifest) -> str:
             f"\nIn {hush.days} days of pure silence the risk of {hush.leads:,} leads never falls by more than "
             f"{hush.most_fall:.3f}."
         )
+    for line in in_words(made.bygone):
+        out.print(f"\n{line}")
     for flag in manifest.flags:
         out.print(f"\nNot to be promoted: {flag}")
     assert isinstance(out.file, StringIO)

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from agents.beside import stage_rows, warned_by, warning_rows
+from agents.bygone import in_words
 from agents.manifest import Manifest, Scorecard
 from agents.model_card import MEASURES, mood_in_words, quiet_in_words, who_in_words, windows_of
 from agents.plots import Line, bars, lines
@@ -44,6 +45,7 @@ def page(manifest: Manifest) -> str:
         warned_by=warned_by(tested) if tested else [],
         warning=warning_rows(tested) if tested else [],
         mood=mood_in_words(manifest),
+        bygone=in_words(manifest.trained.bygone),
     )
 
 

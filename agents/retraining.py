@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 from agents.activate import Order, activate
 from agents.compare import Compared, hold_against
-from agents.inbox_log import received, usable
+from agents.inbox_log import inbox
 from agents.library import RULE_VERSION
 from agents.model import LightGbmScorer, TrainedModel, load
 from agents.parcel import open_parcel, pack
 from agents.policyfile.read import load_policy
 from agents.registry import Registry
 from agents.retention import JUDGED_DAYS
-from agents.sentiment import reader_of
 from agents.settings import LeadSettings, ModelSettings
 from agents.snapshots import ActivityLog
 from agents.train import train
@@ -94,8 +93,7 @@ async def retrain_if_due(settings: ModelSettings, registry: Registry, at: dateti
         champion = _champion(settings, registry)
         if champion is None:
             return None
-        found = usable(await received(settings, topics.EVENTS))
-        log = ActivityLog.read(found, policy, None, reader_of(policy.language))
+        log = await inbox(settings, policy)
         trial = retrained(log, policy, champion, topics.EVENTS.name)
     except LeadkeeperError as error:
         logger.warning("no model was trained: %s", error)  # nobody asked just now, and nobody waits for an answer

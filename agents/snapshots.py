@@ -51,6 +51,13 @@ class Snapshot(NamedTuple):
     y: Floats
 
 
+class Bygone(NamedTuple):
+    """What is older than a log that lost its beginning: messages deleted, and leads that began before; None: not known."""
+
+    deleted: int
+    leads: int | None
+
+
 class ActivityLog:
     """A log in columns, in the order in which it became known; signs of life and closings by time.
 
@@ -58,8 +65,11 @@ class ActivityLog:
         keys: lead number -> `tenant:lead`.
         start: first event time (epoch seconds); `end`: last.
         vocabulary: names what the events were taken to mean (`streams.vocabulary.vocabulary_version`).
+        bygone: of a log that lost its beginning; None: it begins where its leads do, as far as is known.
         journey: that its leads are on.
     """
+
+    bygone: Bygone | None = None
 
     def __init__(
         self,

@@ -214,6 +214,7 @@ def _made(log: ActivityLog, name: str, end: float, learned: Window, calibrated: 
         calibrate=calibrated,
         settings=SETTINGS | {"trees": TREES},
         lightgbm=lightgbm.__version__,
+        bygone=log.bygone,
     )
 
 

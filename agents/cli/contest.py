@@ -107,11 +107,9 @@ def _read(
     settings: LeadSettings, files: list[Path] | None, mapping: str | None
 ) -> "tuple[ActivityLog, Policy, Label, str]":
     """The log, the policy that says what its events mean, the definition of going quiet, and the log's name."""
-    from agents.inbox_log import received, usable
+    from agents.inbox_log import inbox
     from agents.mapping import load_mapping
     from agents.policyfile.read import load_policy
-    from agents.sentiment import reader_of
-    from agents.snapshots import ActivityLog
     from agents.train import read_log
     from streams.labels import Label
 
@@ -123,8 +121,7 @@ def _read(
         with err.status("reading ..."):
             if files and layout:
                 return read_log(files, layout, policy), policy, layout.label, layout.name
-            found = usable(wait(received(settings, topics.EVENTS)))
-            log = ActivityLog.read(found, policy, layout.meanings if layout else None, reader_of(policy.language))
+            log = wait(inbox(settings, policy, layout.meanings if layout else None))
             return log, policy, layout.label if layout else Label(), topics.EVENTS.name
     except LeadkeeperError as error:
         fail_for(error)

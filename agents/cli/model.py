@@ -67,13 +67,11 @@ def train_command(
     from agents.cli.rejected import tell_rejects
     from agents.cli.tables import train_from_table
     from agents.eventlog import ReadReport
-    from agents.inbox_log import received, usable
+    from agents.inbox_log import inbox
     from agents.mapping import load_mapping
     from agents.model_card import card
     from agents.policyfile.read import load_policy
     from agents.rejects import Rejects
-    from agents.sentiment import reader_of
-    from agents.snapshots import ActivityLog
     from agents.train import read_log, train
     from agents.tryout.runs import RunFolder
     from schemas import topics
@@ -91,8 +89,7 @@ def train_command(
         layout = load_mapping(mapping) if mapping else None
         if from_kafka:
             with out.status("reading lead.events ..."):
-                found = usable(wait(received(settings, topics.EVENTS)))
-                log = ActivityLog.read(found, policy, layout.meanings if layout else None, reader_of(policy.language))
+                log = wait(inbox(settings, policy, layout.meanings if layout else None))
         else:
             assert layout is not None
             with Rejects(RunFolder(f"train-{layout.name}").make) as rejects:

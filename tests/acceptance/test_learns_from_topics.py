@@ -25,6 +25,7 @@ def test_a_model_from_the_inbox_is_as_good_as_one_from_a_file(deploy: Deploy, mo
     (manifest,) = (json.loads(path.read_text()) for path in (tmp_path / "models").glob("*/manifest.json"))
     known = json.loads((models.folder / models.version / "manifest.json").read_text())
     assert manifest["trained"]["train"] == known["trained"]["train"]
+    assert manifest["trained"]["bygone"] is None, "the inbox has its beginning"
     assert abs(manifest["tested"]["model"]["auc"] - known["tested"]["model"]["auc"]) < 0.01
 
     graded = product.run("model", "grade", models=str(tmp_path / "models"))

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from agents.agreement import held_against
-from agents.agreement_live import State, compared
+from agents.agreement_live import compared
 from agents.inbox_log import Received
+from agents.lead_state import State
 from streams.env import EVERYONE, Env
 from streams.features import ROW
 from streams.lead import Message, fold
