@@ -3,6 +3,7 @@
 import bisect
 from collections import defaultdict
 from collections.abc import Iterable
+from math import inf
 
 from schemas import events as e
 from schemas.events import EVENT
@@ -43,6 +44,10 @@ class Truth:
     def is_open(self, lead: str, at: float) -> bool:
         """Not closed before a time."""
         return all(when >= at for when, _ in self._closed.get(lead, ()))
+
+    def first_open(self, leads: Iterable[str]) -> str | None:
+        """The first of them that was never closed: of such a lead there is still something to look at."""
+        return next((lead for lead in leads if self.is_open(lead, inf)), None)
 
     def quiet_after(self, lead: str, at: float, days: float, outcomes: frozenset[str] | None) -> bool:
         """Whether it really went quiet within so many days after `at`.

@@ -95,7 +95,7 @@ def test_the_inbox_itself_can_be_replayed(tmp_path: Path) -> None:
     assert volumes.escalations == 1
     burdens = volumes.burdens(60)
     assert {name: b.asked for name, b in burdens.items()} == {"senior-broker": 1}
-    assert (burdens["senior-broker"].a_day, burdens["duty-manager"].most_in_a_day) == (round(1 / 60, 4), 1)
+    assert (burdens["senior-broker"].a_day, burdens["senior-broker"].most_in_a_day) == (round(1 / 60, 4), 1)
     log.write_text('{"type": "item_viewed"}')
     with pytest.raises(MappingInvalid, match=r"events.jsonl:1: not a message of lead.events"):
         read_log([log], None, contacts=False)

@@ -95,8 +95,19 @@ JOURNEYS = st.fixed_dictionaries(
                     {"name": "client", "typical_days": 3, "back_on": ["refund_issued"]},
                 ],
                 [
-                    {"name": "prospect", "done_on": ["item_viewed"], "milestones": ["item_saved", "item_viewed"]},
-                    {"name": "deciding", "done_on": ["purchase_completed"], "blockers": ["payment_failed"]},
+                    {
+                        "name": "prospect",
+                        "done_on": ["item_viewed"],
+                        "milestones": ["item_saved", "item_viewed"],
+                        "unblock": {"item_saved": "market_update"},
+                    },
+                    {
+                        "name": "deciding",
+                        "done_on": ["purchase_completed"],
+                        "blockers": ["payment_failed"],
+                        "next_action": "schedule_meeting",
+                        "unblock": {"payment_failed": "immediate_call"},
+                    },
                     {"name": "client", "stalled_after_days": 1, "back_on": ["item_shared", "closed_lost"]},
                 ],
             ]

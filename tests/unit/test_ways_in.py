@@ -4,6 +4,9 @@ from pathlib import Path
 
 from agents.tryout.here import ways_in
 from agents.tryout.stack import Stack
+from agents.tryout.truth import Truth
+from tests.planted import POLICY
+from tests.planted import message as event
 
 
 def test_settings_and_commands_for_another_terminal(tmp_path: Path) -> None:
@@ -16,3 +19,11 @@ def test_settings_and_commands_for_another_terminal(tmp_path: Path) -> None:
     assert """.venv/bin/leadkeeper lead show shop 'a'"'"'b'""" in lines
     stack.prefix = "run."
     assert "export LEADKEEPER_TOPIC_PREFIX=run." in ways_in(stack, "shop", None)
+
+
+def test_a_lead_that_was_closed_is_not_worth_a_look() -> None:
+    log = [event(1, 0, "item_viewed", 1, item="x"), event(2, 0, "item_viewed", 2, item="x")]
+    log += [event(1, 1, "lead_closed", 3, outcome="lost")]
+    truth = Truth((one.value for one in log), POLICY)
+    assert truth.first_open(["L1", "L2"]) == "L2"
+    assert truth.first_open(["L1"]) is None
