@@ -173,13 +173,13 @@ ALIKE: st.SearchStrategy[Section] = st.fixed_dictionaries(
         "holdout": st.fixed_dictionaries({"share": st.sampled_from([0.0, 0.3])}),
         "escalation": st.fixed_dictionaries(
             {
-                "chain": st.lists(st.sampled_from(["owner", "manager", "x", "duty-manager"]), max_size=3),
+                "chain": st.lists(st.sampled_from(["owner", "manager", "x", "senior-broker"]), max_size=3),
                 "acknowledge_within_hours": st.sampled_from([0.5, 8, 60]),
                 "cooldown_hours": st.sampled_from([0, 48]),
                 "task_template": st.sampled_from([None, "critical_risk.crm_task"]),
                 "most_open": st.sampled_from([None, 1, 2]),
                 "hours": st.sampled_from(
-                    [{}, {"duty-manager": {"start": "00:00", "end": "06:00"}, "manager": {"days": ["sunday"]}}]
+                    [{}, {"senior-broker": {"start": "00:00", "end": "06:00"}, "manager": {"days": ["sunday"]}}]
                 ),
                 "working_hours": st.sampled_from([None, {"start": "22:00", "end": "23:00", "days": ["friday"]}]),
             }
