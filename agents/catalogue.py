@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from schemas.events import Activity, Control, Order, event_classes
+from schemas.topics import EVENTS
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "schemas" / "examples" / "lead.events"
+EXAMPLES = Path(__file__).resolve().parents[1] / "schemas" / "examples" / EVENTS.name
 COMMON = ("v", "type", "id", "tenant", "lead", "at", "source")
 """Fields of every event about a lead."""
 WORDS = {

@@ -62,8 +62,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from agents.policyfile.read import instead
 from agents.sections import COMMON, AmountRule, FileShape, GroupRule, KindRule, LeadRule, TimeRule, places
 from schemas.errors import MappingInvalid, MappingMissing
 from schemas.events import ProfileUpdated
@@ -174,7 +175,8 @@ def parse_mapping(raw: Mapping[str, Any], origin: str) -> Layout:
         return Layout.model_validate(raw)
     except ValidationError as error:
         lines = [
-            f"  {'.'.join(map(str, e['loc'])) or 'mapping'}: {_remedy(e)}" for e in error.errors(include_input=False)
+            f"  {'.'.join(map(str, e['loc'])) or 'mapping'}: {remedy(e, Layout)}"
+            for e in error.errors(include_input=False)
         ]
         raise MappingInvalid(f"{origin} is not a valid mapping:\n" + "\n".join(lines)) from None
 
@@ -184,9 +186,10 @@ def said(error: Any) -> str:
     return str(error["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
-def _remedy(error: Any) -> str:
+def remedy(error: Any, model: type[BaseModel]) -> str:
+    """What to do about a complaint of pydantic about a file of this shape."""
     if error["type"] == "extra_forbidden":
-        return "unknown key; see the top of agents/mapping.py for those there are"
+        return f"unknown key; {instead(model, error['loc'])}"
     if error["type"] == "missing":
         return "is missing"
     return said(error)

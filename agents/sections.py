@@ -125,7 +125,8 @@ class KindRule(Section):
             raise ValueError('kind = "..." belongs to event = "custom", and only there')
         known = event_classes()[self.event].model_fields
         if unknown := set(self.fields) - set(known) | set(self.fields) & COMMON:
-            raise ValueError(f"fields: {self.event} has no {', '.join(sorted(unknown))} to set")
+            there = ", ".join(sorted(set(known) - COMMON)) or "none"
+            raise ValueError(f"fields: {self.event} has no {', '.join(sorted(unknown))} to set; it has {there}")
         needed = {name for name, field in known.items() if field.is_required()} - COMMON - {"kind", "amount_cents"}
         if lacking := needed - set(self.fields):
             raise ValueError(f"fields: {self.event} needs {', '.join(sorted(lacking))}")

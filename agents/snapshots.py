@@ -7,6 +7,7 @@ No look into the future: an event counts at t when it happened *and* was known b
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -79,9 +80,12 @@ class ActivityLog:
         vocabulary: str = "",
         journey: Journey = NO_JOURNEY,
         steps: Mapping[int, Step] = {},
+        untold: Mapping[str, int] = {},
     ) -> None:
         """`batch.rows` are lead numbers; `seen` is when each event was known, rising; `steps` of the journey, by position."""
         self.batch, self.seen, self.keys, self.vocabulary = batch, seen, keys, vocabulary
+        self.untold = dict(untold)
+        """Custom kinds that no vocabulary describes, and so say next to nothing -> how many events."""
         self.journey, self._steps = journey, steps
         self._is_step = np.zeros(len(batch), np.bool_)
         self._is_step[list(steps)] = True
@@ -119,6 +123,7 @@ class ActivityLog:
         keys, prints, counts = array("b"), array("Q"), array("b")
         closings: list[tuple[int, float, str]] = []
         steps: dict[int, Step] = {}
+        untold = Counter[str]()
         for record in log:
             body = e.EVENT.validate_json(record.value)
             if isinstance(body, e.Tick | e.Activate):
@@ -127,6 +132,8 @@ class ActivityLog:
             if arrived:
                 at = min(at, arrived + SKEW_SECONDS)  # as in the fold
             lead = numbers.setdefault(record.key, len(numbers))
+            if isinstance(body, e.Custom) and body.kind not in kinds:
+                untold[body.kind] += 1
             step = Step.of(body) if policy.journey.stages else None
             if step is not None and step.name in policy.journey.kinds:
                 steps[len(rows)] = step
@@ -147,7 +154,9 @@ class ActivityLog:
         spoken = vocabulary_version(kinds, policy.language if read_mood is not None else None)
         place = np.argsort(order)
         steps = {int(place[i]): step for i, step in steps.items()}
-        return cls(_batch(columns), np.array(seen)[order], list(numbers), closings, spoken, policy.journey, steps)
+        return cls(
+            _batch(columns), np.array(seen)[order], list(numbers), closings, spoken, policy.journey, steps, untold
+        )
 
     def closings(self, outcomes: frozenset[str] | None = None) -> Moments:
         """When leads were closed, all of them or those with these outcomes."""

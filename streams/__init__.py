@@ -26,7 +26,8 @@ In the order of the data (each file holds one rule of the business and is named 
     blast_radius         to how many leads an action goes by itself; beyond, a person decides
     rank, winner  which of several steps goes first; who kept one from going out
     decide        one arbiter over all of these; every send and non-send is a decision
-    journey, campaign    where a lead is on its way; steps that something else than risk begins
+    journey, stuck    where a lead is on its way; being stuck and going back, as numbers for the risk
+    campaign      steps that something else than risk begins
     wants         what of leads' activity those two listen to
     next_action   what brings a lead on from where it is on its journey
     on_the_way    what events and time mean for them; noted_days, occasions    the days they wait for

@@ -46,11 +46,8 @@ ROW = np.dtype(
         ("stage", "u1"),
         ("flags", "u1"),
         ("born", "<u8"),  # `ids.life_of`; 0 = nothing was heard yet
-        ("backward", "u1"),  # how often the lead moved back on its journey since it last moved on (streams/stuck.py)
-        (
-            "stuck_from",
-            "<u4",
-        ),  # epoch seconds from which it counts as stuck in its stage of the journey; 0 = no such time
+        ("backward", "u1"),  # moves back on its journey since it last moved on (streams/stuck.py)
+        ("stuck_from", "<u4"),  # epoch seconds from which it counts as stuck on its journey; 0 = no such time
         ("spare", "<u4"),  # rows of a multiple of 8 bytes lie straight in memory; room for the next field
     ]
 )

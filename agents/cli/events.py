@@ -13,6 +13,7 @@ from rich.table import Column, Table
 
 from agents.cli.common import FAILED, NOT_FOUND, UNAVAILABLE, err, fail, fail_for, load, out, wait
 from agents.settings import LeadSettings
+from schemas import topics
 from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
@@ -125,7 +126,11 @@ def send(
                 fail_for(error)
             except WriterFailedError as error:
                 fail(UNAVAILABLE, f"{error}; send it all again: what is there already counts once, by its id")
-    said = f"{sent:,} events may be sent" if check else f"sent {sent:,} events to {settings.topic_prefix}lead.events"
+    said = (
+        f"{sent:,} events may be sent"
+        if check
+        else f"sent {sent:,} events to {settings.topic_prefix}{topics.EVENTS.name}"
+    )
     if not refused:
         out.print(said, soft_wrap=True)
         return

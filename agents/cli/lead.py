@@ -202,6 +202,8 @@ def print_story(entries: "list[Entry]", *, as_json: bool = False, rested: bool =
             out.print(json.dumps(line), markup=False, soft_wrap=True)
         return
     table = Table.grid(padding=(0, 2))
+    for width in (16, max(map(len, COLOURS)), None):  # the same, also where a story is printed in parts
+        table.add_column(min_width=width)
     for entry in entries:
         when, kind = Text(f"{entry.at:%Y-%m-%d %H:%M}", style="dim"), Text(entry.kind, style=COLOURS[entry.kind])
         table.add_row(when, kind, Text(entry.text))

@@ -4,8 +4,8 @@ from collections import Counter
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Column, Table
+from rich.padding import Padding
+from rich.text import Text
 
 from agents.cli.common import load, out, wait
 from agents.settings import Settings
@@ -33,25 +33,13 @@ def list_(
     if not entries:
         out.print("nothing is in doubt" if in_doubt else "the ledger is empty")
         return
-    table = Table(
-        Column("id", no_wrap=True),
-        "channel",
-        "state",
-        "lead",
-        Column("at", no_wrap=True),
-        "error",
-        box=None,
-        pad_edge=False,
-    )
     for entry in entries[-limit:] if limit else []:
-        table.add_row(
-            entry.id,
-            entry.channel,
-            entry.state,
-            f"{entry.tenant}:{entry.lead}",
-            f"{entry.at:%Y-%m-%d %H:%M}",
-            escape(entry.error or ""),
+        lead = f"{entry.tenant}:{entry.lead}"
+        out.print(
+            f"{entry.at:%Y-%m-%d %H:%M}  {entry.channel:12}  {entry.state:10}  {lead}", markup=False, soft_wrap=True
         )
-    out.print(table)
+        out.print(Padding(Text(entry.id, style="dim"), (0, 0, 0, 2)))
+        if entry.error:
+            out.print(Padding(Text(entry.error, style="dim"), (0, 0, 0, 2)))
     counts = Counter((e.channel, e.state) for e in entries)
     out.print(", ".join(f"{channel} {state} {n:,}" for (channel, state), n in sorted(counts.items())))

@@ -13,6 +13,8 @@ from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agents.manifest import Manifest
     from agents.model import LightGbmScorer
     from streams.labels import Label
@@ -28,6 +30,8 @@ app.command(epilog="Example: leadkeeper model retrain log.csv.gz --mapping my.to
     contest.retrain
 )
 
+KINDS = 8
+"""Kinds without a meaning that are named."""
 Models = Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_MODELS)")]
 
 
@@ -94,6 +98,8 @@ def train_command(
                         log = read_log(files or [], layout, policy, report, rejects)
                 finally:
                     tell_rejects(err, rejects, dead_lettered=False)
+        if told_of := untold_in_words(log.untold):
+            err.print(told_of, style="yellow", markup=False, soft_wrap=True)
         label, name = (layout.label, layout.name) if layout else (Label(), topics.EVENTS.name)
         cut = until.replace(tzinfo=UTC).timestamp() if until else None
         with progress_bar(err) as told:
@@ -106,6 +112,19 @@ def train_command(
     out.print(
         f"saved to {folder} in {time.monotonic() - began:.0f} s; put it in force: leadkeeper model promote {model.manifest.version}",
         soft_wrap=True,
+    )
+
+
+def untold_in_words(untold: "Mapping[str, int]") -> str:
+    """Which custom kinds no vocabulary describes, the most frequent first; empty where all are described."""
+    if not untold:
+        return ""
+    named = sorted(untold, key=lambda kind: (-untold[kind], kind))
+    few = ", ".join(f"{kind} {untold[kind]:,}" for kind in named[:KINDS])
+    more = f" and {len(named) - KINDS} more" if len(named) > KINDS else ""
+    return (
+        f"{sum(untold.values()):,} events are of kinds that no vocabulary describes, and count as no sign of life: {few}{more}. "
+        f"Describe each under [vocabulary.{named[0]}] of the policy, or of the mapping"
     )
 
 

@@ -30,6 +30,16 @@ TOGETHER = 500
 """Orders that are sent at once."""
 
 
+def _time(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no day and no time: write one (UTC), like 2026-12-01 or 2026-12-01T09:00"
+        ) from None
+    return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
+
+
 @app.command(epilog="Example: leadkeeper order trigger acme L-1001 --stage active_risk --by kim")
 def trigger(
     tenant: Tenant,
@@ -99,7 +109,9 @@ def snooze(
     tenant: Tenant,
     lead: Lead,
     by: By,
-    until: Annotated[datetime, typer.Option(help="when it comes up again (UTC)")],
+    until: Annotated[
+        datetime, typer.Option(parser=_time, metavar="TIME", help="when it comes up again (UTC), like 2026-12-01T09:00")
+    ],
     reason: Annotated[str, typer.Option(help="why, in words")],
     escalation: Escalation = None,
     at: At = None,

@@ -149,7 +149,7 @@ def publish(
 def activate_command(
     file: Annotated[
         Path,
-        typer.Argument(help="its version is new, or known with this very content", dir_okay=False, callback=there),
+        typer.Argument(help="a policy file: its version is new, or known with this very content", dir_okay=False),
     ],
     at: At = None,
     share: Share = None,
@@ -166,6 +166,11 @@ def activate_command(
     settings = load(LeadSettings)
     if tenant != "*" and share is None:
         fail(USAGE, "--tenant needs --share; 1 is all of its leads")
+    if not file.exists():
+        fail(
+            NOT_FOUND,
+            f"there is no file {file}; a version that was published comes back with `leadkeeper policy restore {file}`",
+        )
     policy = _checked(file, TEMPLATES)
     now = _moment(at)
     announce = [announcement(policy, whose, now) for whose in unannounced_of(settings, policy, tenant, "*")]
@@ -216,6 +221,8 @@ def restore(
     from agents.library import policies_of
     from agents.policyfile.publish import announcement
 
+    if Path(version).is_file():
+        fail(USAGE, f"{version} is a file: `leadkeeper policy activate {version}` puts it in force")
     settings = load(LeadSettings)
     try:
         known, first = (

@@ -103,7 +103,7 @@ def simulate(
             markup=False,
         )
         return
-    _tell(span, old, new, log, scorer.version)
+    _tell(span, old, new, log, scorer.version, "dlq list" if from_kafka else "replay")
     if any(policy.learns for policy in policies):
         untold = "nothing that was learned counts here" + ("" if now else ": that is on the topics (--from-kafka)")
         out.print(f"what is learned goes by {learned}, as in force now" if learned else untold, soft_wrap=True)
@@ -146,7 +146,7 @@ def _as_json(
     return json.dumps(told, indent=1)
 
 
-def _tell(span: "Span", old: "Volumes", new: "Volumes", log: "Log", model: str) -> None:
+def _tell(span: "Span", old: "Volumes", new: "Volumes", log: "Log", model: str, tells: str) -> None:
     from datetime import UTC, datetime
 
     begin, end = (datetime.fromtimestamp(at, UTC) for at in (span.start, span.end))
@@ -154,7 +154,10 @@ def _tell(span: "Span", old: "Volumes", new: "Volumes", log: "Log", model: str) 
         f"{len(log.lines):,} events, simulated from {begin:%Y-%m-%d} to {end:%Y-%m-%d}, judged by {model}; nothing was sent"
     )
     if log.left_out:
-        out.print(f"{log.left_out:,} rows could not be used: `leadkeeper replay` says why", style="yellow")
+        out.print(
+            f"{log.left_out:,} {'rows' if tells == 'replay' else 'records'} could not be used: `leadkeeper {tells}` says why",
+            style="yellow",
+        )
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("")
     for volumes in (old, new):

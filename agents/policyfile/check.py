@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from agents.policyfile.read import Problem, located, read_policy
+from agents.policyfile.anyway import further, readable
+from agents.policyfile.read import Problem, located, read_policy, read_raw
 from agents.policyfile.texts import unrenderable
 from streams.policy import Policy
 from streams.unreachable import unreachable
@@ -23,5 +24,7 @@ def check_policy(path: Path, templates: Path) -> tuple[Policy | None, list[Probl
     """
     policy, problems = read_policy(path)
     if policy is None:
-        return None, problems
+        found = readable(read_raw(path))
+        more = located(path, further(found, templates)) if found else []
+        return None, sorted(dict.fromkeys([*problems, *more]), key=lambda one: one.line)
     return policy, located(path, [*unreachable(policy), *unrenderable(policy, templates)])

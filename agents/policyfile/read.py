@@ -96,7 +96,7 @@ def _findings(error: Mapping[str, Any]) -> Iterator[Finding]:
     said = str(error["msg"]).removeprefix("Value error, ").rstrip(".")
     match error["type"]:
         case "extra_forbidden":
-            yield Finding(place, "unknown key", _instead(loc))
+            yield Finding(place, "unknown key", instead(Policy, loc))
         case "string_pattern_mismatch" if place in IDS:
             what = "is empty" if not error["input"] else f"{error['input']!r} cannot be part of an id"
             yield Finding(place, what, IDS[place])
@@ -122,8 +122,9 @@ def _short(value: object) -> str:
     return f"{value!r}" if not isinstance(value, Mapping | list) else "what stands here"
 
 
-def _instead(place: Place) -> str:
-    known = _keys(Policy, place[:-1])
+def instead(model: type[BaseModel], place: Place) -> str:
+    """What to write in place of a key that there is not."""
+    known = _keys(model, place[:-1])
     near = get_close_matches(str(place[-1]), known, 1)
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
 

@@ -22,7 +22,8 @@ from agents.tryout.truth import Truth
 from streams.features import DAY
 
 STAGES = ("early_warning", "active_risk", "critical_risk")
-STORY_LINES = 40
+STORY_LINES, BEGINNING = 40, 8
+"""Lines of a story that are told; of these, so many are its beginning."""
 
 
 @dataclass
@@ -69,11 +70,13 @@ def tell_ending(
         lead = results.best_story
         console.print()
         console.rule(f"one lead's story: {plan.mapping.of_tenant} {lead}", align="left")
-        print_story(tale if len(tale) <= STORY_LINES else [*tale[:8], *tale[8 - STORY_LINES :]])
-        if len(tale) > STORY_LINES:
-            console.print(
-                f"[dim]({len(tale) - STORY_LINES} lines in the middle left out; with --keep, `leadkeeper lead show` has them all)[/]"
-            )
+        if len(tale) <= STORY_LINES:
+            print_story(tale)
+        else:
+            print_story(tale[:BEGINNING])
+            more = len(tale) - STORY_LINES
+            console.print(f"[dim]… {more} more lines (with --keep, `leadkeeper lead show` has them all)[/]")
+            print_story(tale[BEGINNING - STORY_LINES :])
         if (mail := last_mail(folder_of_mails, str(lead))) is not None:
             console.print()
             console.print(f"[bold]the last mail to {lead}[/] ({mail.name})")

@@ -31,8 +31,13 @@ class Results:
     episodes: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(arm, outcome) of closed episodes."""
     saved_cents: Counter[str] = field(default_factory=Counter)
-    best_story: str | None = None
-    """The lead with the most to tell."""
+    stories: list[str] = field(default_factory=list)
+    """Leads of which there is something to tell, the one with the most first."""
+
+    @property
+    def best_story(self) -> str | None:
+        """The lead with the most to tell."""
+        return self.stories[0] if self.stories else None
 
 
 async def gather(bootstrap: str, prefix: str, acting_from: float) -> Results:
@@ -55,7 +60,7 @@ async def gather(bootstrap: str, prefix: str, acting_from: float) -> Results:
         _take(results, kind, body, acting_from, interest)
     results.ledger.update(ledger.values())
     short = [lead for lead in interest if length[lead] <= STORY]
-    results.best_story = max(short or interest, key=lambda lead: interest[lead], default=None)
+    results.stories = sorted(short or interest, key=lambda lead: -interest[lead])
     return results
 
 

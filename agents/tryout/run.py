@@ -171,4 +171,4 @@ async def run_plan(
             totals=totals(gate.figures),
         )
         if keep is not None:
-            await keep(stack, results.best_story)
+            await keep(stack, next((lead for lead in results.stories if truth.is_open(lead, plan.end)), None))

@@ -160,6 +160,7 @@ def test_a_message_is_read_acknowledged_and_in_the_ledger(at_work: AtWork) -> No
     ledger = product.run("ledger", "list")
     assert ledger.code == 0, ledger.err
     assert command["id"] in ledger.out
+    assert max(map(len, ledger.out.splitlines())) <= 80
     ids = {json.loads(record.value)["id"] for record in product.records(LEDGER) if record.value}
     assert f"in_app sent {len(ids)}" in ledger.out
 

@@ -185,6 +185,32 @@ steps = [{step}]
     assert bool(found) == bool(said)
 
 
+def test_one_look_tells_what_is_wrong_at_every_stage_of_checking(tmp_path: Path) -> None:
+    """A misspelt key, keys that contradict each other, an hour nobody reaches, and a text that is not there."""
+    text = SMALL.replace("early_warning.email", "no_such.email").replace("max_per_day = 1", "max_per_dya = 1")
+    text += "\n[send_time]\nhour = 23\n\n[publish]\nforget_silent_after_days = 1\n"
+    found = [one.partition("; ")[0] for one in problems(tmp_path, text)]
+    assert [one.split(": ")[:2] for one in found] == [
+        ["9", "caps.max_per_dya"], ["15", "playbooks.early_warning.steps.0.template"], ["19", "send_time.hour"],
+        ["22", "publish.forget_silent_after_days"],
+    ]  # fmt: skip
+    assert check_policy(tmp_path / "p.toml", TEMPLATES)[0] is None, "and it may not be used"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("max_per_day = 1", "max_per_day = -1\naction_gap_hours = { market_update = -1 }", 2),
+        ("contacts_lead = true", "contacts_laed = true", 2),  # and contacts_lead is missing: nothing stands in for it
+        ("[channels.email]", '[vocabulary.demo_booked]\nfamily = "intnet"\nkey = true\n[channels.email]', 1),
+        ('action = "market_update"', 'action = "market_updat"', 1),
+        ("cost_cents = 6", 'cost_cents = 6\nafter = { step = "a_note", on = ["opend"], witin_hours = 3 }', 1),
+    ],
+)
+def test_nothing_is_told_that_only_follows_from_something_else(tmp_path: Path, old: str, new: str, told: int) -> None:
+    assert len(problems(tmp_path, SMALL.replace(old, new, 1))) == told
+
+
 def test_every_way_in_says_file_line_and_remedy(tmp_path: Path) -> None:
     file = tmp_path / "p.toml"
     file.write_text(SMALL.replace("max_per_day = 1", "max_per_dya = 1").replace('"email"', '"fax"'))
