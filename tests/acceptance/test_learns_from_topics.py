@@ -1,13 +1,20 @@
 """What is learned and graded comes from the topics alone: no file, no worker has to be there."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
 
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from agents.inbox_log import inbox
+from agents.settings import LeadSettings
 from agents.writer import Out, partition_for
 from schemas.topics import EVENTS
 from tests.acceptance.conftest import Deploy, Models
-from tests.planted import planted_log
+from tests.acceptance.product import Product
+from tests.planted import POLICY, planted_log
 
 
 def test_a_model_from_the_inbox_is_as_good_as_one_from_a_file(deploy: Deploy, models: Models, tmp_path: Path) -> None:
@@ -28,9 +35,26 @@ def test_a_model_from_the_inbox_is_as_good_as_one_from_a_file(deploy: Deploy, mo
     assert manifest["trained"]["bygone"] is None, "the inbox has its beginning"
     assert abs(manifest["tested"]["model"]["auc"] - known["tested"]["model"]["auc"]) < 0.01
 
+    if product.broker.kind != "embedded":  # which cannot delete records
+        asyncio.run(_without_its_beginning(product))
+
     graded = product.run("model", "grade", models=str(tmp_path / "models"))
     assert graded.code == 66
     assert re.search(r"no assessment by a model", graded.err)
+
+
+async def _without_its_beginning(product: Product) -> None:
+    """What retention does, at once: the first records of a partition are gone, and the log says how many."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=product.broker.bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_records({TopicPartition(product.topic(EVENTS), 1): RecordsToDelete(before_offset=25)})
+    finally:
+        await admin.close()
+    settings = LeadSettings(bootstrap=product.broker.bootstrap, topic_prefix=product.prefix)
+    log = await inbox(settings, POLICY)
+    assert log.bygone == (25, 0), "no worker ran, so that nobody knows of anything older"
+    assert len(log) == len(planted_log()) - 25
 
 
 def test_files_and_topics_exclude_each_other(tmp_path: Path, deploy: Deploy) -> None:

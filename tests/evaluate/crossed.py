@@ -32,7 +32,10 @@ def crossed(log: ActivityLog, leg: Leg) -> dict[str, Crossed]:
     label = leg.model.manifest.label
     learn, _ = gathered(log, label.at_any_age, leg.plan, no_progress)
     leads, y, raw = np.concatenate([shot.leads for shot in learn.shots]), learn.y, out_of_fold(log, learn)
-    p, part = np.zeros(len(y)), leads % FOLDS
+    p = np.zeros(len(y))
+    part = (
+        leads // FOLDS % FOLDS
+    )  # not the fold of its trees, which goes by `leads % FOLDS`: each part has scores of all five
     for i in range(FOLDS):
         p[part == i] = Calibration.fit(raw[part != i], y[part != i]).apply(raw[part == i])
     asked = np.concatenate([log.eligible(shot.t, label)[shot.leads] for shot in learn.shots])
