@@ -3,7 +3,10 @@
 import json
 import sys
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import nullcontext
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +21,7 @@ from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
     from agents.catalogue import Kind
+    from agents.sending import Ready
     from schemas.errors import Rejected
 
 SHOWN = 20
@@ -93,39 +97,34 @@ def send(
         list[Path] | None,
         typer.Argument(metavar="[FILE...]", help="JSON lines, an event each; left out, or -: standard input"),
     ] = None,
+    after: Annotated[int, typer.Option(min=0, help="leave out the first so many events that may be sent")] = 0,
     check: Annotated[bool, typer.Option("--check", help="only look; nothing is sent, no broker is asked")] = False,
 ) -> None:
     """Check events against the schemas and put them into lead.events, each under the right key. Ends with 1 if any is refused.
 
-    What is refused is told with its line and remedy, and the others are sent. An event that is sent twice counts once, by its id.
+    What is refused is told with its line and remedy, and the others are sent. Where the broker stops taking them, it says how to go on.
     """
+    from agents.sending import SendingStoppedError, usable
     from agents.sending import send as to_inbox
-    from agents.sending import usable
-    from agents.writer import WriterFailedError
 
-    settings, refused, at = load(LeadSettings), Counter[str](), "-"
+    settings, refused = load(LeadSettings), Counter[str]()
     for path in files or []:
         if str(path) != "-" and not path.is_file():
             fail(NOT_FOUND, f"there is no file {path}; name one with JSON lines, or - for standard input")
 
-    def refuse(line: int, why: "Rejected") -> None:
-        refused[str(why.reason)] += 1
-        if refused.total() <= SHOWN:
-            said = f"{at}:{line}: {why.field}: {why.message}; {why.remedy}"
-            err.print(said, markup=False, soft_wrap=True)
-
-    sent = 0
-    with ExitStack() as open_files:
+    def good() -> "Iterator[Ready]":
         for path in files or [Path("-")]:
-            at = str(path)
-            lines = sys.stdin.buffer if at == "-" else open_files.enter_context(path.open("rb"))
-            good = usable(lines, refuse, by_event_time=settings.clock == "event")
-            try:
-                sent += sum(1 for _ in good) if check else wait(to_inbox(settings, good))
-            except LeadkeeperError as error:
-                fail_for(error)
-            except WriterFailedError as error:
-                fail(UNAVAILABLE, f"{error}; send it all again: what is there already counts once, by its id")
+            with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as lines:
+                yield from usable(lines, partial(_refuse, refused, str(path)), by_event_time=settings.clock == "event")
+
+    rest = islice(good(), after, None)
+    try:
+        sent = sum(1 for _ in rest) if check else wait(to_inbox(settings, rest))
+    except LeadkeeperError as error:
+        fail_for(error)
+    except SendingStoppedError as error:
+        done = after + error.sent
+        fail(UNAVAILABLE, f"{error}; {done:,} events are in: go on with the same files and --after {done}")
     said = (
         f"{sent:,} events may be sent"
         if check
@@ -137,3 +136,9 @@ def send(
     why = ", ".join(f"{reason} {n:,}" for reason, n in refused.most_common())
     out.print(f"{said}; refused {refused.total():,}: {why}", soft_wrap=True)
     raise typer.Exit(FAILED)
+
+
+def _refuse(refused: Counter[str], where: str, line: int, why: "Rejected") -> None:
+    refused[str(why.reason)] += 1
+    if refused.total() <= SHOWN:
+        err.print(f"{where}:{line}: {why.field}: {why.message}; {why.remedy}", markup=False, soft_wrap=True)

@@ -241,6 +241,7 @@ def test_events_of_a_file_are_sent_under_their_leads_key(product: Product, tmp_p
     assert "sent 20 events to" in done.out
     assert "refused 1: missing_field 1" in done.out
     assert f"{file}:21: type: is missing" in done.err
+    assert "2 events may be sent" in product.run("send", "--check", "--after", "18", str(file)).out
     found = {(r.key, r.partition) for r in product.inbox()}
     keys = [f"{product.tenant}:L{n}".encode() for n in range(20)]
     assert found == {(key, partition_for(key, 2)) for key in keys}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from typer.testing import CliRunner
 
 from agents.catalogue import EXAMPLES, catalogue
 from agents.cli.main import app
-from agents.sending import Ready, ready, usable
+from agents.sending import TOGETHER, Ready, ready, together, usable
 from schemas.errors import Rejected, RejectReason
 from schemas.events import EVENT, event_classes
+from streams.features import RING
 from streams.validate import parse
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -64,6 +66,16 @@ def test_what_has_yet_to_happen_is_refused_but_where_the_log_carries_its_own_tim
     assert _taken([ahead])[1] == [(1, RejectReason.IN_FUTURE, "at")]
     assert len(_taken([ahead], by_event_time=True)[0]) == 1
     assert _taken([_line(item="x" * 300_000)])[1] == [(1, RejectReason.INVALID_VALUE, "item")]
+
+
+@given(st.lists(st.integers(0, 3), max_size=80))
+def test_what_may_come_again_after_an_interruption_is_recognised(leads: list[int]) -> None:
+    """Nothing is left out, the order stays, and no piece has more of a lead than its row remembers ids."""
+    events = [Ready(b"acme:L%d" % lead, b"%d" % n, NOW) for n, lead in enumerate(leads)]
+    pieces = list(together(events))
+    assert [one for piece in pieces for one in piece] == events
+    assert all(Counter(one.key for one in piece).most_common(1)[0][1] <= RING for piece in pieces)
+    assert len(list(together(Ready(b"acme:L%d" % n, b"", NOW) for n in range(TOGETHER + 1)))) == 2
 
 
 @given(st.sampled_from(sorted(EXAMPLES.glob("*.json"))), st.sampled_from(["at", "id", "lead", "tenant", "type", ""]))
