@@ -4,26 +4,29 @@ Of each lead the events count up to the one that its state has seen (its guard);
 are left out whose beginning the inbox does not hold any more, or which were forgotten in between and came again.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
 
-from agents import dead_letters
+from agents import dead_letters, metrics
 from agents.agreement import Agreement, held_against
+from agents.in_force import in_force
 from agents.inbox_log import Received, usable
 from agents.lead_state import State, read_state
 from agents.reading import read_topics
 from agents.sentiment import reader_of
-from agents.settings import Settings
+from agents.settings import LeadSettings, Settings
 from agents.snapshots import ActivityLog
 from schemas import topics
 from streams.env import EVERYONE
 from streams.features import ROW, Floats, Rows
 from streams.partition import EPOCH_BITS
 from streams.policy import Policy
-from streams.risk import Scorer
+from streams.risk import RuleScorer, Scorer
 
+logger = logging.getLogger(__name__)
 OFFSET = (1 << EPOCH_BITS) - 1
 """The part of a guard that is the offset; above it is the log's epoch."""
 
@@ -49,6 +52,22 @@ async def live_agreement(settings: Settings, policies: Mapping[str, Policy], sco
     read = np.concatenate([np.zeros(0, ROW), *(piece[1] for piece in pieces)])
     now = np.concatenate([np.zeros(0), *(piece[2] for piece in pieces)])
     return held_against(live, read, now, scorer, len(state.rows) - len(live))
+
+
+async def hold_state_against_inbox(settings: LeadSettings) -> Agreement:
+    """The job of every night: the same by the rule scorer, under the policies in force, told as metrics and in the log."""
+    held = await live_agreement(settings, (await in_force(settings)).policies, RuleScorer())
+    metrics.AGREEMENT.labels("feature").set(held.feature_apart)
+    metrics.AGREEMENT.labels("probability").set(held.score_apart)
+    if held.agree or not held.leads:
+        logger.info("lead.state and lead.events agree on %d leads, %d could not be compared", held.leads, held.gone)
+    else:
+        logger.error(
+            "lead.state and lead.events differ: %s by %g, a probability by %g, over %d leads; an event was read otherwise, or "
+            "a policy gave events another meaning since: `leadkeeper model agree --from-kafka`",
+            held.feature, held.feature_apart, held.score_apart, held.leads,
+        )  # fmt: skip
+    return held
 
 
 async def _events(settings: Settings, state: State) -> dict[str, list[Received]]:

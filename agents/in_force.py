@@ -26,6 +26,10 @@ class InForce(NamedTuple):
     weights: Mapping[str, Weights]
     weights_version: str
 
+    def policy_of(self, tenant: str) -> Policy:
+        """The tenant's own, else everybody's."""
+        return self.policies.get(tenant) or self.policies[EVERYONE]
+
 
 async def in_force(settings: LeadSettings) -> InForce:
     """What stands in the state of the partition that followed an order last; before any order, the files of the settings.

@@ -88,6 +88,11 @@ OPEN_ESCALATIONS = _gauge("leadkeeper_open_escalations", "Escalations that nobod
 # Models: of the version in force, graded every night
 LAST_GRADED = _gauge("leadkeeper_last_graded_seconds", "When told risks were last graded, Unix time.")
 LAST_LEARNED = _gauge("leadkeeper_last_learned_seconds", "When it was last worked out what was learned, Unix time.")
+AGREEMENT = _gauge(
+    "leadkeeper_agreement_apart",
+    "How far lead.state and what lead.events says of the same leads were apart last: of a feature, of a probability.",
+    "what",
+)
 GRADED_JUDGEMENTS = _gauge("leadkeeper_graded_judgements", "Judgements of the version in force that have come true.")
 GRADED_MEASURES = _gauge(
     "leadkeeper_graded_measure",

@@ -12,6 +12,7 @@ import signal
 from datetime import UTC, datetime, timedelta
 
 from agents import metrics
+from agents.agreement_live import hold_state_against_inbox
 from agents.learning import learn_nightly
 from agents.nightly import nightly
 from agents.parcel import open_parcel
@@ -137,6 +138,10 @@ async def _night(settings: ModelSettings) -> float:
 
 async def _work(settings: ModelSettings) -> None:
     night = await nightly(settings)
+    try:
+        await hold_state_against_inbox(settings)
+    except LeadkeeperError as error:
+        logger.error("whether lead.state and lead.events agree is not known: %s", error)  # noqa: TRY400 - it says all
     if settings.learn_action == "off":
         return
     try:

@@ -18,7 +18,8 @@ from agents.grade_page import page
 from agents.grade_report import Night, export, report
 from agents.grading import grades, versions_of
 from agents.held import held
-from agents.library import RULE_VERSION, Library
+from agents.in_force import in_force
+from agents.library import RULE_VERSION
 from agents.manifest import Manifest
 from agents.model import MANIFEST_FILE
 from agents.reading import read_topics
@@ -56,31 +57,35 @@ async def nightly(settings: ModelSettings) -> Night:
         Unavailable: The topics do not exist.
     """
     registry = await read_registry(settings.bootstrap, settings.topic_prefix)
-    env = Library(settings).env
-    with Remembered(notes_of(settings), lambda tenant: env.policy("", tenant)) as memory:
+    rules = await in_force(settings)
+    with Remembered(notes_of(settings), rules.policy_of) as memory:
         await take_notes(memory, settings)
         at = _now(settings, memory.end)
         known = {one.version: one for one in known_models(settings, registry)}
         tried = memory.tried
         found = grades(memory, versions_of(known.values(), RULE_VERSION))
     trail = [RULE_VERSION, *([settings.model] if settings.model else []), *registry.trail()]
-    in_force = trail[-1]
-    instead = fall_back_to(in_force, trail[:-1], {name: one.verdict for name, one in found.items()})
+    judging = trail[-1]
+    instead = fall_back_to(judging, trail[:-1], {name: one.verdict for name, one in found.items()})
     went = [note.at for note in registry.promotions if note.why.startswith(FELL_BACK)]
     if instead is not None and settings.grade_action == "fall_back":
-        await _go_back(settings, at, in_force, instead, found[in_force].why)
+        await _go_back(settings, at, judging, instead, found[judging].why)
         went.append(at)
     taken_back = await _take_back(settings, at, registry, found)
-    trial = None if instead or taken_back else await retrain_if_due(settings, registry, at, tried)
+    trial = (
+        None
+        if instead or taken_back
+        else await retrain_if_due(settings, registry, rules.policy_of(EVERYONE), at, tried)
+    )
     if trial is not None:
-        with Remembered(notes_of(settings), lambda tenant: env.policy("", tenant)) as memory:
+        with Remembered(notes_of(settings), rules.policy_of) as memory:
             memory.note_try(at.timestamp())
     night = Night(
         at,
-        in_force,
+        judging,
         found,
         instead,
-        await _drift(settings, known.get(in_force)),
+        await _drift(settings, known.get(judging)),
         taken_back,
         trial.why if trial else "",
     )

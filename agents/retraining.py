@@ -17,7 +17,6 @@ from agents.inbox_log import inbox
 from agents.library import RULE_VERSION
 from agents.model import LightGbmScorer, TrainedModel, load
 from agents.parcel import open_parcel, pack
-from agents.policyfile.read import load_policy
 from agents.registry import Registry
 from agents.retention import JUDGED_DAYS
 from agents.settings import LeadSettings, ModelSettings
@@ -80,8 +79,17 @@ def retrained(log: ActivityLog, policy: Policy, champion: LightGbmScorer, name: 
     return Trial(model, compared, why)
 
 
-async def retrain_if_due(settings: ModelSettings, registry: Registry, at: datetime, tried: float) -> Trial | None:
+async def retrain_if_due(
+    settings: ModelSettings, registry: Registry, policy: Policy, at: datetime, tried: float
+) -> Trial | None:
     """Do so with what `lead.events` holds, if it is due, and put what is better in force.
+
+    Args:
+        settings: where the topics are.
+        registry: which models there are.
+        policy: in force; what events mean.
+        at: now.
+        tried: when it was tried last (epoch seconds).
 
     None: it is not due, or no model is in force. While a model judges only a share of the leads, nothing is done: two
     changes at once could not be told apart.
@@ -89,7 +97,6 @@ async def retrain_if_due(settings: ModelSettings, registry: Registry, at: dateti
     if not is_due(registry, at, settings.retrain_days, tried) or registry.rolling:
         return None
     try:
-        policy = load_policy(settings.policy)
         champion = _champion(settings, registry)
         if champion is None:
             return None

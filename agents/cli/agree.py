@@ -33,7 +33,7 @@ def agree(
     from agents.agreement import TOLERANCE, agreement
     from agents.agreement_live import live_agreement
     from agents.eventlog import LoggedEvent, read_events
-    from agents.library import policies_of
+    from agents.in_force import in_force
     from agents.mapping import load_mapping
     from agents.model import load as load_model
     from agents.policyfile.read import load_policy
@@ -48,7 +48,7 @@ def agree(
         try:
             with out.status("reading the topics ..."):
                 judge = scorer_of(settings, model)
-                held = wait(live_agreement(settings, policies_of(settings), judge))
+                held = wait(live_agreement(settings, wait(in_force(settings)).policies, judge))
         except LeadkeeperError as error:
             fail_for(error)
         _tell(held, judge.version, TOLERANCE)

@@ -149,20 +149,23 @@ def _contest(
 
 def _in_shadow(settings: ModelSettings, challenger: str, moves: bool) -> "Compared":
     from agents.compare import hold_in_shadow
+    from agents.in_force import in_force
     from agents.nightly import known_models, notes_of, take_notes
-    from agents.policyfile.read import load_policy
     from agents.remembered import Remembered
+    from streams.env import EVERYONE
 
     known = {one.version: one for one in known_models(settings, promotion.registry_if_any(settings))}
     if challenger not in known:
         fail(NOT_FOUND, f"{challenger} is neither in {settings.models} nor published")
     notes = notes_of(settings)
     try:
-        policy = load_policy(settings.policy)
+        rules = wait(in_force(settings))
         # Without notes on this machine, what the topics still hold has to do.
-        with Remembered(notes if notes.exists() else None, lambda _: policy) as memory:
+        with Remembered(notes if notes.exists() else None, rules.policy_of) as memory:
             wait(take_notes(memory, settings))
-            compared = hold_in_shadow(memory, known[challenger], policy.stages.enter, volumes_may_move=moves)
+            compared = hold_in_shadow(
+                memory, known[challenger], rules.policy_of(EVERYONE).stages.enter, volumes_may_move=moves
+            )
     except LeadkeeperError as error:
         fail_for(error)
     out.print(told(compared), markup=False, soft_wrap=True)

@@ -25,16 +25,15 @@ def grade(
     """
     from agents.grade_report import in_words, plain
     from agents.grading import grades, versions_of
+    from agents.in_force import in_force
     from agents.library import RULE_VERSION
     from agents.nightly import take_notes
-    from agents.policyfile.read import load_policy
     from agents.remembered import Remembered
 
     settings = load(LeadSettings, models=models)
     try:
-        policy = load_policy(settings.policy)
         manifests = _manifests(settings)
-        with Remembered(None, lambda _: policy) as memory:
+        with Remembered(None, wait(in_force(settings)).policy_of) as memory:
             with out.status("reading the topics ..."):
                 wait(take_notes(memory, settings))
             found = grades(memory, versions_of(manifests, RULE_VERSION))

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from tests.brokers import FORCE, Broker, BrokerChoice
 from tests.chaos.mutants import MUTANTS
-from tests.chaos.told import what_is_wrong
+from tests.chaos.told import struck, what_is_wrong
 from tests.faults import nemesis
 from tests.faults.run import SEED, Outcome, Run, play
 from tests.faults.verdict import DEADLY
@@ -83,11 +83,6 @@ CATCHES: dict[str, Scenario] = {
 def with_mutant(run: Run, mutant: str) -> Run:
     """The same run with a safeguard taken out of every worker, for all its life."""
     return replace(run, troubles={**run.troubles, "": (mutant,)})
-
-
-def struck(outcome: Outcome) -> bool:
-    """Whether anything went wrong at all."""
-    return bool(outcome.done or outcome.dropped)
 
 
 def main() -> int:

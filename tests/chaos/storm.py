@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos.stage import Stage, open_stage
-from tests.chaos.told import what_is_wrong
+from tests.chaos.told import struck, what_is_wrong
 from tests.faults import nemesis
 from tests.faults.nemesis import Fault
 from tests.faults.run import SEED, Outcome, Run, play
@@ -146,7 +146,8 @@ def main() -> int:
             place.mkdir()
             outcome = asyncio.run(play(stage.broker, place, run))
             again = given.exactly_once and outcome.verdict.repeats.total() > 0
-            told = what_is_wrong(outcome) or ("repeats" if again else "clean")
+            quiet = "the fault never struck" if not struck(outcome) else "clean"
+            told = what_is_wrong(outcome) or ("repeats" if again else quiet)
             exits = ", ".join(f"{who} {status} x {n}" for (who, status), n in sorted(outcome.exits.items()))
             console.print(f"{name}: {told}; {', '.join(outcome.done)}; exits {exits}", highlight=False)
             table.add_row(*row(name, outcome))

@@ -3,6 +3,11 @@
 from tests.faults.run import Outcome
 
 
+def struck(outcome: Outcome) -> bool:
+    """Whether any fault struck at all."""
+    return bool(outcome.done or outcome.dropped)
+
+
 def what_is_wrong(outcome: Outcome) -> str:
     """All that an engine that keeps its promise does not do; empty for a clean run."""
     if outcome.left:

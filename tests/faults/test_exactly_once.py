@@ -34,6 +34,8 @@ def test_every_id_is_committed_once(broker: Broker, tmp_path: Path) -> None:
     )
     sys.stdout.write(f"{outcome}\n")
     assert outcome.settled
+    assert outcome.dropped, "no fetch was lost"
+    assert any("failpoint" in done for done in outcome.done), "no worker crashed between outputs and state"
     assert outcome.verdict.clean
     assert outcome.calls.clean
     assert not outcome.verdict.repeats
