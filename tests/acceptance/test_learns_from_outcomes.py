@@ -47,6 +47,7 @@ def _learned_at_night(product: Product, worker: Worker, file: Path, sent: int) -
     assert now is not None
     assert now.policies["*"].experiments.keys() == {"words"}
     assert f"{now.weights_version} is in force on 2 partitions" in night.log
+    assert "lead.state and lead.events agree on" in night.log
     assert asyncio.run(learn_nightly(settings, day(14))) is None, "nothing new"
     return now.weights_version
 
