@@ -33,9 +33,7 @@ def crossed(log: ActivityLog, leg: Leg) -> dict[str, Crossed]:
     learn, _ = gathered(log, label.at_any_age, leg.plan, no_progress)
     leads, y, raw = np.concatenate([shot.leads for shot in learn.shots]), learn.y, out_of_fold(log, learn)
     p = np.zeros(len(y))
-    part = (
-        leads // FOLDS % FOLDS
-    )  # not the fold of its trees, which goes by `leads % FOLDS`: each part has scores of all five
+    part = leads // FOLDS % FOLDS  # not the fold of its trees, which goes by arrival: each part has scores of all five
     for i in range(FOLDS):
         p[part == i] = Calibration.fit(raw[part != i], y[part != i]).apply(raw[part == i])
     asked = np.concatenate([log.eligible(shot.t, label)[shot.leads] for shot in learn.shots])
