@@ -1,7 +1,7 @@
 """`leadkeeper model publish | promote | rollback`: which model judges."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,10 +90,13 @@ def put_in_force(
     """Publish a model unless it is, note the promotion, and order it; returns the number of partitions."""
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     announce: list[Published] = []
-    if version != _rule() and (_in_folder(settings, version) or version not in _registry(settings).published):
+    registry = _registry(settings)
+    if version != _rule() and (_in_folder(settings, version) or version not in registry.published):
         announce.append(_packed(settings, version, now))
+    # Notes are put in order by their time: of two of one moment the later one has to be seen to be later.
+    told = max([now, *(one.at + timedelta(microseconds=1) for one in registry.promotions)])
     note = ModelPromoted(
-        id=f"promoted-{version}-{now:%Y%m%dT%H%M%S}", tenant=tenant, at=now, version=version, why=why, share=share
+        id=f"promoted-{version}-{told:%Y%m%dT%H%M%S%f}", tenant=tenant, at=told, version=version, why=why, share=share
     )
     return put(settings, [*announce, note], now, version, share, tenant)
 
