@@ -37,6 +37,7 @@ chaos: .venv/.dev ## every fault there is, on Apache Kafka, for hours (ARGS="--s
 	@$(PY) -m tests.chaos.storm $(ARGS)
 
 mutants: .venv/.dev ## take out one safeguard after another and see which fault catches it (ARGS="--only lease-off")
+	@$(PY) -m pytest -q -m long
 	@$(PY) -m tests.chaos.hunt $(ARGS)
 
 soak: .venv/.dev ## steady load for 30 minutes: flat memory, flat latency (ARGS="--minutes 5")

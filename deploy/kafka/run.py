@@ -101,7 +101,10 @@ class ApacheKafka:
     def stop(self) -> None:
         """Stop it by pid. The data goes unless a directory was named. Stopping twice is harmless."""
         if self._child is not None:
-            self._child.stop(grace=30.0)
+            if self._named_data is None:
+                self._child.kill()  # what goes with it need not be written down first: with many topics that takes half a minute
+            else:
+                self._child.stop(grace=30.0)
             self._child = None
         self._cleanup.close()
         self._data = self._named_data

@@ -13,7 +13,7 @@ from agents.writer import Writer
 from tests.broker.faults import Log, Workers, compare, nemesis, traffic
 from tests.brokers import Broker, Topics
 
-pytestmark = [pytest.mark.broker, pytest.mark.slow]
+pytestmark = [pytest.mark.broker, pytest.mark.long]
 
 PARTITIONS = 4
 EVENTS = 12_000
