@@ -20,6 +20,15 @@ from streams.story import merged
 
 ROOT = Path(__file__).parents[1]
 POLICY_FILE = ROOT / "deploy" / "policies" / "real_estate.toml"
+_BLAST_RADIUS = "blast_radius = { leads = 200, within_hours = 24 }"
+
+
+def for_crowds(text: str) -> str:
+    """The text of that policy, for traffic with more leads in a day than an office has: nobody is asked about a crowd."""
+    assert _BLAST_RADIUS in text
+    return text.replace(_BLAST_RADIUS, "")
+
+
 START = datetime(2026, 1, 5, 15, tzinfo=UTC)
 """A Monday, 10:00 in New York: outside of anybody's quiet hours there."""
 

@@ -18,6 +18,7 @@ from agents.child import LOOPBACK, ChildProcess, free_port
 from agents.embedded import wheel_binary
 from tests.brokers import Broker
 from tests.faults.drops import SAID
+from tests.worlds import for_crowds
 
 if TYPE_CHECKING:
     from tests.faults.run import Run
@@ -75,7 +76,7 @@ class World:
         )
         self._settings = {"LEADKEEPER_SMTP_PORT": str(mail["port"]), "LEADKEEPER_SMTP_FINAL": "true"}
         self.policy = self._folder / POLICY.name
-        self.policy.write_text(_edited(POLICY.read_text(), self._run.policy_edits))
+        self.policy.write_text(_edited(for_crowds(POLICY.read_text()), self._run.policy_edits))
         if "webhook" in self._run.couriers:
             self._serve_webhooks(seed)
         self.replace_dead()
