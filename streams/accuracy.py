@@ -1,13 +1,14 @@
 """How right it was what `contacting` tells of leads: messages at the best hour, or by the best channel, against all others.
 
 Of each message it is asked what would have been told of its lead when it was commanded, from what was known by then; so the
-message itself is in nothing that told its hour or channel. Judged over many leads: one lead has too few messages for any share
-of them to be more than chance. Nobody was drawn for it: who is written to at its best hour may be more willing than others.
-What choosing is worth is told by `learn report`, which holds it against a control group.
+message itself is in nothing that told its hour or channel; of channels by the lead's own answers alone, since what its stage
+answered by then is not kept. Judged over many leads: one lead has too few messages for any share of them to be more than
+chance. Nobody was drawn for it: who is written to at its best hour may be more willing than others. What choosing is worth is
+told by `learn report`, which holds it against a control group.
 """
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
@@ -15,11 +16,11 @@ from typing import NamedTuple
 from schemas.outcomes import InterventionTracked
 from schemas.units import Channel
 from streams.bandit import LEAST_EACH, plausible
-from streams.channel_choice import ANSWERED, BACK, OWN_CHANNELS, OWN_EACH
+from streams.channel_choice import answers_best
 from streams.features import DAY
-from streams.hours import DAYS, LEAST_EVENTS
+from streams.hours import DAYS, usual_hour
 from streams.send_time import WIDE_HOURS
-from streams.track import NOT_REACHED
+from streams.track import NOT_REACHED, was_answered
 
 HourOf = Callable[[float], int]
 """The hour that a lead's clock shows at a time (epoch seconds)."""
@@ -92,11 +93,13 @@ def accuracy(
         known: dict[Channel, Share] = {}
         settled = sorted(messages, key=attrgetter("at"))
         for one in messages:
-            at, answered = one.commanded_at.timestamp(), _answered(one)
+            at, answered = one.commanded_at.timestamp(), was_answered(one)
             while settled and settled[0].at < one.commanded_at:
                 before = settled.pop(0)
-                known[before.channel] = known.get(before.channel, Share()).one_more(answered=_answered(before))
-            if (best := _best_channel(known)) is not None:
+                known[before.channel] = known.get(before.channel, Share()).one_more(answered=was_answered(before))
+            if (
+                best := answers_best({way: (s.sent, (s.answered + 1) / (s.sent + 2)) for way, s in known.items()})
+            ) is not None:
                 told.add(lead)
                 channel = channel.note(as_told=one.channel == best, answered=answered)
             if clock and (usual := _best_hour(active, at, clock)) is not None:
@@ -123,20 +126,6 @@ def _share(share: Share) -> str:
     return f"{share.answered / share.sent:.0%} of {share.sent} ({low:.0%} - {high:.0%})"
 
 
-def _answered(one: InterventionTracked) -> bool:
-    return one.status in ANSWERED or one.outcome in BACK
-
-
-def _best_channel(known: Mapping[Channel, Share]) -> Channel | None:
-    told = sorted(channel for channel, share in known.items() if share.sent >= OWN_EACH)
-    if len(told) < OWN_CHANNELS:
-        return None
-    return max(told, key=lambda channel: (known[channel].answered + 1) / (known[channel].sent + 2))
-
-
 def _best_hour(active: Sequence[float], at: float, clock: HourOf) -> int | None:
     of_days = active[bisect_right(active, at - DAYS * DAY) : bisect_right(active, at)]
-    if len(of_days) < LEAST_EVENTS:
-        return None
-    counts = Counter(clock(moment) for moment in of_days)
-    return min(counts, key=lambda hour: (-counts[hour], hour))
+    return usual_hour([clock(moment) for moment in of_days])

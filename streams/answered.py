@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from schemas.outcomes import InterventionTracked
 from schemas.units import Channel, Stage
 from schemas.weights import Answered
-from streams.channel_choice import ANSWERED, BACK
-from streams.track import NOT_REACHED
+from streams.track import NOT_REACHED, was_answered
 
 Rates = dict[Stage, dict[Channel, Answered]]
 
@@ -23,7 +22,7 @@ def answered(tracked: Iterable[InterventionTracked]) -> dict[str, Rates]:
     for one in final.values():
         if one.status not in NOT_REACHED:
             sent[one.tenant, one.stage, one.channel] += 1
-            back[one.tenant, one.stage, one.channel] += one.status in ANSWERED or one.outcome in BACK
+            back[one.tenant, one.stage, one.channel] += was_answered(one)
     found: dict[str, Rates] = defaultdict(dict)
     for (tenant, stage, channel), n in sorted(sent.items()):
         rate = round(back[tenant, stage, channel] / n, 6)

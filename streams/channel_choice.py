@@ -12,14 +12,14 @@ An answer is a click, a reply, or the lead coming back. Opens are none: machines
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from schemas.outcomes import Outcome
-from schemas.units import Channel, DeliveryStatus
+from schemas.units import Channel
 from streams.features import DAY
 from streams.record import Answers, Draw, Intervention, LeadRecord
 from streams.stage import ORDER
-from streams.track import NOT_REACHED
+from streams.track import NOT_REACHED, was_answered
 from streams.variants import sticky
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ SHARES = {CONTROL: 0.1, LEARNED: 0.9}
 OWN_EACH, OWN_CHANNELS, OF_STAGE = 3, 2, 30
 SHRUNK_BY = 10.0
 HALF_LIFE = 90 * DAY
-ANSWERED = frozenset({DeliveryStatus.CLICKED, DeliveryStatus.RESPONDED})
-BACK = frozenset({Outcome.RE_ENGAGED, Outcome.CONVERTED})
 
 
 class Choice(NamedTuple):
@@ -86,8 +84,15 @@ def note_answer(record: LeadRecord, intervention: Intervention, now: float) -> N
     if intervention.held_out or intervention.withdrawn or intervention.status in NOT_REACHED:
         return
     before = faded(record.answers.get(intervention.channel), now)
-    answered = intervention.status in ANSWERED or intervention.outcome in BACK
-    record.answers[intervention.channel] = Answers(now, before.messages + 1, before.answered + answered)
+    record.answers[intervention.channel] = Answers(
+        now, before.messages + 1, before.answered + was_answered(intervention)
+    )
+
+
+def answers_best(own: Mapping[Channel, tuple[int, float]]) -> Channel | None:
+    """By which channel a lead answers most, of messages and rate of each; None where it has too few to say."""
+    told = sorted(channel for channel, (messages, _) in own.items() if messages >= OWN_EACH)
+    return max(told, key=lambda channel: own[channel][1]) if len(told) >= OWN_CHANNELS else None
 
 
 def faded(answers: Answers | None, now: float) -> Answers:

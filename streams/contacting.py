@@ -16,11 +16,11 @@ from schemas.outcomes import InterventionTracked
 from schemas.units import Channel, DeliveryStatus
 from schemas.weights import Answered
 from streams.bandit import plausible
-from streams.channel_choice import ANSWERED, BACK, OWN_CHANNELS, OWN_EACH, SHRUNK_BY
-from streams.hours import LEAST_EVENTS
+from streams.channel_choice import OWN_CHANNELS, OWN_EACH, SHRUNK_BY, answers_best
+from streams.hours import LEAST_EVENTS, usual_hour
 from streams.record import Planned, Profile
 from streams.thresholds import WEEKDAYS
-from streams.track import NOT_REACHED, RANK
+from streams.track import NOT_REACHED, RANK, was_answered
 
 LEAST_MOODS = 3
 COOL, WARM = 0.4, 0.6
@@ -90,7 +90,7 @@ def contacting(
         actions: of each step of the policy, by its campaign or stage, and its name.
     """
     local = [one.at.astimezone(ZoneInfo(zone)) for one in activity]
-    enough = len(local) >= LEAST_EVENTS
+    enough, hour = len(local) >= LEAST_EVENTS, usual_hour([at.hour for at in local])
     newest: dict[str, InterventionTracked] = {}
     for one in sorted(tracked, key=lambda one: (one.at, one.final)):
         if one.arm == "treated" and one.status not in NOT_REACHED:
@@ -101,10 +101,10 @@ def contacting(
     due = sorted((p for p in planned if not p.waits), key=lambda p: (p.due, p.step))
     return Contacting(
         events=len(local),
-        hour=_most((f"{at.hour}:00" for at in local), len(local)) if enough else None,
+        hour=None if hour is None else Most(f"{hour}:00", sum(at.hour == hour for at in local), len(local)),
         day=_most((WEEKDAYS[at.weekday()] for at in local), len(local)) if enough else None,
         preferred=profile.preferred_channel,
-        best=_best(ways),
+        best=answers_best({channel: (way.sent, way.rate) for channel, way in ways.items()}),
         ways=ways,
         calls=dict(Counter(one.outcome for one in activity if isinstance(one, e.CallCompleted))),
         wrote=dict(Counter(one.channel or "unknown" for one in activity if isinstance(one, e.MessageReceived))),
@@ -127,7 +127,7 @@ def _way(ones: Sequence[InterventionTracked], known: Answered | None) -> Way:
     def reached(status: DeliveryStatus) -> int:
         return sum(RANK[one.status] >= RANK[status] for one in ones)
 
-    answered, n = float(sum(_answered(one) for one in ones)), float(len(ones))
+    answered, n = float(sum(was_answered(one) for one in ones)), float(len(ones))
     if known is not None:
         answered, n = answered + SHRUNK_BY * known.rate, n + SHRUNK_BY
     low, high = plausible(answered, n)
@@ -143,22 +143,13 @@ def _way(ones: Sequence[InterventionTracked], known: Answered | None) -> Way:
     )
 
 
-def _answered(one: InterventionTracked) -> bool:
-    return one.status in ANSWERED or one.outcome in BACK
-
-
-def _best(ways: Mapping[Channel, Way]) -> Channel | None:
-    told = [channel for channel, way in ways.items() if way.sent >= OWN_EACH]
-    return max(told, key=lambda channel: ways[channel].rate) if len(told) >= OWN_CHANNELS else None
-
-
 def _content(newest: Iterable[InterventionTracked], named: Mapping[str, str]) -> Most | None:
     """What it answered most, of what it got three times or more: texts, or kinds of them, by intervention."""
     got, back = Counter[str](), Counter[str]()
     for one in newest:
         if one.final and (template := named.get(one.intervention)):
             got[template] += 1
-            back[template] += _answered(one)
+            back[template] += was_answered(one)
     told = [template for template in sorted(got) if got[template] >= OWN_EACH and back[template]]
     best = max(told, key=lambda template: back[template] / got[template], default=None)
     return Most(best, back[best], got[best]) if best else None

@@ -11,13 +11,12 @@ from datetime import datetime
 from schemas.outcomes import InterventionTracked, Outcome
 from schemas.units import DeliveryStatus
 from streams.bandit import Trial
-from streams.channel_choice import ANSWERED
 from streams.experiments import Goal
 from streams.features import DAY
 from streams.policy import Policy
 from streams.send_time import EXPLORE, NAME
+from streams.track import BACK, was_answered
 
-KEPT = frozenset({Outcome.RE_ENGAGED, Outcome.CONVERTED})
 Firsts = Mapping[tuple[str, str], list[InterventionTracked]]
 """By tenant and experiment: of each lead the first message, as it stands last."""
 
@@ -54,7 +53,7 @@ def tried_hours(
     for one in newest.values():
         explored = any(drawn == (NAME, EXPLORE) for drawn in ((d.experiment, d.variant) for d in one.drawn))
         if explored and (until - one.commanded_at).total_seconds() >= policy.episodes.attribution_days * DAY:
-            yield one, one.status in ANSWERED or one.outcome in KEPT
+            yield one, was_answered(one)
 
 
 def _trials(
@@ -69,4 +68,4 @@ def _trials(
 def _succeeded(one: InterventionTracked, goal: Goal) -> bool:
     if goal == "responded":
         return one.status is DeliveryStatus.RESPONDED
-    return one.outcome in KEPT if goal == "kept" else one.outcome is Outcome.CONVERTED
+    return one.outcome in BACK if goal == "kept" else one.outcome is Outcome.CONVERTED

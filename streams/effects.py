@@ -17,12 +17,12 @@ from typing import Literal, NamedTuple
 from schemas.decisions import Decided, Rule, Verdict
 from schemas.outcomes import EpisodeClosed, InterventionTracked
 from streams.bandit import Shown, Trial, shown
-from streams.credit import KEPT
 from streams.features import DAY
 from streams.holdout import CAMPAIGN, held_out
 from streams.offers import PREFIX
 from streams.policy import Policy
 from streams.settle import SAVED
+from streams.track import BACK
 
 LOOKED_AT = frozenset(
     {
@@ -133,7 +133,7 @@ def trials(
             ends = how.episodes.get((tenant, row.lead, row.episode), ())
             kept = any(one.outcome in SAVED and 0 <= (one.at - row.at).total_seconds() <= days * DAY for one in ends)
         elif message is not None:
-            kept = message.outcome in KEPT
+            kept = message.outcome in BACK
         else:
             continue
         yield Trial(row.variant, row.propensity, kept, message is not None and message.engaged)

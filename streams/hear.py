@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from schemas import events as e
 from schemas.decisions import Rule
-from schemas.outcomes import Outcome
 from schemas.units import Channel, DeliveryStatus
 from streams import outbox, settle
 from streams.consent import ALL, opted_out
@@ -26,15 +25,13 @@ from streams.planning import (
 )
 from streams.record import Profile
 from streams.suppression import BY_ADDRESS, REACHED_BY, REFUSED
-from streams.track import NOT_REACHED, apply_receipt
+from streams.track import BACK, NOT_REACHED, apply_receipt
 from streams.undelivered import ask_if_nothing_arrives
 from streams.waiting import hear_word, told_of
 
 if TYPE_CHECKING:
     from streams.record import Intervention
     from streams.rules import Case
-
-BACK = frozenset({Outcome.RE_ENGAGED, Outcome.CONVERTED})
 
 
 def hear(case: Case, body: e.AboutLead, at: float) -> None:

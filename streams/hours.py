@@ -11,6 +11,7 @@ bar (notes of the project: 4,000 simulated leads). The bar of a stage is that of
 the pooled pick took a wrong hour at times, so fewer messages than this cannot tell a stage's hour from the tenant's.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -85,6 +86,12 @@ def _answers(sent: Floats, answered: Floats, open_hours: Sequence[int]) -> tuple
     best = _best(rate, open_hours)
     known = sent.sum() >= LEAST_SENT and sent[[best - 1, best, (best + 1) % 24]].sum() >= LEAST_AROUND
     return rate, best if known else None
+
+
+def usual_hour(active: Sequence[int]) -> int | None:
+    """The hour in which a lead is active most, of the hours of its events in 90 days; None: too few to say. Of equals the earlier."""
+    counts = Counter(active)
+    return min(counts, key=lambda hour: (-counts[hour], hour)) if len(active) >= LEAST_EVENTS else None
 
 
 def smooth(by_hour: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 from collections.abc import Container
 
-from schemas.outcomes import Outcome
+from schemas.outcomes import InterventionTracked, Outcome
 from schemas.units import DeliveryStatus
 from streams.features import DAY
 from streams.record import Intervention
@@ -26,6 +26,9 @@ RANK = {
 """Later in this list is later in a message's life; a receipt never moves a message back."""
 NOT_REACHED = frozenset({DeliveryStatus.FAILED, DeliveryStatus.BOUNCED})
 ENGAGED = frozenset({DeliveryStatus.OPENED, DeliveryStatus.CLICKED, DeliveryStatus.RESPONDED})
+ANSWERED = frozenset({DeliveryStatus.CLICKED, DeliveryStatus.RESPONDED})
+"""Opens are none: machines open mail."""
+BACK = frozenset({Outcome.RE_ENGAGED, Outcome.CONVERTED})
 KEEP_PAST = 10
 
 
@@ -40,6 +43,11 @@ def apply_receipt(intervention: Intervention, status: DeliveryStatus) -> bool:
     if not intervention.final and intervention.outcome is not Outcome.RE_ENGAGED:
         intervention.outcome = Outcome.IN_PROGRESS if intervention.engaged else Outcome.PENDING_RESPONSE
     return True
+
+
+def was_answered(one: Intervention | InterventionTracked) -> bool:
+    """A click, a reply, or the lead came back."""
+    return one.status in ANSWERED or one.outcome in BACK
 
 
 def window_ends(intervention: Intervention, attribution_days: float) -> float:
