@@ -62,7 +62,7 @@ async def hold_state_against_inbox(settings: LeadSettings) -> Agreement:
     if held.agree or not held.leads:
         logger.info("lead.state and lead.events agree on %d leads, %d could not be compared", held.leads, held.gone)
     else:
-        logger.error(
+        logger.warning(
             "lead.state and lead.events differ: %s by %g, a probability by %g, over %d leads; an event was read otherwise, or "
             "a policy gave events another meaning since: `leadkeeper model agree --from-kafka`",
             held.feature, held.feature_apart, held.score_apart, held.leads,
