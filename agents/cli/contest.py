@@ -107,20 +107,23 @@ def _read(
     settings: LeadSettings, files: list[Path] | None, mapping: str | None
 ) -> "tuple[ActivityLog, Policy, Label, str]":
     """The log, the policy that says what its events mean, the definition of going quiet, and the log's name."""
+    from agents.in_force import in_force
     from agents.inbox_log import inbox
     from agents.mapping import load_mapping
     from agents.policyfile.read import load_policy
     from agents.train import read_log
+    from streams.env import EVERYONE
     from streams.labels import Label
 
     if files and not mapping:
         fail(USAGE, "files need --mapping, which says how to read them; without both, lead.events is read")
     try:
-        policy = load_policy(settings.policy)
         layout = load_mapping(mapping) if mapping else None
         with err.status("reading ..."):
             if files and layout:
+                policy = load_policy(settings.policy)
                 return read_log(files, layout, policy), policy, layout.label, layout.name
+            policy = wait(in_force(settings)).policy_of(EVERYONE)
             log = wait(inbox(settings, policy, layout.meanings if layout else None))
             return log, policy, layout.label if layout else Label(), topics.EVENTS.name
     except LeadkeeperError as error:
