@@ -2,7 +2,7 @@
 
 The body says whose event it is; the key, and with it the partition, follows from that. Who was interrupted goes on where the
 broker was certain: of what is written at once, no lead has more events than it is known by (`RING`), so those that come again
-count once.
+count once, unless much else was heard of the lead in between.
 """
 
 from collections import Counter
