@@ -51,7 +51,7 @@ ROW = np.dtype(
         ("spare", "<u4"),  # rows of a multiple of 8 bytes lie straight in memory; room for the next field
     ]
 )
-"""Fields are only ever appended (streams/state.py reads older, shorter rows)."""
+"""Fields are only ever appended (streams/state.py reads older, shorter rows, and longer ones of a build that was taken back)."""
 RAW = np.dtype((np.void, ROW.itemsize))
 LEAVING = float("inf")
 _RATES = np.array([np.log(2.0) / (h * DAY) for h in HALF_LIVES_DAYS])

@@ -24,6 +24,8 @@ _HEAD, _TAIL, _PLAIN = _ZERO[: _ZERO.index(bytes(ROW.itemsize))], _ZERO[-1:], le
 """What msgpack puts around the row of a lead that has no record; it never changes, so it is not worked out each time."""
 
 
+_WORD = 8
+"""By as many bytes, or a multiple, may the row of a newer build be longer (streams/features.py)."""
 NO_TICK = -1.0
 
 
@@ -96,17 +98,17 @@ def guard_of(row: bytes) -> int:
 def decode_lead(value: bytes) -> tuple[np.void, bytes | None]:
     """Row and record bytes from a changelog value.
 
-    A shorter row is from an older version: the fields appended since then are zero. Raises StateUnreadable otherwise.
+    A shorter row is from an older build: the fields appended since then are zero. A longer one is from a newer build, which was
+    taken back: what this build does not know of is forgotten, as msgspec does with fields of records. What must not be forgotten
+    raises `VERSION`. Raises StateUnreadable for another version and for what is no state.
     """
     try:
         version, row, record = _LEAD_DECODER.decode(value)
     except msgspec.DecodeError as error:
         raise StateUnreadable(f"not a state record: {error}") from error
-    if version != VERSION or len(row) > ROW.itemsize:
-        raise StateUnreadable(
-            f"state version {version} with a row of {len(row)} bytes; this build reads {VERSION}, {ROW.itemsize}"
-        )
-    return np.frombuffer(row.ljust(ROW.itemsize, b"\0"), ROW)[0], record
+    if version != VERSION or max(len(row) - ROW.itemsize, 0) % _WORD:
+        raise StateUnreadable(f"state of version {version} with a row of {len(row)} bytes; this build reads {VERSION}")
+    return np.frombuffer(row[: ROW.itemsize].ljust(ROW.itemsize, b"\0"), ROW)[0], record
 
 
 def encode_partition(state: PartitionState) -> bytes:
@@ -117,6 +119,9 @@ def encode_partition(state: PartitionState) -> bytes:
 def decode_partition(value: bytes) -> PartitionState:
     """The partition marker. Raises StateUnreadable when it is damaged."""
     try:
-        return _PARTITION_DECODER.decode(value)
+        state = _PARTITION_DECODER.decode(value)
     except msgspec.DecodeError as error:
         raise StateUnreadable(f"not a partition marker: {error}") from error
+    if state.version != VERSION:
+        raise StateUnreadable(f"a partition marker of version {state.version}; this build reads {VERSION}")
+    return state

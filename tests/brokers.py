@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import for_code
 
@@ -219,3 +220,14 @@ async def _create_topics(bootstrap: str, wanted: Mapping[str, int], config: dict
         await eventually_async(led, what=f"leaders for {', '.join(wanted)}")
     finally:
         await client.close()
+
+
+async def set_configs(bootstrap: str, configs: dict[str, dict[str, str]]) -> None:
+    """Set all settings of topics: what is not named in such an order goes back to its default."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        orders = [ConfigResource(ConfigResourceType.TOPIC, name, config) for name, config in configs.items()]
+        await admin.alter_configs(orders)
+    finally:
+        await admin.close()

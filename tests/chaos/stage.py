@@ -12,18 +12,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
 from agents.child import LOOPBACK, ChildProcess, free_port
 from agents.topics import configs_of
 from agents.writer import Out, partition_for
 from deploy.kafka.run import ApacheKafka
 from schemas import topics
-from tests.brokers import Broker
+from tests.brokers import Broker, set_configs
 from tests.chaos.proxy import order
 from tests.faults.nemesis import Fault, Undo, run_apart, write
-from tests.faults.traffic import PARTITIONS
+from tests.faults.traffic import GARBAGE, PARTITIONS
 from tests.faults.world import ROOT, World
 from tests.polling import eventually
 
@@ -80,9 +77,10 @@ class Stage:
         def fault(world: World, _: random.Random) -> Undo:
             written = [world.prefix + t.name for t in (*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ, topics.STATE)]
             before = run_apart(configs_of(self.broker.bootstrap, written))
-            run_apart(self._set({name: {**config, "max.message.bytes": "1"} for name, config in before.items()}))
+            small = {name: {**config, "max.message.bytes": "1"} for name, config in before.items()}
+            run_apart(set_configs(self.broker.bootstrap, small))
             world.done.append(f"writes refused for {seconds:g} s")
-            return seconds, lambda: run_apart(self._set(before))
+            return seconds, lambda: run_apart(set_configs(self.broker.bootstrap, before))
 
         return fault
 
@@ -91,7 +89,7 @@ class Stage:
 
         def fault(world: World, _: random.Random) -> Undo:
             key = b"acme:lead-0"
-            bad = Out(world.prefix + topics.EVENTS.name, partition_for(key, PARTITIONS), key, b"{")
+            bad = Out(world.prefix + topics.EVENTS.name, partition_for(key, PARTITIONS), key, b"{", None, GARBAGE)
             run_apart(write(world, [bad] * count))
             world.done.append(f"{count} bad records in a row")
 
@@ -102,16 +100,6 @@ class Stage:
             return 2 * world.session_s, restart
 
         return fault
-
-    async def _set(self, configs: dict[str, dict[str, str]]) -> None:
-        """Set all settings of topics: what is not named in such an order goes back to its default."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.broker.bootstrap)
-        await admin.start()
-        try:
-            orders = [ConfigResource(ConfigResourceType.TOPIC, name, config) for name, config in configs.items()]
-            await admin.alter_configs(orders)
-        finally:
-            await admin.close()
 
     def _ordered(self, what: str, text: str, seconds: float) -> Fault:
         def fault(world: World, _: random.Random) -> Undo:

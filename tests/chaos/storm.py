@@ -20,6 +20,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from tests.chaos import wrong_clock
 from tests.chaos.stage import Stage, open_stage
 from tests.chaos.told import struck, what_is_wrong
 from tests.faults import nemesis
@@ -32,15 +33,17 @@ MIDDLE = Run(events=60_000, leads=4_000, seconds=100.0, patience_s=300.0)
 SOON = {"LEADKEEPER_DOUBT_PAUSE_S": "1", "LEADKEEPER_SMTP_TIMEOUT_S": "2"}
 LEAD_MOMENTS = ("before_output", "after_output", "before_state", "after_state", "before_commit", "after_commit")
 AT_ONCE_MOMENTS = ("before_output", "after_output", "before_transaction_end", "after_transaction_end") * 2
+HOUR_OFF = ("clock:3600", "clock:-3600") * 2
 COURIER_MOMENTS = ("before_ledger", "after_claim", "after_fence", "after_provider_call", "after_ledger")
 
 
 @dataclass(frozen=True)
 class Storm:
-    """A kind of fault: the run, and the faults that strike in it with how often at full scale."""
+    """A kind of fault: the run, the faults that strike in it with how often at full scale, and why it cannot be played here."""
 
     run: Run
     faults: Callable[[Stage], dict[Fault, int]] = lambda _: {}
+    cannot: Callable[[], str] = lambda: ""
 
 
 STORMS: dict[str, Storm] = {
@@ -60,6 +63,15 @@ STORMS: dict[str, Storm] = {
         replace(MIDDLE, troubles={"lead-": (f"drop-fetches:{SEED}",)}), lambda _: {nemesis.kill_lead: 4}
     ),
     "poison records": Storm(replace(MIDDLE, troubles={"lead-": (DEADLY,)}), lambda _: {nemesis.poison: 4}),
+    "overload": Storm(replace(BIG, seconds=0.0), lambda _: {nemesis.kill: 2}),
+    "clocks an hour off": Storm(
+        replace(
+            MIDDLE, lives={"lead-1": HOUR_OFF, "lead-2": HOUR_OFF[::-1], "email": HOUR_OFF, "in_app": HOUR_OFF[::-1]}
+        ),
+        lambda _: {nemesis.kill: 8},
+        wrong_clock.missing,
+    ),
+    "newer build and back": Storm(replace(MIDDLE, seconds=150.0), lambda _: {nemesis.upgrade: 2, nemesis.kill_lead: 2}),
     "pauses": Storm(replace(MIDDLE, seconds=200.0), lambda _: {nemesis.pause: 6}),
     "rebalances 1-3-1": Storm(replace(MIDDLE, lead_agents=1, seconds=150.0), lambda _: {nemesis.scale_up: 4}),
     "broker restart": Storm(MIDDLE, lambda stage: {stage.restart: 3}),
@@ -86,7 +98,7 @@ STORMS: dict[str, Storm] = {
         lambda _: {nemesis.kill: 4},
     ),
 }
-"""One row of the table each. All traffic has 1 % garbage, 2 % duplicates, 5 % late by up to a day."""
+"""One row of the table each. All traffic has 1 % garbage, 2 % duplicates, 5 % late by up to a day; the overload comes at once."""
 
 
 def at_once(run: Run) -> Run:
@@ -97,7 +109,7 @@ def at_once(run: Run) -> Run:
 
 def scaled(run: Run, scale: float) -> Run:
     """The same run, smaller."""
-    seconds = max(20.0, run.seconds * scale)
+    seconds = max(20.0, run.seconds * scale) if run.seconds else 0.0
     return replace(
         run, events=max(6_000, int(run.events * scale)), leads=max(400, int(run.leads * scale)), seconds=seconds
     )  # fmt: skip
@@ -139,6 +151,9 @@ def main() -> int:
         console.print(f"Apache Kafka at {stage.broker.bootstrap}, workers through a proxy, seed {given.seed}")
         for name in given.only or STORMS:
             storm = STORMS[name]
+            if why := storm.cannot():
+                console.print(f"{name}: not played here: {why}")
+                continue
             faults = [f for f, n in storm.faults(stage).items() for _ in range(max(1, round(n * given.scale)))]
             run = scaled(at_once(storm.run) if given.exactly_once else storm.run, given.scale)
             run = replace(run, seed=given.seed, workers_at=stage.proxied, faults=tuple(faults))
@@ -149,7 +164,8 @@ def main() -> int:
             quiet = "the fault never struck" if not struck(outcome) else "clean"
             told = what_is_wrong(outcome) or ("repeats" if again else quiet)
             exits = ", ".join(f"{who} {status} x {n}" for (who, status), n in sorted(outcome.exits.items()))
-            console.print(f"{name}: {told}; {', '.join(outcome.done)}; exits {exits}", highlight=False)
+            times = f"sent in {outcome.fed_s:.0f} s, all done {outcome.settled_s:.0f} s later, at most {outcome.peak_mib:.0f} MiB"
+            console.print(f"{name}: {told}; {times}; {', '.join(outcome.done)}; exits {exits}", highlight=False)
             table.add_row(*row(name, outcome))
             if told != "clean":
                 bad.append(f"{name}: {told}")

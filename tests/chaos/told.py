@@ -2,6 +2,9 @@
 
 from tests.faults.run import Outcome
 
+MOST_MIB = 1_536
+"""That a worker may hold, whatever happens."""
+
 
 def struck(outcome: Outcome) -> bool:
     """Whether any fault struck at all."""
@@ -19,5 +22,7 @@ def what_is_wrong(outcome: Outcome) -> str:
         "changed": verdict.changed.total(),
         "wrong states": verdict.wrong_states,
         "messages sent twice": len(calls.doubled),
+        "dead letters too many or too few": outcome.mislaid,
+        f"MiB held by a worker (limit {MOST_MIB})": int(outcome.peak_mib) if outcome.peak_mib > MOST_MIB else 0,
     }
     return ", ".join(f"{number:,} {what}" for what, number in found.items() if number)

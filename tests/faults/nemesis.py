@@ -13,8 +13,9 @@ from agents.child import LOOPBACK
 from agents.writer import Out, Writer, partition_for
 from schemas import topics
 from tests.chaos.proxy import order
+from tests.faults.builds import newer_build
 from tests.faults.traffic import PARTITIONS, START
-from tests.faults.world import World
+from tests.faults.world import ROOT, World
 
 Undo = tuple[float, Callable[[], None]]
 """Seconds until it is over, and what ends it."""
@@ -42,6 +43,12 @@ def scale_up(world: World, _: random.Random) -> Undo:
     """From as many lead agents as there are to three, and after a while back to one."""
     world.scale(3)
     return 3 * world.session_s, partial(world.scale, 1)
+
+
+def upgrade(world: World, _: random.Random) -> Undo:
+    """The lead agents are replaced by those of a newer build, one after another, and after a while by the older ones again."""
+    world.renew(newer_build(world.folder))
+    return 3 * world.session_s, partial(world.renew, ROOT)
 
 
 def stop_redis(world: World, _: random.Random) -> Undo | None:

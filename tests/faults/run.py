@@ -16,11 +16,11 @@ from agents.policyfile.read import load_policy
 from agents.topics import create
 from agents.writer import Writer
 from schemas import topics
-from tests.brokers import Broker
+from tests.brokers import Broker, set_configs
 from tests.faults.logs import Logs
 from tests.faults.nemesis import Fault
 from tests.faults.traffic import PARTITIONS, traffic
-from tests.faults.verdict import Calls, Verdict, judge, judge_calls, oracle
+from tests.faults.verdict import Calls, Verdict, judge, judge_calls, mislaid, oracle
 from tests.faults.world import World
 from tests.polling import eventually_async
 
@@ -85,6 +85,10 @@ class Outcome:
         exits: How often each (worker, exit status) was seen.
         dropped: Records that were fetched and lost on the way.
         pause_s: Longest time without an assessment on any partition while the traffic ran.
+        mislaid: Garbage that is no dead letter, and dead letters that are no garbage.
+        fed_s: So long the traffic took.
+        settled_s: So long after it until all was done.
+        peak_mib: Most memory that a worker was seen with.
     """
 
     left: int
@@ -95,6 +99,10 @@ class Outcome:
     exits: Mapping[tuple[str, int], int]
     dropped: int
     pause_s: float
+    mislaid: int
+    fed_s: float
+    settled_s: float
+    peak_mib: float
 
     @property
     def settled(self) -> bool:
@@ -104,21 +112,27 @@ class Outcome:
     @property
     def clean(self) -> bool:
         """Nothing lost, doubled or wrong."""
-        return self.settled and self.verdict.clean and self.calls.clean
+        return self.settled and self.verdict.clean and self.calls.clean and not self.mislaid
 
 
 async def play(broker: Broker, folder: Path, run: Run) -> Outcome:
     """Play one run on topics of its own and judge it."""
     prefix = f"faults-{folder.name}."
     await create(broker.bootstrap, prefix, PARTITIONS, 1, event_time=True)
+    if broker.idempotence:  # pauses are measured by the broker's clock: that of a worker may be wrong
+        stamped = {**topics.ASSESSMENTS.config(), "message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
+        await set_configs(broker.bootstrap, {prefix + topics.ASSESSMENTS.name: stamped})
     writer = Writer(broker.bootstrap, idempotent=broker.idempotence)
     await writer.start()
     try:
         async with Logs(broker.bootstrap, prefix, PARTITIONS, committed=broker.idempotence) as logs:
             with World(folder, broker, prefix, run) as world:
+                clock = asyncio.get_running_loop().time
+                began = clock()
                 await _feed(writer, prefix, world, run, logs)
-
+                fed = clock()
                 left = await _settle(logs, world, run)
+                settled = clock()
                 in_app = await _in_app_ids(world.redis_url, run.leads)
                 policy = load_policy(world.policy)
                 seen = {"email": world.mails(), "in_app": in_app, "webhook": world.webhooks()}
@@ -132,6 +146,10 @@ async def play(broker: Broker, folder: Path, run: Run) -> Outcome:
                 world.exits,
                 world.dropped(),
                 longest_pause(logs),
+                mislaid(logs),
+                fed - began,
+                settled - fed,
+                world.peak_mib,
             )
     finally:
         await writer.stop()

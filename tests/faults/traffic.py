@@ -8,27 +8,21 @@ from typing import Any
 
 from agents.ticks import tick_record
 from agents.writer import Out, partition_for
+from tests.bad_input import BAD, KEY, Bad
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAYS = 40
 PARTITIONS = 4
-GARBAGE = (
-    b"",
-    b"{",
-    b"[]",
-    b'{"type":"purchase_completed"}',
-    b'{"v":9,"type":"custom"}',
-    b"\xff\xfe",
-    b"null",
-    b'{"a":NaN}',
-)
+GARBAGE = [("garbage", b"")]
+"""The header of all garbage, by which it is known again; the product looks at no header of what it is sent."""
 KINDS = ("item_viewed", "search_performed", "item_saved", "page_viewed", "message_received", "purchase_completed")
 
 
 def traffic(prefix: str, partitions: int, *, events: int, leads: int, seed: int) -> Iterator[list[Out]]:
     """Pieces of the log, one for each quarter of a day of event time, each ended by ticks; about `events` records in all.
 
-    1 % garbage, 2 % duplicates, 5 % late by up to a day. Each lead is active for some days and then says nothing.
+    1 % garbage (any of `tests.bad_input`, up to a megabyte), 2 % duplicates, 5 % late by up to a day. Each lead is active for
+    some days and then says nothing.
     """
     chance = random.Random(seed)
     quiet_from = {n: chance.uniform(1, DAYS * 0.9) for n in range(leads)}
@@ -45,10 +39,7 @@ def traffic(prefix: str, partitions: int, *, events: int, leads: int, seed: int)
             serial += 1
             draw = chance.random()
             if draw < 0.01:
-                key = (
-                    f"acme:lead-{chance.choice(alive)}".encode()
-                )  # where others say something, or a breaker would trip
-                piece.append(Out(topic, partition_for(key, partitions), key, chance.choice(GARBAGE), _ms(at)))
+                piece.append(_garbage(topic, partitions, chance.choice(BAD), chance.choice(alive), at))
             elif draw < 0.03 and recent:
                 piece.append(chance.choice(recent))
             else:
@@ -60,6 +51,13 @@ def traffic(prefix: str, partitions: int, *, events: int, leads: int, seed: int)
         yield piece
         end = at + timedelta(hours=6)
         yield [tick_record(prefix, p, end, f"tick-{p}-{step}") for p in range(partitions)]
+
+
+def _garbage(topic: str, partitions: int, bad: Bad, lead: int, at: datetime) -> Out:
+    """On a partition where others say something, or a breaker would trip; under a lead's key, if the key is not what is bad."""
+    home = f"acme:lead-{lead}".encode()
+    key = home if bad.key == KEY else bad.key
+    return Out(topic, partition_for(home, partitions), key, bad.value, _ms(at), GARBAGE)
 
 
 def _event(topic: str, partitions: int, lead: int, kind: str, at: datetime, serial: int, sent: datetime) -> Out:

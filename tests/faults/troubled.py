@@ -10,9 +10,10 @@ from collections.abc import Callable
 from agents.cli import main
 from tests.chaos.failpoints import FAILPOINTS
 from tests.chaos.mutants import MUTANTS
+from tests.chaos.wrong_clock import clock
 from tests.faults.drops import drop_fetches
 
-TROUBLES: dict[str, Callable[[str], None]] = {"drop-fetches": drop_fetches, **FAILPOINTS, **MUTANTS}
+TROUBLES: dict[str, Callable[[str], None]] = {"drop-fetches": drop_fetches, "clock": clock, **FAILPOINTS, **MUTANTS}
 """What can be wrong. Each takes what stands behind the colon."""
 
 

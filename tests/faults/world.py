@@ -1,6 +1,7 @@
 """The whole product as processes: lead agents, couriers, a Redis that can be stopped, a mailbox. Each dead one is replaced."""
 
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import psutil
 import redis
 
 from agents.child import LOOPBACK, ChildProcess, free_port
@@ -35,17 +37,19 @@ class World:
     """What runs during one run.
 
     Attributes:
+        folder: Of this run.
         prefix: Before the topics of this run.
         session_s: Session timeout of the group members, seconds.
         bootstrap: The broker as the test reaches it.
         idempotent: Whether it knows producer ids.
         exits: How often each (worker, exit status) was seen; negative = ended by that signal.
         done: What was done to whom.
+        peak_mib: Most memory that a worker was seen with, MiB.
     """
 
     def __init__(self, folder: Path, broker: Broker, prefix: str, run: "Run") -> None:
         """Nothing starts yet."""
-        self._folder, self._broker, self.prefix, self._run = folder, broker, prefix, run
+        self.folder, self._broker, self.prefix, self._run = folder, broker, prefix, run
         self.session_s = broker.session_timeout
         self.bootstrap, self.idempotent = broker.bootstrap, broker.idempotence
         lead = ["worker", "lead", "--processes", "0"]
@@ -63,9 +67,11 @@ class World:
         self.redis_url = f"redis://{LOOPBACK}:{self._redis_port}/0"
         self.exits: Counter[tuple[str, int]] = Counter()
         self.done: list[str] = []
+        self.peak_mib = 0.0
+        self._root = ROOT
 
     def __enter__(self) -> Self:
-        self._log = (self._folder / "workers.log").open("ab")
+        self._log = (self.folder / "workers.log").open("ab")
         self.start_redis()
         if self._run.redis_proxy:
             ports = self._serve("redis-proxy", "tests.chaos.proxy", f"{LOOPBACK}:{self._redis_port}")
@@ -75,7 +81,7 @@ class World:
             "mailbox", "deploy.providers.mailbox", str(self._mail), "--fail", self._run.mail_faults, *seed
         )
         self._settings = {"LEADKEEPER_SMTP_PORT": str(mail["port"]), "LEADKEEPER_SMTP_FINAL": "true"}
-        self.policy = self._folder / POLICY.name
+        self.policy = self.folder / POLICY.name
         self.policy.write_text(_edited(for_crowds(POLICY.read_text()), self._run.policy_edits))
         if "webhook" in self._run.couriers:
             self._serve_webhooks(seed)
@@ -99,7 +105,7 @@ class World:
 
     def _serve(self, name: str, module: str, *arguments: str) -> dict[str, int]:
         """Start a server of ours; returns what it says about its ports."""
-        log = self._folder / f"{name}.log"
+        log = self.folder / f"{name}.log"
         server = ChildProcess(name, [sys.executable, "-m", module, *arguments], log=log, cwd=ROOT)
         self._servers.append(server)
         server.wait_ready(lambda: '"port"' in log.read_text(), 30)
@@ -108,13 +114,13 @@ class World:
 
     def _serve_webhooks(self, seed: list[str]) -> None:
         """A receiver, and where the couriers find it."""
-        secret = self._folder / "secret"
+        secret = self.folder / "secret"
         secret.write_text("whsec_" + base64.b64encode(b"a secret of this run only").decode())
         fail = ["--fail", self._run.webhook_faults]
         ports = self._serve(
             "webhooks", "deploy.providers.webhook_sink", str(self._hooks), "--secret-file", str(secret), *fail, *seed
         )
-        endpoints = self._folder / "endpoints.toml"
+        endpoints = self.folder / "endpoints.toml"
         endpoints.write_text(f'[acme.default]\nurl = "http://{LOOPBACK}:{ports["port"]}/"\nsecret_file = "{secret}"\n')
         self._settings["LEADKEEPER_WEBHOOK_ENDPOINTS"] = str(endpoints)
         self._settings["LEADKEEPER_WEBHOOK_ALLOW_LOOPBACK"] = "true"
@@ -131,17 +137,20 @@ class World:
             "--save",
             "",
             "--dir",
-            str(self._folder),
+            str(self.folder),
         ]
-        self.redis = ChildProcess("redis", command, log=self._folder / "redis.log", cwd=self._folder)
+        self.redis = ChildProcess("redis", command, log=self.folder / "redis.log", cwd=self.folder)
 
     def replace_dead(self) -> None:
-        """Start a process for each that is not there."""
+        """Start a process for each that is not there, and see how much memory the others hold."""
         for name in self._commands:
             worker = self._workers.get(name)
             if worker is None:
                 self._workers[name] = self._spawn(name)
-            elif (status := worker.poll()) is not None and (
+                continue
+            with contextlib.suppress(psutil.Error):  # it has ended
+                self.peak_mib = max(self.peak_mib, psutil.Process(worker.pid).memory_info().rss / (1 << 20))
+            if (status := worker.poll()) is not None and (
                 status < 0 or time.monotonic() > self._started[name] + RESTART_S
             ):
                 self.exits[name, status] += 1
@@ -162,13 +171,17 @@ class World:
             "LEADKEEPER_POLICY": str(self.policy),
             "LEADKEEPER_CLOCK": "event",
             "LEADKEEPER_LOG_LEVEL": "warning",
-            "LEADKEEPER_NOTES": str(self._folder / "notes"),
+            "LEADKEEPER_NOTES": str(self.folder / "notes"),
             "OMP_NUM_THREADS": "1",
             **self._settings,
             **self._run.settings,
         }
         return subprocess.Popen(
-            [sys.executable, *command], stdout=self._log, stderr=self._log, cwd=ROOT, env={**os.environ, **settings}
+            [sys.executable, *command],
+            stdout=self._log,
+            stderr=self._log,
+            cwd=self._root,
+            env={**os.environ, "PYTHONPATH": str(self._root), **settings},
         )
 
     def workers(self, beginning: str = "") -> list[str]:
@@ -213,6 +226,17 @@ class World:
         self.done.append(f"scale to {count}")
         self.replace_dead()
 
+    def renew(self, root: Path) -> None:
+        """Replace the lead agents, one after another, by those of the build that lies at `root`."""
+        self._root = root
+        for name in self.workers("lead-"):
+            worker = self._workers.pop(name)
+            worker.terminate()
+            self.exits[name, worker.wait(60)] += 1
+            self.replace_dead()
+            time.sleep(RESTART_S)  # the other build goes on beside it
+        self.done.append("newer build" if root != ROOT else "older build again")
+
     def tell_redis(self, *words: str) -> None:
         """Give Redis a command."""
         with redis.Redis.from_url(self.redis_url) as client:
@@ -224,7 +248,7 @@ class World:
         self.done.append("stop redis")
 
     def _said(self) -> list[str]:
-        return (self._folder / "workers.log").read_text(errors="replace").splitlines()
+        return (self.folder / "workers.log").read_text(errors="replace").splitlines()
 
     def dropped(self) -> int:
         """Records that the lead agents fetched and lost on the way."""

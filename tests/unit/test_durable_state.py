@@ -85,6 +85,21 @@ def test_rows_from_before_journeys_were_features_are_read_back_as_they_were() ->
     assert partition.table.due[0] == 8.0
 
 
+def test_a_build_that_was_taken_back_forgets_what_the_newer_one_added() -> None:
+    """Rows, records and markers of a newer build with more fields are read as far as this build knows them."""
+    row = np.zeros(1, ROW)
+    row["guard"], row["born"], row["published"], row["due"] = 9, 2**64 - 2, 0.5, 8.0
+    data = encode_record(LeadRecord(closed="won"))
+    longer = msgspec.msgpack.encode([*msgspec.msgpack.decode(data), "newer"])
+    marker = msgspec.msgpack.encode([*msgspec.msgpack.decode(encode_partition(PartitionState(applied=9))), "newer"])
+    partition = Partition(0)
+    value = msgspec.msgpack.encode((VERSION, row.tobytes() + bytes(8), longer))
+    partition.restore([(b"acme:L1", value, 0), (PARTITION_KEY, marker, 1)])
+    assert partition.table.rows[0].tobytes() == row[0].tobytes()
+    assert partition.state == PartitionState(applied=9)
+    assert decode_record(decode_lead(value)[1] or b"") == LeadRecord(closed="won")
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -103,7 +118,7 @@ def test_damaged_state_stops(value: bytes) -> None:
 
 def test_a_damaged_marker_stops() -> None:
     """The same for the partition's marker."""
-    for value in (b"", b"\xc1", None, msgspec.msgpack.encode(["x"])):
+    for value in (b"", b"\xc1", None, msgspec.msgpack.encode(["x"]), msgspec.msgpack.encode([VERSION + 1])):
         with pytest.raises(StateUnreadable):
             Partition(0).restore([(PARTITION_KEY, value, 0)])
     state = PartitionState(1, 17, 2.5, "2", "m", acting=False)
