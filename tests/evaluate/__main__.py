@@ -1,5 +1,5 @@
-"""`make evaluate ARGS="--data DIR --only cdnow"`: one table over all sets. Exit codes: 0 done, 64 no such set, 66 not one
-set is there."""
+"""`make evaluate ARGS="--data DIR --only cdnow"`: one table over all sets. Exit codes: 0 done, 1 a goal is missed or
+something moved a score that must not (the table says NO), 64 no such set, 66 not one set is there."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ from agents.policyfile.read import load_policy
 from agents.settings import LeadSettings
 from agents.train import read_log
 from tests.evaluate import unmoved
-from tests.evaluate.rows import heading, snapshot_rows, stream_rows
+from tests.evaluate.rows import MISSED, heading, snapshot_rows, stream_rows
 from tests.evaluate.sets import SETS
 from tests.worlds import ROOT
 
@@ -34,6 +34,7 @@ def evaluate(
         )
         raise typer.Exit(64)
     policy, found = load_policy(LeadSettings().policy), 0
+    missed = False
     out.print(heading())
     for source in SETS:
         if only and source.mapping not in only:
@@ -51,8 +52,10 @@ def evaluate(
             log = read_log(events, layout, policy)
             told = stream_rows(log, layout, files) + unmoved.told(unmoved.World.of(events, layout, policy, log))
         out.print(told, markup=False, soft_wrap=True)
+        missed |= MISSED in told
     if not found:
         raise typer.Exit(66)
+    raise typer.Exit(int(missed))
 
 
 if __name__ == "__main__":

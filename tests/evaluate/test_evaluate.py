@@ -41,6 +41,17 @@ def test_a_set_that_is_not_there_is_a_wrong_word() -> None:
     assert CliRunner().invoke(app, ["--only", "nothing"]).exit_code == 64
 
 
+@pytest.mark.parametrize(("told", "status"), [("AUC >= 0.81: yes", 0), ("AUC >= 0.81: NO; flags: none", 1)])
+def test_it_ends_with_1_where_a_goal_is_missed(
+    told: str, status: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "telco").mkdir()
+    (tmp_path / "telco" / "one.csv").touch()
+    monkeypatch.setattr("tests.evaluate.__main__.snapshot_rows", lambda *_: told)
+    done = CliRunner().invoke(app, ["--data", str(tmp_path), "--only", "telco"])
+    assert (done.exit_code, told in done.output) == (status, True)
+
+
 @pytest.mark.slow
 def test_bank_leads_are_ranked_as_well_as_by_hand_and_better_than_by_any_single_feature() -> None:
     files, layout = source("bank_leads"), load_mapping("bank_leads")

@@ -36,6 +36,7 @@ from streams.partition import Partition
 from streams.policy import Policy
 from streams.risk import RuleScorer
 from streams.vector import vectors
+from tests.evaluate.rows import MISSED
 from tests.planted import ShuffledLog
 
 YEAR_S = 364 * DAY
@@ -93,7 +94,7 @@ def told(world: World) -> str:
     """One line for each law."""
     at = f"{utc([world.cut])[0]:%Y-%m-%d}"
     lines = [
-        f"    {law.name}: {law.apart:.1e} at most over {law.held_on:,} (let pass {law.most:.1e}): {'yes' if law.kept else 'NO'}"
+        f"    {law.name}: {law.apart:.1e} at most over {law.held_on:,} (let pass {law.most:.1e}){': yes' if law.kept else MISSED}"
         for law in laws(world)
     ]
     return "\n".join([f"  what must not matter, as of {at}:", *lines]) + "\n"
