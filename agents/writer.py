@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidTimestampError, KafkaError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.produce import ProduceRequest
@@ -26,6 +26,7 @@ BATCH_BYTES = 1 << 20  # the default of Kafka's message.max.bytes
 _RECORD_OVERHEAD = 64  # more than a record's varints, attributes and length fields take
 _BATCH_HEADER = 128
 _LARGE = BATCH_BYTES >> 1
+CLOCK = "; set the clock of this machine: the broker takes nothing from over an hour ahead (message.timestamp.after.max.ms)"
 _LONG = 8
 """Batches for one partition, packed without a pause."""
 _NO_HEADERS: list[tuple[str, bytes]] = []
@@ -178,7 +179,8 @@ class Writer:
             if isinstance(result, BaseException):
                 # AssertionError is what aiokafka says to a partition that the topic does not have.
                 if isinstance(result, KafkaError | OSError | TimeoutError | AssertionError):
-                    raise WriterFailedError(f"{at[0]}[{at[1]}]: not acknowledged: {result!r}") from result
+                    hint = CLOCK if isinstance(result, InvalidTimestampError) else ""
+                    raise WriterFailedError(f"{at[0]}[{at[1]}]: not acknowledged: {result!r}{hint}") from result
                 raise result
             acked[at] = result
         return acked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -155,6 +156,20 @@ def test_a_write_that_nobody_takes_raises(broker: Broker, topics: Topics) -> Non
         async with _table(broker, topic) as (_, writer):
             with pytest.raises(WriterFailedError, match=r"out\[7\]: not acknowledged"):
                 await writer.produce([Out(topic, 0, b"k", b"v"), Out(topic, 7, b"k", b"v")])
+
+    _run(check)
+
+
+def test_a_clock_that_is_hours_ahead_is_named(broker: Broker, topics: Topics) -> None:
+    """Kafka 4 refuses such records; whoever runs the worker must not have to guess why."""
+    if broker.kind == "embedded":
+        pytest.skip("the embedded broker takes any timestamp")
+    topic, ahead = topics.create("out", 1), int((time.time() + 2 * 3_600) * 1000)
+
+    async def check() -> None:
+        async with _table(broker, topic) as (_, writer):
+            with pytest.raises(WriterFailedError, match="set the clock of this machine"):
+                await writer.produce([Out(topic, 0, b"k", b"v", ahead)])
 
     _run(check)
 
