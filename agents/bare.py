@@ -3,6 +3,7 @@
 # ruff: noqa: SLF001  # aiokafka has no public door to what it has fetched. The version is pinned for this (law 8).
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -11,6 +12,9 @@ from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 
 class _BareRecords(PartitionRecords):  # type: ignore[misc]
     """Hands records over as they were read."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._records_iterator  # type: ignore[no-any-return] # itself, it would be asked for each record in Python
 
     def _consumer_record(self, _: Any, record: Any) -> Any:
         return record

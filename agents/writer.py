@@ -5,10 +5,13 @@ flush gives up and its failures are a warning in the log. Here a write is over w
 it, or it raises and the caller ends the process.
 """
 
+# ruff: noqa: SLF001  # aiokafka's batches have no public door that is as fast. The version is pinned for this (law 8).
+
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -26,7 +29,9 @@ BATCH_BYTES = 1 << 20  # the default of Kafka's message.max.bytes
 _RECORD_OVERHEAD = 64  # more than a record's varints, attributes and length fields take
 _BATCH_HEADER = 128
 _LARGE = BATCH_BYTES >> 1
-CLOCK = "; set the clock of this machine: the broker takes nothing from over an hour ahead (message.timestamp.after.max.ms)"
+CLOCK = (
+    "; set the clock of this machine: the broker takes nothing from over an hour ahead (message.timestamp.after.max.ms)"
+)
 _LONG = 8
 """Batches for one partition, packed without a pause."""
 _NO_HEADERS: list[tuple[str, bytes]] = []
@@ -242,7 +247,7 @@ def _batches(producer: AIOKafkaProducer, records: Sequence[Record], last: Sequen
     plan = [producer.create_batch()]
     _fill(plan, producer, records)
     if last:
-        tail = sum(map(_size, last))
+        tail = sum(_size(key, value, headers) for _, _, key, value, _, headers in last)
         if tail + _BATCH_HEADER > BATCH_BYTES:
             what = f"{len(last)} records, {tail} bytes"
             raise RecordTooLargeError(f"{last[0][0]}: {what}, must go as one; a batch holds {BATCH_BYTES}")
@@ -255,20 +260,24 @@ def _batches(producer: AIOKafkaProducer, records: Sequence[Record], last: Sequen
 
 
 def _fill(plan: list[BatchBuilder], producer: AIOKafkaProducer, records: Sequence[Record]) -> None:
-    append = plan[-1].append  # the hot loop of all writing: about 0.6 us a record
-    for record in records:
-        topic, _, key, value, timestamp_ms, headers = record
+    """The hot loop of all writing, 0.2 us a record: aiokafka's own way to append, and to look at the clock, takes 0.2 more."""
+    now, batch = int(time.time() * 1000), plan[-1]
+    append, count = batch._builder.append, batch._relative_offset
+    for topic, _, key, value, timestamp_ms, headers in records:
         # aiokafka lets the first record of a batch be of any size; the broker then refuses the batch.
-        if value is not None and len(value) > _LARGE and _size(record) + _BATCH_HEADER > BATCH_BYTES:
+        if value is not None and len(value) > _LARGE and _size(key, value, headers) + _BATCH_HEADER > BATCH_BYTES:
             raise RecordTooLargeError(f"{topic}: a record of {len(value)} bytes; a batch holds {BATCH_BYTES}")
-        if append(timestamp=timestamp_ms, key=key, value=value, headers=headers or _NO_HEADERS) is None:
-            plan.append(producer.create_batch())
-            append = plan[-1].append
-            append(timestamp=timestamp_ms, key=key, value=value, headers=headers or _NO_HEADERS)
+        stamp = now if timestamp_ms is None else timestamp_ms
+        while append(count, stamp, key, value, headers or _NO_HEADERS) is None:
+            batch._relative_offset = count
+            batch = producer.create_batch()
+            plan.append(batch)
+            append, count = batch._builder.append, 0
+        count += 1
+    batch._relative_offset = count
 
 
-def _size(record: Record) -> int:
-    _, _, key, value, _, pairs = record
+def _size(key: bytes | None, value: bytes | None, pairs: list[tuple[str, bytes]] | None) -> int:
     headers = sum(len(name) + len(content) + 10 for name, content in pairs or ())
     return len(key or b"") + len(value or b"") + headers + _RECORD_OVERHEAD
 
