@@ -33,7 +33,7 @@
       by                  columns that have to be the same as well
     [[kinds]]             what a row means; every rule that matches gives its event
       when                column -> value, or a list of values; left out: every row
-      event               a type of schemas/events.py
+      event               a type that `leadkeeper events` lists
       kind                of a custom event
       fields              field of the event -> template or value
       closes              won, lost or churned: the lead is closed
