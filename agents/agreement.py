@@ -44,19 +44,19 @@ def agreement(events: Sequence[LoggedEvent], policy: Policy, scorer: Scorer, at:
     """Fold what was known before a time both ways and compare every lead of whom there was a sign of life.
 
     Args:
-        events: a log, by time.
+        events: a log, in any order; each is folded at the time at which it was known.
         policy: what the events mean.
         scorer: whose probabilities are compared.
         at: epoch seconds.
     """
-    known = [event for event in events if event.at_ms / 1000 < at]
+    known = sorted((one for one in events if one.known_ms / 1000 < at), key=lambda one: one.known_ms)
     read_mood = reader_of(policy.language)
     moods: dict[str, ReadMood] = {policy.language: read_mood} if policy.language and read_mood else {}
     partition, env = Partition(0), Env({"": {EVERYONE: policy}}, {"": scorer}, moods=moods)
-    messages = [Message(i, event.at_ms, event.key, event.value) for i, event in enumerate(known)]
+    messages = [Message(i, one.timestamp_ms or one.at_ms, one.key, one.value) for i, one in enumerate(known)]
     for start in range(0, len(messages), ROUND):
         fold(partition, messages[start : start + ROUND], env)
-    log = ActivityLog.read(known, policy, read_mood=read_mood)
+    log = ActivityLog.read(known, policy)
     rows = log.known_rows(at)
     there = np.array([i for i, key in enumerate(log.keys) if rows["events"][i] and key in partition.table.index], int)
     gone = int((rows["events"] > 0).sum()) - len(there)

@@ -9,17 +9,15 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
+from aiokafka import ConsumerRecord
 
-from agents import dead_letters, metrics
+from agents import metrics
 from agents.agreement import Agreement, held_against
 from agents.in_force import in_force
-from agents.inbox_log import Received, usable
+from agents.inbox_log import Received, valid
 from agents.lead_state import State, read_state
-from agents.reading import read_topics
-from agents.sentiment import reader_of
 from agents.settings import LeadSettings, Settings
 from agents.snapshots import ActivityLog
-from schemas import topics
 from streams.env import EVERYONE
 from streams.features import ROW, Floats, Rows
 from streams.partition import EPOCH_BITS
@@ -72,34 +70,20 @@ async def hold_state_against_inbox(settings: LeadSettings) -> Agreement:
 
 async def _events(settings: Settings, state: State) -> dict[str, list[Received]]:
     """What the inbox holds of these leads up to their guards, by tenant."""
-    topic = settings.topic_prefix + topics.EVENTS.name
 
-    def ours(found: dead_letters.Found) -> bool:
-        return dead_letters.origin(found.letter, settings.topic_prefix) == topic
-
-    refused = {
-        (found.letter.partition, found.letter.offset)
-        async for found in dead_letters.find(settings.bootstrap, settings.topic_prefix, ours, [topics.EVENTS_DLQ])
-    }
-    known: dict[bytes, list[Received]] = defaultdict(list)
-    own_time = settings.clock == "event"
-    async for record in read_topics(settings.bootstrap, [topic]):
+    def seen(record: ConsumerRecord) -> bool:
         row = state.rows.get(record.key or b"")
-        if row is None or not record.value or (record.partition, record.offset) in refused:
-            continue
-        if record.offset <= int(row["guard"][0]) & OFFSET:
-            known[record.key].append(Received(record.key, record.value, 0 if own_time else record.timestamp))
-            if b'"erase_lead"' in record.value:
-                known[record.key].clear()  # its state began anew
+        return row is not None and record.offset <= int(row["guard"][0]) & OFFSET
+
     found: dict[str, list[Received]] = defaultdict(list)
-    for key, records in known.items():
-        found[key.decode().partition(":")[0]] += records
+    for one in await valid(settings, seen):
+        found[one.key.decode().partition(":")[0]].append(one)
     return found
 
 
 def compared(records: list[Received], policy: Policy, state: State) -> tuple[Rows, Rows, Floats]:
     """Rows of the state and of the log, of the leads of whom the log has the beginning; and their times."""
-    log = ActivityLog.read(usable(records), policy, None, reader_of(policy.language))
+    log = ActivityLog.read(records, policy)
     rows = log.known_rows(np.inf)
     whole = [i for i, key in enumerate(log.keys) if rows["first"][i] == state.rows[key]["first"][0]]
     live = np.concatenate([np.zeros(0, ROW), *(state.rows[log.keys[i]] for i in whole)])

@@ -68,12 +68,12 @@ def looks_of(memory: Remembered, version: str, label: Label) -> list[float]:
 
 def truth_of(memory: Remembered, label: Label, looks: list[float]) -> Truth:
     """What happened after these looks."""
-    leads, life, closings, sent = memory.leads(), memory.life(), memory.closings(), memory.sent()
+    leads, life, closed, sent = memory.leads(), memory.life(), memory.closed(), memory.sent()
     n = len(leads.tenants)
     ends = life if label.churn == "silence" else memory.closings(label.closed_as)
     seen = []
     for t in looks:
-        alive = np.flatnonzero(eligible(n, life, closings, t, label))
+        alive = np.flatnonzero(eligible(n, life, closed, t, label))
         seen.append(Seen(t, alive, churned(n, life, ends, t, label)[alive]))
     losses = (
         lost(life, memory.end, label.horizon_days * DAY) if label.churn == "silence" else (ends, last_signs(life, ends))

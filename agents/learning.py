@@ -11,10 +11,9 @@ from agents import metrics
 from agents.activate import Order, activate
 from agents.habits import Habits
 from agents.in_force import in_force
-from agents.inbox_log import received
+from agents.inbox_log import valid
 from agents.learned import Learned, announcement, learn, read_log
 from agents.settings import LeadSettings
-from schemas import topics
 from schemas.weights import WeightsPublished
 from streams.policy import Policy
 
@@ -40,7 +39,7 @@ async def learned_by(
     log = await read_log(settings.bootstrap, settings.topic_prefix, decisions=decisions)
     if log.until is None:
         return None
-    events = await received(settings, topics.EVENTS) if any(policy.send_time for policy in policies.values()) else []
+    events = await valid(settings) if any(policy.send_time for policy in policies.values()) else []
     return learn(log, Habits(events, policies, log.until), policies)
 
 

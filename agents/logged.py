@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from schemas.errors import RejectReason
+from streams.validate import SKEW_SECONDS
 
 
 class LoggedEvent(NamedTuple):
@@ -17,6 +18,12 @@ class LoggedEvent(NamedTuple):
     key: bytes
     value: bytes
     timestamp_ms: int = 0
+
+    @property
+    def known_ms(self) -> int:
+        """When it was known: not before it happened, but for what a clock that runs ahead dates later than the fold lets pass."""
+        known = self.timestamp_ms or self.at_ms
+        return max(known, min(self.at_ms, known + round(SKEW_SECONDS * 1000)))
 
 
 @dataclass

@@ -162,7 +162,10 @@ class Manifest(Outgoing):
     feature_schema: str
     label: Label
     label_version: str = Field(default="", description="names the definition of going quiet (`streams.labels`)")
-    vocabulary: str = Field(default="", description="names what events meant when it learned (`streams.vocabulary`)")
+    vocabulary: str = Field(
+        default="",
+        description="names what events meant when it learned (`streams.vocabulary`); several: to its tenants",
+    )
     calibration: Calibration
     recency: Calibration = Field(description="the baseline: days since the last sign of life, and nothing else")
     base_rate: Probability = Field(description="share that went quiet in the calibration window")

@@ -16,7 +16,7 @@ def vocabulary_of(policy: Policy) -> str:
 def meant_otherwise(manifest: Manifest, policies: Iterable[Policy]) -> str:
     """What to say of a model where no policy means by its events what they meant to it; empty: one does, or nobody knows."""
     known = {vocabulary_of(policy): policy.version for policy in policies}
-    if not manifest.vocabulary or manifest.vocabulary in known:
+    if not manifest.vocabulary or known.keys() & set(manifest.vocabulary.split()):
         return ""
     ours = ", ".join(f"{version} ({spoken})" for spoken, version in known.items())
     return (

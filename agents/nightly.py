@@ -72,11 +72,7 @@ async def nightly(settings: ModelSettings) -> Night:
         await _go_back(settings, at, judging, instead, found[judging].why)
         went.append(at)
     taken_back = await _take_back(settings, at, registry, found)
-    trial = (
-        None
-        if instead or taken_back
-        else await retrain_if_due(settings, registry, rules.policy_of(EVERYONE), at, tried)
-    )
+    trial = None if instead or taken_back else await retrain_if_due(settings, registry, rules.policy_of, at, tried)
     if trial is not None:
         with Remembered(notes_of(settings), rules.policy_of) as memory:
             memory.note_try(at.timestamp())

@@ -6,7 +6,7 @@ kept, its tenant and its region; what was told of it is kept once a day, the new
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -17,12 +17,13 @@ from pydantic import ValidationError
 
 from schemas import events as e
 from schemas import topics
+from streams.closed import Closed
 from streams.features import DAY, Ints
 from streams.grade import Told
 from streams.holdout import held_out
 from streams.ids import fingerprint
 from streams.labels import Moments
-from streams.policy import Policy
+from streams.policy import PolicyOf
 from streams.stage import ORDER
 from streams.vocabulary import meaning
 
@@ -32,12 +33,13 @@ AHEAD_S = 300.0
 """An event's time counts at most so far ahead of its arrival, as in the fold: a wrong clock may not end the log."""
 WAIT_S = 60.0
 """For another process that takes notes in the same file."""
-PolicyOf = Callable[[str], Policy]
 _STAGE = {str(stage): i for i, stage in enumerate(ORDER)}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS leads (lead INTEGER PRIMARY KEY, tenant TEXT, region TEXT, held_out INTEGER);
-CREATE TABLE IF NOT EXISTS signs (lead INTEGER, at REAL, PRIMARY KEY (lead, at)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS closings (lead INTEGER, at REAL, outcome TEXT, PRIMARY KEY (lead, at)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS signs (lead INTEGER, at REAL, known REAL, PRIMARY KEY (lead, at)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS closings (
+    lead INTEGER, at REAL, outcome TEXT, known REAL, back REAL, PRIMARY KEY (lead, at)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sent (lead INTEGER, at REAL, PRIMARY KEY (lead, at)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS told (
     lead INTEGER, day INTEGER, version TEXT, at REAL, p REAL, stage INTEGER, PRIMARY KEY (lead, day, version)
@@ -54,7 +56,7 @@ _TELLING = {topics.ASSESSMENTS.name: "told", topics.SHADOW.name: "shadow"}
 """Topics of probabilities, and the tables they are noted in: a shadow may not be taken for what was told."""
 
 
-_MOMENT = np.dtype([("lead", "<i8"), ("at", "<f8")])
+_MOMENT = np.dtype([("lead", "<i8"), ("at", "<f8"), ("known", "<f8")])
 _TOLD = np.dtype([("lead", "<i8"), ("at", "<f8"), ("p", "<f8"), ("stage", "i1"), ("mine", "?")])
 """Rows as they come from the file: 26 bytes each, where Python's tuples take 200."""
 
@@ -101,8 +103,24 @@ class Remembered:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path or ":memory:", timeout=WAIT_S, isolation_level=None)
         self._db.executescript(_SCHEMA)
+        self._add_columns()
         self._policy_of = policy_of
         self._known: set[int] = set()
+
+    def _add_columns(self) -> None:
+        """Notes of an older version are taken to have been known as things happened."""
+        old = "SELECT count(*) = 0 FROM pragma_table_info('signs') WHERE name = 'known'"
+        if not self._db.execute(old).fetchone()[0]:
+            return
+        self.begin()
+        if self._db.execute(old).fetchone()[0]:  # no other process was faster
+            self._db.execute("ALTER TABLE signs ADD COLUMN known REAL")
+            self._db.execute("ALTER TABLE closings ADD COLUMN known REAL")
+            self._db.execute("ALTER TABLE closings ADD COLUMN back REAL")
+            self._db.execute("UPDATE signs SET known = at")
+            back = "SELECT min(at) FROM signs WHERE signs.lead = closings.lead AND signs.at > closings.at"
+            self._db.execute(f"UPDATE closings SET known = at, back = ({back})")  # noqa: S608 - no more than the line above
+        self._db.execute("COMMIT")
 
     def __enter__(self) -> Self:
         return self
@@ -174,6 +192,7 @@ class Remembered:
         at = body.at.timestamp()
         if timestamp_ms:
             at = min(at, timestamp_ms / 1000 + AHEAD_S)
+        known = max(at, timestamp_ms / 1000)
         self._db.execute("INSERT INTO reached VALUES (1, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)", (at,))
         if e.is_control(body):
             return
@@ -185,9 +204,16 @@ class Remembered:
         elif isinstance(body, e.ProfileUpdated) and "region" in body.model_fields_set:
             self._db.execute("UPDATE leads SET region = ? WHERE lead = ?", (body.region or "", lead))
         elif isinstance(body, e.LeadClosed):
-            self._db.execute("INSERT OR IGNORE INTO closings VALUES (?, ?, ?)", (lead, at, body.outcome))
+            closing = (lead, at, body.outcome, known)
+            self._db.execute("INSERT OR IGNORE INTO closings VALUES (?, ?, ?, ?, NULL)", closing)
         elif e.is_activity(body) and meaning(body, self._policy_of(body.tenant).kinds).key:
-            self._db.execute("INSERT OR IGNORE INTO signs VALUES (?, ?)", (lead, at))
+            self._sign(lead, at, known)
+
+    def _sign(self, lead: int, at: float, known: float) -> None:
+        """Note a sign of life, and that the lead is back if it was closed, by the rule of `streams.closed`; of a copy nothing."""
+        if self._db.execute("INSERT OR IGNORE INTO signs VALUES (?, ?, ?)", (lead, at, known)).rowcount:
+            back = "UPDATE closings SET back = ? WHERE lead = ? AND back IS NULL AND known <= ?"
+            self._db.execute(back, (known, lead, at))
 
     def _lead(self, tenant: str, lead: str) -> int:
         number = fingerprint(f"{tenant}:{lead}") - (1 << 63)  # SQLite's integers have a sign
@@ -212,17 +238,24 @@ class Remembered:
 
     def life(self) -> Moments:
         """Signs of life, by time."""
-        return self._moments("SELECT lead, at FROM signs ORDER BY at, lead")
+        return self._moments("SELECT lead, at, known FROM signs ORDER BY at, lead")
 
     def closings(self, outcomes: Iterable[str] | None = None) -> Moments:
         """Closings, by time: all, or those with these outcomes."""
         wanted = sorted(outcomes) if outcomes is not None else ["won", "lost", "churned"]
         places = ", ".join("?" * len(wanted))
-        return self._moments(f"SELECT lead, at FROM closings WHERE outcome IN ({places}) ORDER BY at, lead", wanted)  # noqa: S608
+        query = f"SELECT lead, at, known FROM closings WHERE outcome IN ({places}) ORDER BY at, lead"  # noqa: S608
+        return self._moments(query, wanted)
+
+    def closed(self) -> Closed:
+        """From when to when leads were closed."""
+        found = np.fromiter(self._db.execute("SELECT lead, known, ifnull(back, 9e999) FROM closings"), _MOMENT)
+        begins, ends = (np.ascontiguousarray(found[name]) for name in ("at", "known"))
+        return Closed(self._places(found["lead"]), begins, ends)
 
     def sent(self) -> Moments:
         """Messages and tasks that went out, by time."""
-        return self._moments("SELECT lead, at FROM sent ORDER BY at, lead")
+        return self._moments("SELECT lead, at, at FROM sent ORDER BY at, lead")
 
     def versions(self) -> list[str]:
         """Versions that told anything."""
@@ -243,7 +276,8 @@ class Remembered:
 
     def _moments(self, query: str, given: Iterable[Any] = ()) -> Moments:
         found = np.fromiter(self._db.execute(query, tuple(given)), _MOMENT)
-        return Moments(self._places(found["lead"]), np.ascontiguousarray(found["at"]))
+        at, known = np.ascontiguousarray(found["at"]), np.ascontiguousarray(found["known"])
+        return Moments(self._places(found["lead"]), at, known)
 
     def _places(self, leads: Ints) -> Ints:
         known = np.fromiter((row[0] for row in self._db.execute("SELECT lead FROM leads ORDER BY lead")), np.int64)

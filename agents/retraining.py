@@ -25,8 +25,9 @@ from agents.train import train
 from schemas import topics
 from schemas.errors import LeadkeeperError
 from schemas.policies import ModelPromoted
+from streams.env import EVERYONE
 from streams.features import DAY
-from streams.policy import Policy
+from streams.policy import Policy, PolicyOf
 
 logger = logging.getLogger(__name__)
 HEAD_START_S = 2.0
@@ -80,14 +81,14 @@ def retrained(log: ActivityLog, policy: Policy, champion: LightGbmScorer, name: 
 
 
 async def retrain_if_due(
-    settings: ModelSettings, registry: Registry, policy: Policy, at: datetime, tried: float
+    settings: ModelSettings, registry: Registry, policy_of: PolicyOf, at: datetime, tried: float
 ) -> Trial | None:
     """Do so with what `lead.events` holds, if it is due, and put what is better in force.
 
     Args:
         settings: where the topics are.
         registry: which models there are.
-        policy: in force; what events mean.
+        policy_of: tenant -> the policy in force; what its events mean.
         at: now.
         tried: when it was tried last (epoch seconds).
 
@@ -100,8 +101,8 @@ async def retrain_if_due(
         champion = _champion(settings, registry)
         if champion is None:
             return None
-        log = await inbox(settings, policy)
-        trial = retrained(log, policy, champion, topics.EVENTS.name)
+        log = await inbox(settings, policy_of)
+        trial = retrained(log, policy_of(EVERYONE), champion, topics.EVENTS.name)
     except LeadkeeperError as error:
         logger.warning("no model was trained: %s", error)  # nobody asked just now, and nobody waits for an answer
         return Trial(None, None, str(error))

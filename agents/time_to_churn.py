@@ -49,6 +49,8 @@ class Watch:
         here = self._at_risk(shot.x)
         if self._label.churn == "silence":  # who has been silent for a horizon is lost already
             here &= shot.x[:, COLUMN["silent_days"]] < self._label.horizon_days
+        unheard = self._lost.leads[self._lost.told_within(shot.t, np.inf)]
+        here &= ~np.isin(shot.leads, unheard)  # lost, and nobody knew: there is no week to come in which it is
         after = fates(len(self._log.keys), self._lost, shot.t, self.steps, known)
         leads = shot.leads[here]
         return _Watched(leads, shot.x[here], after.at(leads))

@@ -25,7 +25,6 @@ from agents.mapping import Layout
 from agents.model import LightGbmScorer, TrainedModel, sealed
 from agents.outlook import outlook
 from agents.rejects import Rejects, check_any
-from agents.sentiment import reader_of
 from agents.snapshots import ActivityLog, Snapshot
 from agents.spread import Spread
 from agents.time_to_churn import Watch, judge
@@ -91,7 +90,7 @@ def read_log(
     source = [log] if isinstance(log, Path) else list(log)
     paths = [path for path in source if isinstance(path, Path)]
     found = read_events(paths, mapping, report) if paths else (e for e in source if not isinstance(e, Path))
-    read = ActivityLog.read(_usable(found, rejects), policy, mapping.meanings, reader_of(policy.language))
+    read = ActivityLog.read(_usable(found, rejects), policy, mapping.meanings)
     if paths:
         check_any(report, mapping.name, paths)
     return read
@@ -193,7 +192,7 @@ def settled(log: ActivityLog, label: Label, until: float | None = None) -> Label
     Where going quiet is a silence, a lead that has been silent for longer than nearly all who came back is not asked about:
     it has gone quiet already. Where it is a closing, who is not closed is alive.
     """
-    known = log.life.before(np.inf if until is None else until)
+    known = log.life.known_before(np.inf if until is None else until)
     given, found = label.model_fields_set, healthy_horizon(Moments(log.life.leads[known], log.life.times[known]))
     if found is None:
         return label

@@ -70,6 +70,7 @@ And besides the fold:
     deliver, retry, breaker    what couriers do with a command; when to stop a flood of dead letters
     poison                     which record it is that ends the process, and what becomes of it
     labels, measure, curves    who really went quiet: truth to train on, and how well a score tells it
+    closed                     from when to when a lead was closed, as it was known
     promotion                  when a new model may take the place of the one that judges
     baselines, leaks, warning  what a model has to beat; signs that it saw the answer; how early it knew
     progress, journey_words    how journeys go, measured; and one of them in words

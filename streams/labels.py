@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from schemas.units import Days
+from streams.closed import Closed
 from streams.features import DAY, Bools, Floats, Ints
 from streams.thresholds import Section
 
@@ -24,7 +25,7 @@ NEVER = -np.inf
 HEALTHY_SHARE = 0.95
 """A silence longer than this share of all gaps between two days with signs of life is not an ordinary one."""
 SHORTEST_HORIZON, LONGEST_HORIZON = 7, 180
-MEANING = 1
+MEANING = 2
 """Rises when this file reads the same definition otherwise than before."""
 EVER_DAYS = 3650.0
 """A lead that was alive within so many days is taken to have been so ever; a mapping has no other word for it."""
@@ -77,10 +78,25 @@ class Moments(NamedTuple):
 
     leads: Ints
     times: Floats
+    known: Floats | None = None
+    """When each was known, which is never before; None: as it happened."""
 
     def before(self, t: float) -> slice:
         """Those strictly before t."""
         return slice(0, int(np.searchsorted(self.times, t, "left")))
+
+    def known_before(self, t: float) -> slice | Ints:
+        """Those that were known before t."""
+        happened = self.before(t)
+        return happened if self.known is None else np.flatnonzero(self.known[happened] < t)
+
+    def told_within(self, t: float, end: float) -> slice | Ints:
+        """Those that had happened before t, and were known only then or later, before `end`."""
+        known = self.known
+        if known is None:
+            return slice(0, 0)
+        happened = known[self.before(t)]
+        return np.flatnonzero((happened >= t) & (happened < end))
 
     def within(self, start: float, end: float) -> slice:
         """Those in [start, end)."""
@@ -88,22 +104,28 @@ class Moments(NamedTuple):
         return slice(int(first), int(last))
 
 
-def eligible(n: int, life: Moments, closings: Moments, t: float, label: Label) -> Bools:
-    """Which of n leads can be judged at t: a sign of life before t, not too long ago, of the age that is asked for, not closed."""
+def eligible(n: int, life: Moments, closed: Closed, t: float, label: Label) -> Bools:
+    """Which of n leads can be judged at t: a sign of life before t, not too long ago, of the age that is asked for, not closed.
+
+    By what was known before t: live knows no more, and who is judged may not depend on what comes out later.
+    """
     last, first = np.full(n, NEVER), np.full(n, NEVER)
-    seen = life.before(t)
+    seen = life.known_before(t)
     last[life.leads[seen]] = life.times[seen]  # sorted: the newest stays
     alive = last > NEVER if label.eligible_days is None else last >= t - label.eligible_days * DAY
     if label.ages_days:
         first[life.leads[seen][::-1]] = life.times[seen][::-1]
         over = (t - first)[:, None] / DAY - np.array(label.ages_days)
         alive &= ((over >= 0) & (over < label.every_days)).any(axis=1)  # snapshots are every_days apart: once per age
-    alive[closings.leads[closings.before(t)]] = False
+    alive[closed.at(t)] = False
     return alive
 
 
 def churned(n: int, life: Moments, closings: Moments, t: float, label: Label) -> Bools:
     """Which of n leads went quiet after t. Only true where the log reaches `t + label.reach`.
+
+    This is what really happened, whenever that was known. A closing that is dated back to before t and told within the reach
+    counts as well (churn = closed): the lead is asked about, as nobody knew, and it was gone.
 
     Args:
         n: number of leads.
@@ -116,6 +138,8 @@ def churned(n: int, life: Moments, closings: Moments, t: float, label: Label) ->
     moments = life if label.churn == "silence" else closings
     met = np.zeros(n, np.bool_)
     met[moments.leads[moments.within(start, t + label.reach)]] = True
+    if label.churn == "closed":
+        met[moments.leads[moments.told_within(t, t + label.reach)]] = True
     return ~met if label.churn == "silence" else met
 
 

@@ -4,7 +4,7 @@ The thresholds are in `thresholds`, the playbooks in `plays`, the journey in `li
 what a policy cannot mean is in `contradictions`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -130,6 +130,10 @@ class Policy(Section):
     def kinds(self) -> Mapping[str, Kind]:
         """Custom kinds and overrides of built-in ones, for `streams.vocabulary`."""
         return {name: Kind(Family[k.family.upper()], k.key) for name, k in self.vocabulary.items()}
+
+
+PolicyOf = Callable[[str], Policy]
+"""What gives the policy of a tenant."""
 
 
 def parse_policy(raw: Mapping[str, Any], origin: str) -> Policy:

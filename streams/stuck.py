@@ -81,15 +81,15 @@ class Step(NamedTuple):
 class Followed:
     """Where leads of a log are on their journey; the rules hold it in their records, and a log has none."""
 
-    def __init__(self, journey: Journey) -> None:
+    def __init__(self) -> None:
         """Nobody was heard of."""
-        self._journey = journey
         self._travelled: dict[int, Travelled] = {}
 
-    def take(self, lead: int, step: Step, at: float, first: float, was: Standing) -> Standing:
+    def take(self, journey: Journey, lead: int, step: Step, at: float, first: float, was: Standing) -> Standing:
         """Take in what happened `at`; what the row says afterwards.
 
         Args:
+            journey: the one that its tenant's leads are on.
             lead: whose step it is.
             step: what was heard.
             at: epoch seconds.
@@ -97,13 +97,13 @@ class Followed:
             was: what the row says.
         """
         travelled, backward = self._travelled.get(lead), was.backward
-        move = heard(self._journey, travelled, step.name, step.crm_stage, at)
+        move = heard(journey, travelled, step.name, step.crm_stage, at)
         if move is None:
             return was
-        if move.stays and travelled is None and self._journey.stages[move.after].keeps(step.name):
-            travelled = Travelled(self._journey.stages[0].name, first or at)
+        if move.stays and travelled is None and journey.stages[move.after].keeps(step.name):
+            travelled = Travelled(journey.stages[0].name, first or at)
         elif not move.stays:
-            travelled, backward = Travelled(self._journey.stages[move.after].name, at), after(backward, move)
+            travelled, backward = Travelled(journey.stages[move.after].name, at), after(backward, move)
         if travelled is not None:
             self._travelled[lead] = travelled
-        return standing(self._journey, travelled, backward)
+        return standing(journey, travelled, backward)

@@ -24,7 +24,9 @@ def agree(
     ] = False,
     model: Annotated[str, typer.Option(help="version; left out: the rule scorer")] = "",
     models: Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_MODELS)")] = None,
-    at: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="left out: after the last event")] = None,
+    at: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="by what was known then; left out: by all")
+    ] = None,
 ) -> None:
     """Fold a log as live and read it as in training: do features and probabilities agree? Exit codes: 0 yes, 1 no.
 
@@ -59,7 +61,7 @@ def agree(
         scorer: Scorer = load_model(settings.models / model) if model else RuleScorer()
         with out.status("reading and folding ..."):
             events = [event for event in read_events(files or [], layout) if isinstance(event, LoggedEvent)]
-            end = (events[-1].at_ms + 1) / 1000 if events else 0.0
+            end = (max((event.known_ms for event in events), default=-1) + 1) / 1000
             found = agreement(events, policy, scorer, at.replace(tzinfo=UTC).timestamp() if at else end)
     except LeadkeeperError as error:
         fail_for(error)

@@ -123,9 +123,9 @@ def _read(
             if files and layout:
                 policy = load_policy(settings.policy)
                 return read_log(files, layout, policy), policy, layout.label, layout.name
-            policy = wait(in_force(settings)).policy_of(EVERYONE)
-            log = wait(inbox(settings, policy, layout.meanings if layout else None))
-            return log, policy, layout.label if layout else Label(), topics.EVENTS.name
+            rules = wait(in_force(settings))
+            log = wait(inbox(settings, rules.policy_of, layout.meanings if layout else None))
+            return log, rules.policy_of(EVERYONE), layout.label if layout else Label(), topics.EVENTS.name
     except LeadkeeperError as error:
         fail_for(error)
 

@@ -67,6 +67,7 @@ def train_command(
     from agents.cli.rejected import tell_rejects
     from agents.cli.tables import train_from_table
     from agents.eventlog import ReadReport
+    from agents.in_force import in_force
     from agents.inbox_log import inbox
     from agents.mapping import load_mapping
     from agents.model_card import card
@@ -85,17 +86,16 @@ def train_command(
         return
     began, report = time.monotonic(), ReadReport()
     try:
-        policy = load_policy(settings.policy)
         layout = load_mapping(mapping) if mapping else None
         if from_kafka:
             with out.status("reading lead.events ..."):
-                log = wait(inbox(settings, policy, layout.meanings if layout else None))
+                log = wait(inbox(settings, wait(in_force(settings)).policy_of, layout.meanings if layout else None))
         else:
             assert layout is not None
             with Rejects(RunFolder(f"train-{layout.name}").make) as rejects:
                 try:
                     with out.status("reading ..."):
-                        log = read_log(files or [], layout, policy, report, rejects)
+                        log = read_log(files or [], layout, load_policy(settings.policy), report, rejects)
                 finally:
                     tell_rejects(err, rejects, dead_lettered=False)
         if told_of := untold_in_words(log.untold):

@@ -146,11 +146,13 @@ def _meant_otherwise(settings: LeadSettings, version: str) -> str:
     """What to say where the policy in force means other things by its events than the model learned."""
     if version == _rule() or not _in_folder(settings, version):
         return ""  # what was published elsewhere is told by the workers that load it
-    from agents.library import policies_of
+    from agents.in_force import in_force
     from agents.meanings import meant_otherwise
 
     try:
-        return meant_otherwise(read_model(settings, version).manifest, policies_of(settings).values())
+        return meant_otherwise(read_model(settings, version).manifest, wait(in_force(settings)).policies.values())
+    except Unavailable:
+        return ""  # what is in force cannot be told; where that is for want of a broker, the order that follows says so
     except LeadkeeperError as error:
         fail(CONFIG, str(error))
 

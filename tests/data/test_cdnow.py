@@ -68,7 +68,7 @@ def test_a_model_from_a_later_cut_still_beats_recency(log: ActivityLog) -> None:
 
 
 def test_shuffled_labels_teach_nothing(log: ActivityLog) -> None:
-    shuffled = ShuffledLog(log.batch, log.seen, log.keys, []).shuffled(1)
+    shuffled = ShuffledLog(log.batch, log.seen, log.keys).shuffled(1)
     tested = train(shuffled, MAPPING.label, NEW_YEAR_1998, "cdnow").manifest.tested
     assert tested is not None
     assert abs(tested.model["auc"] - 0.5) < 0.01

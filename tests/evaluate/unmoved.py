@@ -25,7 +25,6 @@ from agents.agreement import ROUND, TOLERANCE
 from agents.logged import LoggedEvent
 from agents.mapping import Layout
 from agents.model import TrainedModel
-from agents.sentiment import reader_of
 from agents.snapshots import ActivityLog
 from agents.train import evaluate, read_log, train
 from agents.windows import utc, windows
@@ -107,7 +106,7 @@ def shuffled_labels(world: World) -> Law:
     snapshot of n rows, q of them quiet, has an AUC of variance (n + 1) / (12 q (n - q)) where nothing is to be told (Mann and
     Whitney 1947), and weighs as much as its inverse.
     """
-    log = ShuffledLog.read(world.events, world.policy, world.layout.meanings, reader_of(world.policy.language))
+    log = ShuffledLog.read(world.events, world.policy, world.layout.meanings)
     label, deals, rows, weight, total = world.layout.label, 0, 0, 0.0, 0.0
     while weight * SHARP**2 < 1:
         model = train(log.shuffled(deals), label, world.cut, world.layout.name)

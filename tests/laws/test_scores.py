@@ -117,6 +117,16 @@ def test_batch_and_stream_agree(model: TrainedModel) -> None:
     assert found.agree
 
 
+@pytest.mark.parametrize("hours", [5 * 24, -2])
+def test_batch_and_stream_agree_on_what_was_known_late_or_dated_ahead(hours: int) -> None:
+    """By whatever time it is asked: what was not known by then counts for neither."""
+    late = [one._replace(timestamp_ms=one.at_ms + hours * 3_600_000 * (i % 3)) for i, one in enumerate(EVENTS)]
+    for at in (CUT, max(one.known_ms + 1 for one in late) / 1000):
+        found = agreement(late, POLICY, RuleScorer(), at)
+        assert found.leads > 300
+        assert found.agree, found
+
+
 def test_a_difference_between_batch_and_stream_is_found(model: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that overlooks one event of a hundred."""
 

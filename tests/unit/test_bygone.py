@@ -14,6 +14,7 @@ from agents.model_page import page
 from agents.settings import Settings
 from agents.snapshots import ActivityLog, Bygone
 from agents.train import train
+from schemas.topics import EVENTS as EVENTS_TOPIC
 from streams.env import EVERYONE, Env
 from streams.features import DAY
 from streams.lead import Message, fold
@@ -81,8 +82,8 @@ def test_where_a_partition_begins_tells_what_was_deleted(
     """The embedded broker cannot delete records, so they are handed over as a broker that did would."""
     halves = [[event for event in EVENTS if hash_of(event.key) == n] for n in (0, 1)]
 
-    async def read_topics(_bootstrap: str, _names: list[str]) -> AsyncIterator[Record]:
-        for n, events in enumerate(halves):
+    async def read_topics(_bootstrap: str, names: list[str]) -> AsyncIterator[Record]:
+        for n, events in enumerate(halves if EVENTS_TOPIC.name in names else []):
             begin = start if n else 0
             for i, event in enumerate(events[begin:], begin):
                 yield Record(n, i, event.key, event.value, event.at_ms)
@@ -91,6 +92,7 @@ def test_where_a_partition_begins_tells_what_was_deleted(
         return state
 
     monkeypatch.setattr("agents.inbox_log.read_topics", read_topics)
+    monkeypatch.setattr("agents.dead_letters.read_topics", read_topics)
     monkeypatch.setattr("agents.inbox_log.read_state", read_state)
     log = asyncio.run(inbox(Settings(), POLICY))
     assert len(log) == len(EVENTS) - start

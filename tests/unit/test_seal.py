@@ -54,6 +54,9 @@ def test_a_model_says_by_which_meanings_it_learned(model: TrainedModel) -> None:
     )
     assert "learned from events that meant something else" in meant_otherwise(model.manifest, [other])
     assert not meant_otherwise(model.manifest, [other, POLICY])
+    several = model.manifest.model_copy(update={"vocabulary": f"{'0' * 12} {vocabulary_of(POLICY)}"})
+    assert not meant_otherwise(several, [POLICY]), "one of its tenants' vocabularies"
+    assert meant_otherwise(several, [other])
     reading = POLICY.model_copy(update={"language": None if POLICY.language else "en"})
     assert meant_otherwise(model.manifest, [reading]), "texts that are read, or not, make another feature"
 

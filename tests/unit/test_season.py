@@ -39,7 +39,7 @@ def seasonal_log(leads: int = 700, seed: int = 4, *, begins: float = 0.0, stays_
         np.array(rows)[order], at.tolist(), [4] * n, [True] * n, [1000] * n, [np.nan] * n,
         list(range(1, n + 1)), [True] * n,
     )  # fmt: skip
-    return ActivityLog(batch, at, [f"t:L{i}".encode() for i in range(leads)], [])
+    return ActivityLog(batch, at, [f"t:L{i}".encode() for i in range(leads)])
 
 
 def _warm(days: Floats) -> Floats:

@@ -59,7 +59,7 @@ def _mood(language: str | None, **fields: Any) -> float:
     row = partition.table.rows[:1]
     mood = float(vectors(row, np.array([START.timestamp()]))[0, COLUMN["mood"]])
     log = [LoggedEvent(int(START.timestamp() * 1000), b"acme:L1", json.dumps({"v": 1, **body}).encode())]
-    trained = ActivityLog.read(log, rules, read_mood=reader_of(rules.language))
+    trained = ActivityLog.read(log, rules)
     (shot,) = trained.snapshots([START.timestamp() + 1], Label(horizon_days=30))
     assert shot.x[0, COLUMN["mood"]] == mood or (math.isnan(mood) and math.isnan(shot.x[0, COLUMN["mood"]]))
     return mood
