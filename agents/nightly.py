@@ -6,7 +6,7 @@ before it is noted on `policies`: after a crash between the two it is sent again
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from agents import metrics
 from agents.activate import Order, activate
+from agents.going_back import at_first, ways_back
 from agents.grade_page import page
 from agents.grade_report import Night, export, report
 from agents.grading import grades, versions_of
@@ -25,10 +26,10 @@ from agents.model import MANIFEST_FILE
 from agents.reading import read_topics
 from agents.registry import Registry, read_registry
 from agents.remembered import Remembered
-from agents.retraining import retrain_if_due
+from agents.retraining import HEAD_START_S, retrain_if_due
 from agents.settings import LeadSettings, ModelSettings, Settings
 from schemas import topics
-from schemas.policies import ModelPromoted
+from schemas.policies import ModelPromoted, ModelPublished
 from streams.drift import Moved
 from streams.env import EVERYONE
 from streams.fallback import fall_back_to
@@ -64,14 +65,16 @@ async def nightly(settings: ModelSettings) -> Night:
         known = {one.version: one for one in known_models(settings, registry)}
         tried = memory.tried
         found = grades(memory, versions_of(known.values(), RULE_VERSION))
-    trail = [RULE_VERSION, *([settings.model] if settings.model else []), *registry.trail()]
-    judging = trail[-1]
-    instead = fall_back_to(judging, trail[:-1], {name: one.verdict for name, one in found.items()})
+    *before, judging = registry.trail(at_first(settings))
+    ways = ways_back(settings, registry, before, at)
+    instead = fall_back_to(judging, list(ways), {name: one.verdict for name, one in found.items()})
     went = [note.at for note in registry.promotions if note.why.startswith(FELL_BACK)]
     if instead is not None and settings.grade_action == "fall_back":
-        await _go_back(settings, at, judging, instead, found[judging].why)
+        await _go_back(settings, at, judging, instead, found[judging].why, ways[instead])
         went.append(at)
     taken_back = await _take_back(settings, at, registry, found)
+    if taken_back and settings.grade_action == "fall_back":
+        went.append(at)
     trial = (
         None
         if instead or taken_back
@@ -141,9 +144,14 @@ def write(night: Night, folder: Path) -> None:
         (folder / f"{name}.html").write_text(page(night), encoding="utf-8")
 
 
-async def _go_back(settings: ModelSettings, at: datetime, bad: str, good: str, why: str) -> None:
+async def _go_back(
+    settings: ModelSettings, at: datetime, bad: str, good: str, why: str, first: Sequence[ModelPublished]
+) -> None:
+    """Order it; what is announced `first` is what workers lack for it."""
     bootstrap, prefix = settings.bootstrap, settings.topic_prefix
-    await activate(bootstrap, prefix, at, Order(model=good))
+    await activate(
+        bootstrap, prefix, at, Order(model=good), announce=first, head_start_s=HEAD_START_S if first else 0.0
+    )
     note = ModelPromoted(
         id=f"promoted-{good}-{at:%Y%m%dT%H%M%S}", tenant="*", at=at, version=good, why=f"{FELL_BACK}{bad}: {why}"
     )
@@ -183,7 +191,7 @@ def _tell(night: Night, settings: ModelSettings) -> None:
     if night.instead is None:
         what = "no version before it is known to be better: train a new one"
     elif settings.grade_action == "warn":
-        what = f"`leadkeeper model rollback` leads to {night.instead}; by LEADKEEPER_GRADE_ACTION only this is said"
+        what = f"`leadkeeper model promote {night.instead}` goes back; by LEADKEEPER_GRADE_ACTION only this is said"
     else:
         what = f"{night.instead} judges instead"
     logger.critical("%s should not judge: %s; %s", night.in_force, one.why, what)

@@ -1,13 +1,16 @@
 """A model as a record and back, and the way back from one model to another."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from agents import parcel
+from agents.going_back import at_first, ways_back
 from agents.model import MODEL_FILE, TrainedModel, checked, sealed
 from agents.parcel import open_parcel, pack, unpack
 from agents.registry import Registry
+from agents.settings import LeadSettings
 from agents.snapshots import ActivityLog
 from agents.train import train
 from schemas import topics
@@ -97,6 +100,38 @@ def _went(*versions: str) -> Registry:
 def test_a_rollback_goes_further_back_each_time(history: str, back: str | None) -> None:
     assert _went(*history).before() == back
     assert _went(*history).in_force == (history[-1] if history else None)
+
+
+@pytest.mark.parametrize(
+    ("history", "back"),
+    [("", "rule-2"), ("A", "M"), ("AB", "A"), ("AM", "rule-2"), ("M", "rule-2"), ("ABM", "rule-2"), ("MA", "M")],
+)
+def test_a_rollback_ends_at_what_judged_at_first(history: str, back: str) -> None:
+    """M is the model of LEADKEEPER_MODEL; the rule scorer is the last, and nothing is before it."""
+    first = at_first(LeadSettings(model="M"))
+    assert _went(*history).before(first) == back
+    assert _went(*history, "rule-2").before(first) is None
+
+
+def test_the_way_back_to_what_was_never_published_begins_with_its_announcement(
+    model: TrainedModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Workers hold the model of LEADKEEPER_MODEL under no name; what is in no place any more is passed over."""
+    version = model.manifest.version
+    settings, registry = LeadSettings(models=tmp_path, model=version), _went("B", "C")
+    registry = registry.told(pack(model, NOW).model_copy(update={"version": "B"}).model_dump_json().encode())
+    *before, judging = registry.trail(at_first(settings))
+    assert (before, judging) == (["rule-2", version, "B"], "C")
+    assert list(ways_back(settings, registry, before, NOW)) == ["rule-2", "B"]
+    assert f"there is no way back to {version}" in caplog.text
+    model.save(tmp_path)
+    ways = ways_back(settings, registry, before, NOW)
+    assert list(ways) == before
+    assert (ways["rule-2"], ways["B"]) == ((), ())
+    (record,) = ways[version]
+    assert open_parcel(record).version == version
+    told = registry.told(record.model_dump_json().encode())
+    assert (told.challenger, list(told.published)) == (registry.challenger, ["B", version])
 
 
 def test_each_version_has_a_key_of_its_own(model: TrainedModel) -> None:
