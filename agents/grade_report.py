@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 from agents import metrics
@@ -68,6 +69,7 @@ def _alarms(stage: StageGrade) -> float | None:
 def in_words(version: str, one: Grade) -> Iterator[str]:
     """At most 80 columns wide, but for the first line."""
     yield f"{version}: {one.verdict}. {one.why}"
+    yield from wrap(f"asked for {one.asked}", 80, initial_indent="  ", subsequent_indent="  ")
     yield f"  {one.rows:,} judgements at {one.looks} times, {one.quiet:,} went quiet"
     if not one.measures:
         return

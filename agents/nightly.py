@@ -20,7 +20,6 @@ from agents.grade_report import Night, export, report
 from agents.grading import grades, versions_of
 from agents.held import held
 from agents.in_force import in_force
-from agents.library import RULE_VERSION
 from agents.manifest import Manifest
 from agents.model import MANIFEST_FILE
 from agents.reading import read_topics
@@ -64,7 +63,7 @@ async def nightly(settings: ModelSettings) -> Night:
         at = _now(settings, memory.end)
         known = {one.version: one for one in known_models(settings, registry)}
         tried = memory.tried
-        found = grades(memory, versions_of(known.values(), RULE_VERSION))
+        found = grades(memory, versions_of(known.values()))
     *before, judging = registry.trail(at_first(settings))
     ways = ways_back(settings, registry, before, at)
     instead = fall_back_to(judging, list(ways), {name: one.verdict for name, one in found.items()})

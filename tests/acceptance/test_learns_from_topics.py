@@ -40,7 +40,7 @@ def test_a_model_from_the_inbox_is_as_good_as_one_from_a_file(deploy: Deploy, mo
 
     graded = product.run("model", "grade", models=str(tmp_path / "models"))
     assert graded.code == 66
-    assert re.search(r"no assessment by a model", graded.err)
+    assert re.search(r"no assessment by the rule scorer", graded.err)
 
 
 async def _without_its_beginning(product: Product) -> None:
