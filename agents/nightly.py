@@ -91,7 +91,7 @@ async def nightly(settings: ModelSettings) -> Night:
         taken_back,
         trial.why if trial else "",
     )
-    _tell(night, settings)
+    _tell(night, settings, known.get(instead or ""))
     write(night, settings.reports)
     export(night)
     metrics.FELL_BACK.set(max((one.timestamp() for one in went), default=0.0))
@@ -183,14 +183,15 @@ def _has_to_go(grade: Grade | None) -> bool:
     return grade is not None and grade.verdict == "fall back"
 
 
-def _tell(night: Night, settings: ModelSettings) -> None:
+def _tell(night: Night, settings: ModelSettings, instead: Manifest | None) -> None:
     one = night.grades.get(night.in_force)
     if one is None or one.verdict != "fall back":
         return
     if night.instead is None:
         what = "no version before it is known to be better: train a new one"
     elif settings.grade_action == "warn":
-        what = f"`leadkeeper model promote {night.instead}` goes back; by LEADKEEPER_GRADE_ACTION only this is said"
+        despite = " --despite-flags" if instead and instead.flags else ""
+        what = f"`leadkeeper model promote {night.instead}{despite}` goes back; by LEADKEEPER_GRADE_ACTION only this is said"
     else:
         what = f"{night.instead} judges instead"
     logger.critical("%s should not judge: %s; %s", night.in_force, one.why, what)
