@@ -160,8 +160,9 @@ def test_the_version_before_judges_again_and_a_replay_agrees(world: World) -> No
 
 
 def test_what_is_held_of_every_lead_is_what_the_inbox_says(world: World) -> None:
-    done = world.product.run("model", "agree", "--from-kafka", "--model", world.good, models=str(world.folder))
+    done = world.product.run("model", "agree", "--from-kafka", models=str(world.folder))
     assert done.code == 0, done
+    assert f"scored by {world.registry().in_force}" in done.out
     compared = int(done.out.split()[0].replace(",", ""))
     assert compared > 300
     assert "agree to 1e-06" in done.out

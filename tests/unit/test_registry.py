@@ -1,11 +1,13 @@
 """A model as a record and back, and the way back from one model to another."""
 
 from datetime import UTC, datetime, timedelta
+from os import utime
 from pathlib import Path
 
 import pytest
 
 from agents import parcel
+from agents.cli.model import newest
 from agents.going_back import at_first, ways_back
 from agents.model import MODEL_FILE, TrainedModel, checked, sealed
 from agents.parcel import open_parcel, pack, unpack
@@ -132,6 +134,17 @@ def test_the_way_back_to_what_was_never_published_begins_with_its_announcement(
     assert open_parcel(record).version == version
     told = registry.told(record.model_dump_json().encode())
     assert (told.challenger, list(told.published)) == (registry.challenger, ["B", version])
+
+
+def test_the_newest_is_that_with_the_newest_labels_and_then_the_one_saved_last(tmp_path: Path) -> None:
+    paths = [tmp_path / name / "manifest.json" for name in ("m-20240101-b", "m-20240301-z", "m-20240301-a")]
+    for i, path in enumerate(paths):
+        path.parent.mkdir()
+        path.touch()
+        utime(path, (i, i))
+    assert newest(sorted(paths)) == "m-20240301-a"
+    utime(paths[1], (9, 9))
+    assert newest(sorted(paths)) == "m-20240301-z"
 
 
 def test_each_version_has_a_key_of_its_own(model: TrainedModel) -> None:
