@@ -6,7 +6,7 @@ before it is noted on `policies`: after a crash between the two it is sent again
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from agents import metrics
 from agents.activate import Order, activate
-from agents.going_back import at_first, ways_back
+from agents.going_back import WayBack, at_first, way_back
 from agents.grade_page import page
 from agents.grade_report import Night, export, report
 from agents.grading import grades, versions_of
@@ -28,10 +28,9 @@ from agents.remembered import Remembered
 from agents.retraining import HEAD_START_S, retrain_if_due
 from agents.settings import LeadSettings, ModelSettings, Settings
 from schemas import topics
-from schemas.policies import ModelPromoted, ModelPublished
+from schemas.policies import ModelPromoted
 from streams.drift import Moved
 from streams.env import EVERYONE
-from streams.fallback import fall_back_to
 from streams.grade import Grade
 
 logger = logging.getLogger(__name__)
@@ -64,20 +63,17 @@ async def nightly(settings: ModelSettings) -> Night:
         known = {one.version: one for one in known_models(settings, registry)}
         tried = memory.tried
         found = grades(memory, versions_of(known.values()))
-    *before, judging = registry.trail(at_first(settings))
-    ways = ways_back(settings, registry, before, at)
-    instead = fall_back_to(judging, list(ways), {name: one.verdict for name, one in found.items()})
+    judging = registry.trail(at_first(settings))[-1]
+    back = way_back(settings, registry, {name: one.verdict for name, one in found.items()}, at)
     went = [note.at for note in registry.promotions if note.why.startswith(FELL_BACK)]
-    if instead is not None and settings.grade_action == "fall_back":
-        await _go_back(settings, at, judging, instead, found[judging].why, ways[instead])
+    if back is not None and settings.grade_action == "fall_back":
+        await _go_back(settings, at, judging, back, found[judging].why)
         went.append(at)
     taken_back = await _take_back(settings, at, registry, found)
     if taken_back and settings.grade_action == "fall_back":
         went.append(at)
     trial = (
-        None
-        if instead or taken_back
-        else await retrain_if_due(settings, registry, rules.policy_of(EVERYONE), at, tried)
+        None if back or taken_back else await retrain_if_due(settings, registry, rules.policy_of(EVERYONE), at, tried)
     )
     if trial is not None:
         with Remembered(notes_of(settings), rules.policy_of) as memory:
@@ -86,12 +82,12 @@ async def nightly(settings: ModelSettings) -> Night:
         at,
         judging,
         found,
-        instead,
+        back.version if back else None,
         await _drift(settings, known.get(judging)),
         taken_back,
         trial.why if trial else "",
     )
-    _tell(night, settings, known.get(instead or ""))
+    _tell(night, settings, known.get(night.instead or ""))
     write(night, settings.reports)
     export(night)
     metrics.FELL_BACK.set(max((one.timestamp() for one in went), default=0.0))
@@ -143,14 +139,10 @@ def write(night: Night, folder: Path) -> None:
         (folder / f"{name}.html").write_text(page(night), encoding="utf-8")
 
 
-async def _go_back(
-    settings: ModelSettings, at: datetime, bad: str, good: str, why: str, first: Sequence[ModelPublished]
-) -> None:
-    """Order it; what is announced `first` is what workers lack for it."""
-    bootstrap, prefix = settings.bootstrap, settings.topic_prefix
-    await activate(
-        bootstrap, prefix, at, Order(model=good), announce=first, head_start_s=HEAD_START_S if first else 0.0
-    )
+async def _go_back(settings: ModelSettings, at: datetime, bad: str, back: WayBack, why: str) -> None:
+    bootstrap, prefix, good = settings.bootstrap, settings.topic_prefix, back.version
+    head_start = HEAD_START_S if back.announce else 0.0
+    await activate(bootstrap, prefix, at, Order(model=good), announce=back.announce, head_start_s=head_start)
     note = ModelPromoted(
         id=f"promoted-{good}-{at:%Y%m%dT%H%M%S}", tenant="*", at=at, version=good, why=f"{FELL_BACK}{bad}: {why}"
     )

@@ -8,7 +8,7 @@ import pytest
 
 from agents import parcel
 from agents.cli.model import newest
-from agents.going_back import at_first, ways_back
+from agents.going_back import at_first, way_back
 from agents.model import MODEL_FILE, TrainedModel, checked, sealed
 from agents.parcel import open_parcel, pack, unpack
 from agents.registry import Registry
@@ -18,9 +18,11 @@ from agents.train import train
 from schemas import topics
 from schemas.errors import ModelInvalid
 from schemas.policies import PUBLISHED, ModelPromoted, ModelPublished, key_of
+from streams.grade import Verdict
 from tests.planted import LABEL, POLICY, planted_log
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+BAD: Verdict = "fall back"
 
 
 @pytest.fixture(scope="module")
@@ -118,22 +120,24 @@ def test_a_rollback_ends_at_what_judged_at_first(history: str, back: str) -> Non
 def test_the_way_back_to_what_was_never_published_begins_with_its_announcement(
     model: TrainedModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Workers hold the model of LEADKEEPER_MODEL under no name; what is in no place any more is passed over."""
-    version = model.manifest.version
-    settings, registry = LeadSettings(models=tmp_path, model=version), _went("B", "C")
-    registry = registry.told(pack(model, NOW).model_copy(update={"version": "B"}).model_dump_json().encode())
-    *before, judging = registry.trail(at_first(settings))
-    assert (before, judging) == (["rule-2", version, "B"], "C")
-    assert list(ways_back(settings, registry, before, NOW)) == ["rule-2", "B"]
-    assert f"there is no way back to {version}" in caplog.text
+    """Workers hold the model of LEADKEEPER_MODEL under no name; what they could not load is passed over."""
+    version, bad = model.manifest.version, dict.fromkeys(("C",), BAD)
+    settings, registry = LeadSettings(models=tmp_path, model=version), _went("C")
+    assert way_back(settings, registry, {}, NOW) is None, "what judges may stay"
+    assert way_back(settings, registry, bad, NOW) == ("rule-2", ())
+    assert f"there is no way back to {version}: {tmp_path / version} holds no model" in caplog.text
     model.save(tmp_path)
-    ways = ways_back(settings, registry, before, NOW)
-    assert list(ways) == before
-    assert (ways["rule-2"], ways["B"]) == ((), ())
-    (record,) = ways[version]
-    assert open_parcel(record).version == version
+    found = way_back(settings, registry, bad, NOW + timedelta(days=9))
+    assert found is not None
+    (record,) = found.announce
+    assert (found.version, open_parcel(record).version) == (version, version)
     told = registry.told(record.model_dump_json().encode())
-    assert (told.challenger, list(told.published)) == (registry.challenger, ["B", version])
+    assert told.challenger is None
+    assert way_back(settings, told, bad, NOW) == (version, ())
+    old = record.model_copy(update={"manifest": {**record.manifest, "feature_schema": "0" * 16}})
+    refused = registry.told(old.model_dump_json().encode())
+    assert way_back(settings, refused, bad, NOW) == ("rule-2", ()), "of an older program"
+    assert way_back(settings, refused, bad | {"rule-2": BAD}, NOW) is None
 
 
 def test_the_newest_is_that_with_the_newest_labels_and_then_the_one_saved_last(tmp_path: Path) -> None:
