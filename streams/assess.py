@@ -37,11 +37,15 @@ class Judge(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What was found of one lead: vector, probability, and what of it its stage goes by (`stage.felt`)."""
+    """What was found of one lead: vector, probability, and what of it its stage goes by (`stage.felt`).
+
+    `measured`: its row of `measures`, where leads were measured together: one by one it takes ten times as long.
+    """
 
     x: Floats
     probability: float
     felt: float
+    measured: Sequence[float] | None = None
 
 
 class Notes(NamedTuple):
@@ -67,9 +71,14 @@ def measures(x: Floats, p: Floats) -> Floats:
     return np.concatenate([confidence(x, p)[:, None], health(x), silent[:, None]], axis=1)
 
 
-def change(p: Floats | float, published: Floats | float, seq: Ints | int) -> Floats:
+def changes(p: Floats, published: Floats, seq: Ints) -> Floats:
     """Against the last published assessments, to 6 decimals; 0 for a first one (`seq` counts those before)."""
-    return np.where(np.asarray(seq) > 0, np.round(p - published, 6), 0.0) + 0.0  # never -0
+    return np.where(seq > 0, np.round(p - published, 6), 0.0) + 0.0  # never -0
+
+
+def change(p: float, published: float, seq: int) -> float:
+    """The same of one lead, to the bit, in a tenth of the time."""
+    return round((p - published) * 1e6) / 1e6 + 0.0 if seq else 0.0
 
 
 def assessment(

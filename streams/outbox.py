@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -40,8 +40,11 @@ def instant(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def assessed(case: Case, probability: float, before: int) -> None:
-    """Publish a fresh probability, and the stage the lead is in now; `before` is the stage it came from."""
+def assessed(case: Case, probability: float, before: int, measured: Sequence[float] | None = None) -> None:
+    """Publish a fresh probability, and the stage the lead is in now; `before` is the stage it came from.
+
+    `measured`: its row of `measures`, if that is known.
+    """
     rows, scorer, policy = case.desk.table.rows, case.desk.scorer, case.policy
     seq = int(rows["seq"][case.row])
     rows["seq"][case.row] = seq + 1
@@ -49,11 +52,11 @@ def assessed(case: Case, probability: float, before: int) -> None:
     value = assessment(
         *(case.tenant, case.lead, case.born, seq + 1, case.now, case.cause),
         probability,
-        float(change(probability, case.probability, seq)),
+        change(probability, case.probability, seq),
         level_of(probability, policy.stages.enter),
         case.stage,
         before,
-        measures(case.x[None, :], np.array([probability]))[0].tolist(),
+        measured or measures(case.x[None, :], np.array([probability]))[0].tolist(),
         Judge(scorer.method, scorer.version, policy.version),
         notes,
     )

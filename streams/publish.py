@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.topics import ASSESSMENTS
-from streams.assess import STAGES, Judge, assessment, change, measures
+from streams.assess import STAGES, Judge, assessment, changes, measures
 from streams.features import FeatureTable, Floats, Ints, lead_of, waves
 from streams.limits import Limits
 from streams.partition import Out
@@ -78,7 +78,7 @@ def _news(table: FeatureTable, looked: Looked) -> News:
         seq, before = state["seq"][rows].astype(np.int64), state["published"][rows].astype(np.float64)
         worth = (seq == 0) | (np.abs(p - before) >= looked.limits.least_change[wave])
         state["seq"][rows[worth]], state["published"][rows[worth]] = seq[worth] + 1, p[worth]
-        found.append(np.stack([wave[worth], seq[worth] + 1, change(p, before, seq)[worth]]))
+        found.append(np.stack([wave[worth], seq[worth] + 1, changes(p, before, seq)[worth]]))
     told = np.concatenate(found, axis=1) if found else np.zeros((3, 0))
     told = told[:, np.argsort(told[0])]
     return News(told[0].astype(np.int64), told[1].astype(np.int64), told[2])

@@ -174,7 +174,7 @@ class Case:
             rows["stage"][self.row], rows["since"][self.row] = move.stage, self.now
         first = rows["seq"][self.row] == 0
         if move.stage != before or first or abs(probability - self.probability) >= self.policy.publish.min_change:
-            outbox.assessed(self, probability, before)
+            outbox.assessed(self, probability, before, found.measured)
         if move.stage > before and self.desk.acting:
             self._rise(move.stage, probability)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.events import Tick
-from streams.assess import Finding, Judge
+from streams.assess import Finding, Judge, measures
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
 from streams.escalate import settle_all
@@ -47,13 +47,11 @@ def turn_of(partition: Partition, now: float, most: int) -> datetime | None:
 
 
 class _Loud(NamedTuple):
-    """A lead that has to go through the rules: its row, what is held of it, vector, risk, felt risk, its next look."""
+    """A lead that has to go through the rules: its row, what is held of it, what was found, its next look."""
 
     row: int
     held: np.void
-    x: Floats
-    p: float
-    felt: float
+    found: Finding
     look: float
 
 
@@ -86,7 +84,7 @@ def fold_tick(partition: Partition, offset: int, tick: Tick, env: Env, done: Fol
         live = bool(each.held["events"]) and case.is_live()
         table.due[each.row] = each.look if live else np.inf
         if live:
-            case.assess(Finding(each.x, each.p, each.felt))
+            case.assess(each.found)
         begin_by_time(case)
         case.finish()
 
@@ -126,13 +124,8 @@ def _look(
     looked = Looked(due[calm], [cause] * len(calm), np.full(len(calm), now), x[calm], p[calm], limits.at(calm), whose)
     done.outputs.extend(out for _, out in publish(table, looked, done.tally))
     moved = np.flatnonzero(loud)
-    columns = (column[moved].tolist() for column in (due, p, felt, looks))
-    return [
-        _Loud(row, was, vector, risk, felt_risk, look)
-        for (row, risk, felt_risk, look), was, vector in zip(
-            zip(*columns, strict=True), held[moved], x[moved], strict=True
-        )
-    ]
+    found = map(Finding, x[moved], p[moved].tolist(), felt[moved].tolist(), measures(x[moved], p[moved]).tolist())
+    return list(map(_Loud, due[moved].tolist(), held[moved], found, looks[moved].tolist()))
 
 
 def _again(partition: Partition, until: float) -> Ints:

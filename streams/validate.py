@@ -166,7 +166,10 @@ def reject(value: bytes, error: ValidationError) -> Rejected:
         return Rejected(RejectReason.MISSING_FIELD, "type", "is missing", "say which kind of event it is")
     if kind == "union_tag_invalid":
         return Rejected(
-            RejectReason.UNKNOWN_TYPE, "type", "is not a known type", "`leadkeeper events` lists them; or use custom with a kind"
+            RejectReason.UNKNOWN_TYPE,
+            "type",
+            "is not a known type",
+            "`leadkeeper events` lists them; or use custom with a kind",
         )
     if field == "v":
         return Rejected(RejectReason.UNKNOWN_VERSION, "v", first["msg"], "send version 1, as a number")

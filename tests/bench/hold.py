@@ -1,6 +1,7 @@
 """What it costs to hold N leads: memory, the start on a full changelog, and the visit of silent leads by a tick.
 
-memory   resident bytes of a worker that holds N leads, less those of one that holds a thousand, per lead
+memory   resident bytes of a worker that holds N leads, less those of one that holds a thousand, per lead; first of leads
+         that are no more than their features, then with each of them in a stage, with episode and plans
 restart  from the start of the process to the first assessment that the broker has acknowledged
 sweep    wall and CPU of one tick over N leads that have been silent for days and are all due
 """
@@ -41,7 +42,7 @@ def run(bench: Bench) -> Iterator[Figure]:
     model.prepare(models, every_event=False)
     logs = [LeadLog(leads, _WAKE, 4, 320, models, now()) for leads in (FEW, *bench.leads)]
     for _ in range(bench.repeat):
-        few = 0
+        few = (0, 0)
         for log in logs:
             about = Figure(NAME, f"{log.leads:,} leads", "lead agent", "restart", 0.0, "s")
             try:
@@ -49,17 +50,17 @@ def run(bench: Bench) -> Iterator[Figure]:
             except EngineFailedError as error:
                 yield replace(about, void=str(error))
                 continue
-            few = few or resident
-            if log.leads > FEW:
-                yield replace(
-                    about, metric="memory", value=(resident - few) / (log.leads - FEW), unit="B/lead",
-                    note=f"{resident >> 20:,} MiB in all",
-                )  # fmt: skip
-                yield from figures
+            if log.leads == FEW:
+                few = resident
+                continue
+            for metric, own, least in zip(("memory", "memory, in a stage"), resident, few, strict=True):
+                value = (own - least) / (log.leads - FEW)
+                yield replace(about, metric=metric, value=value, unit="B/lead", note=f"{own >> 20:,} MiB in all")
+            yield from figures
 
 
-def _held(bench: Bench, log: LeadLog, about: Figure) -> tuple[int, list[Figure]]:
-    """Resident bytes, and the figures of restart and sweep."""
+def _held(bench: Bench, log: LeadLog, about: Figure) -> tuple[tuple[int, int], list[Figure]]:
+    """Resident bytes before and after all leads were looked at, and the figures of restart and sweep."""
     prefix = asyncio.run(log.lay(bench.broker))
     asyncio.run(_send(bench, _newcomers(log, prefix)))
     began = time.monotonic()
@@ -74,10 +75,11 @@ def _held(bench: Bench, log: LeadLog, about: Figure) -> tuple[int, list[Figure]]
         pid = workers.pids()[0]
         resident = psutil.Process(pid).memory_info().rss
         look = _looked(bench, log, prefix, workers)
+        looked = psutil.Process(pid).memory_info().rss
         # Another version of the policy, the same in content: every lead is due again, and none changes.
         wall, sweep = _ticked(bench, log, prefix, workers, "sweep", policy="1")
     about = replace(about, load=round(os.getloadavg()[0], 2))
-    return resident, [
+    return (resident, looked), [
         replace(about, value=restart_s),
         replace(about, metric="first look, cpu", value=look / log.leads * 1e6, unit="us/lead"),
         replace(about, metric="sweep, wall", value=wall),

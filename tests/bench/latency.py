@@ -1,8 +1,8 @@
 """From the moment an event is due until its assessment, and an order's command, is in a reader's hands.
 
 Sender, reader and worker are processes of their own; the sender keeps its schedule whatever happens (`sender.py`). The policy
-is the default one, so an assessment goes out when it has changed enough to matter; a command follows from each
-hundredth event. No tick comes: the sweep of silent leads is measured by itself.
+is the default one, so an assessment goes out when it has changed enough to matter; a command follows from fifty
+orders a second. No tick comes: the sweep of silent leads is measured by itself.
 """
 
 from __future__ import annotations
@@ -22,13 +22,18 @@ from tests.bench.lead_log import LeadLog, now
 from tests.bench.lead_worker import LeadWorkers
 from tests.bench.machine import Stolen
 from tests.bench.progress import EngineFailedError
-from tests.bench.sender import ORDER_EVERY
+from tests.bench.sender import ORDERS_PER_S, order_every
 from tests.bench.stream import Streamed, stream
 
 NAME = "latency"
 SECONDS = 40.0
 WARM_S = 15.0
 """As long as a new broker's compiler takes most of a core for itself."""
+COMMAND = "event to command"
+LEAST_COMMANDED = 0.9
+"""Of the orders; the holdout, a twentieth, gets none."""
+PERCENTILES = (("p50", 50, 1), ("p95", 95, 100), ("p99", 99, 1_000), ("p99.9", 99.9, 10_000), ("max", 100, 1))
+"""And of how many at least: ten lie beyond."""
 _WAKE = 16
 """Events in the inbox at the start: the worker is ready, and has its state, when it has folded them."""
 
@@ -62,9 +67,12 @@ def _at(bench: Bench, log: LeadLog, rate: int, at_once: bool) -> Iterator[Figure
             f"n = {len(late):,}; the sender was late by {seen.sent.late_ms:.0f} ms at most; "
             f"other machines took {taken:.1f} % of the processors"
         )
-        void = "" if len(late) and seen.drained else "not everything that was sent was folded"
-        for name, percent in (("p50", 50), ("p95", 95), ("p99", 99), ("p99.9", 99.9), ("max", 100)):
+        wrong = "" if seen.drained else "not everything that was sent was folded"
+        if way == COMMAND and len(late) < (most := ORDERS_PER_S * (SECONDS - WARM_S)) * LEAST_COMMANDED:
+            wrong = wrong or f"{len(late):,} of {most:,.0f} orders led to a command"
+        for name, percent, least in PERCENTILES:
             value = float(np.percentile(late, percent)) if len(late) else 0.0
+            void = wrong or ("" if len(late) >= least else f"{len(late):,} are too few for a {name}")
             yield replace(about, subject=way, metric=name, value=value, void=void, note=note, load=load)
 
 
@@ -72,10 +80,10 @@ def _ways(seen: Streamed, rate: int, leads: int) -> dict[str, NDArray[np.float64
     """Milliseconds from due to arrived, of the events after the warm-up."""
     first = int(WARM_S * rate)
     number, arrived = seen.assessed[:, 0], seen.assessed[:, 1]
-    orders = (leads - 1 - seen.commanded[:, 0]) * ORDER_EVERY
+    orders = (leads - 1 - seen.commanded[:, 0]) * order_every(rate)
     return {
         "event to assessment": _late(number[number >= first], arrived[number >= first], seen.sent.t0, rate),
-        "event to command": _late(orders[orders >= first], seen.commanded[orders >= first, 1], seen.sent.t0, rate),
+        COMMAND: _late(orders[orders >= first], seen.commanded[orders >= first, 1], seen.sent.t0, rate),
     }
 
 

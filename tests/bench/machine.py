@@ -18,7 +18,7 @@ from deploy.kafka.run import kafka_version
 from tests.bench import maven
 from tests.brokers import Broker
 
-_PACKAGES = ("faust-streaming", "aiokafka", "pydantic", "numpy", "lightgbm")
+_PACKAGES = ("faust-streaming", "aiokafka", "pydantic", "numpy", "msgspec", "lightgbm", "pylignum")
 
 
 def machine() -> dict[str, str | int]:

@@ -32,7 +32,7 @@ class Line(NamedTuple):
         values: Those that stand, repeat by repeat; None where one is void.
         voids: Why some do not stand.
         loads: Load averages beside the values.
-        times_better: How many times better ours (the first subject of the bench and case) was, repeat by repeat.
+        times_better: How many times better ours (the first subject of the bench and case that is no peer) was, repeat by repeat.
     """
 
     first: Figure
@@ -56,8 +56,10 @@ def gather(figures: Iterable[Figure]) -> list[Line]:
     lines = []
     for (bench, case, _, metric), group in groups.items():
         values = [None if f.void else f.value for f in group]
-        reference = ours.setdefault((bench, case, metric), values)
         first = group[0]
+        if not first.peer and any(values):  # whoever was passed over has no figure to be compared with
+            ours.setdefault((bench, case, metric), values)
+        reference = ours.get((bench, case, metric), [])
         better = _times_better(reference, values, first.unit) if first.peer else None
         lines.append(Line(first, values, sorted({f.void for f in group if f.void}), [f.load for f in group], better))
     return lines

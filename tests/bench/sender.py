@@ -1,7 +1,7 @@
 """Sends events at fixed times, in a process of its own, whatever comes back (an open loop).
 
 Event number i is due at t0 + i / rate. A slow system does not slow the sender down, and latency is counted from the time
-at which an event was due, so nothing that waits is left out (no coordinated omission). Every hundredth event is an
+at which an event was due, so nothing that waits is left out (no coordinated omission). Fifty times a second an event is an
 operator's order for a lead of its own, which leads to a command.
 """
 
@@ -23,7 +23,8 @@ from tests.bench.lead_log import now
 from tests.bench.lead_traffic import SEED, Event, key_of, records, skewed
 
 SERIAL = 1 << 33
-ORDER_EVERY = 100
+ORDERS_PER_S = 50
+"""So that 25 seconds have a thousand of them: a p99 of fewer rests on a handful."""
 _PACE_S = 0.003
 """From one request to the next, at least. Without it each request carries a handful of events, and sender and broker take the
 processors for themselves that the worker is measured on."""
@@ -45,17 +46,17 @@ class Sent(NamedTuple):
     late_ms: float
 
 
-def ordered_lead(leads: int, number: int) -> int:
-    """Return whom event `number` orders an intervention for: each order has a lead of its own, from the end."""
-    return leads - 1 - number // ORDER_EVERY % leads
+def order_every(rate: int) -> int:
+    """One event in so many is an order, at so many events a second."""
+    return max(2, rate // ORDERS_PER_S)
 
 
-def _events(leads: int, count: int) -> list[Event]:
+def _events(leads: int, rate: int, count: int) -> list[Event]:
     who = skewed(np.random.default_rng([SEED, 3]), leads, count)
     made = list(records(who, now() - 30.0, now(), size=320, serial=SERIAL))
     at = datetime.fromtimestamp(now(), UTC).isoformat()
-    for number in range(0, count, ORDER_EVERY):
-        lead = ordered_lead(leads, number)
+    for n, number in enumerate(range(0, count, order_every(rate))):
+        lead = leads - 1 - n % leads  # each order has a lead of its own, from the end
         made[number] = Event(key_of(lead), (_ORDER % (number, lead, at)).encode())
     return made
 
@@ -81,7 +82,7 @@ async def send(writer: Writer, topic: str, partitions: int, events: list[Event],
 
 
 async def _main(args: argparse.Namespace) -> Sent:
-    events = _events(args.leads, int(args.rate * args.seconds))
+    events = _events(args.leads, args.rate, int(args.rate * args.seconds))
     writer = Writer(args.bootstrap, idempotent=not args.no_idempotence, client_id="bench-sender")
     await writer.start()
     sent = await send(writer, args.prefix + topics.EVENTS.name, args.partitions, events, args.rate)

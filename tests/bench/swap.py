@@ -28,7 +28,7 @@ from tests.bench.lead_log import LeadLog, now
 from tests.bench.lead_worker import LeadWorkers
 from tests.bench.machine import Stolen
 from tests.bench.progress import EngineFailedError
-from tests.bench.sender import ORDER_EVERY
+from tests.bench.sender import order_every
 from tests.bench.stream import Streamed, stream
 
 NAME = "swap"
@@ -88,17 +88,17 @@ def _swapped(bench: Bench, log: LeadLog, other: TrainedModel, rate: int) -> Iter
         except EngineFailedError as error:
             yield replace(about, void=str(error))
             return
-    if void := _wrong(seen, other.manifest.version, int(rate * (SECONDS + WARM_S))):
+    if void := _wrong(seen, other.manifest.version, rate):
         yield replace(about, void=void)
         return
     yield from _spans(about, seen, rate, ordered[0], stolen.percent())
 
 
-def _wrong(seen: Streamed, version: str, sent: int) -> str:
+def _wrong(seen: Streamed, version: str, rate: int) -> str:
     """Why nothing can be said; empty: every event was assessed, and the new model took over."""
     if not seen.drained or not len(seen.assessed):
         return "not everything that was sent was folded"
-    wanted = {number for number in range(sent) if number % ORDER_EVERY}
+    wanted = {number for number in range(int(rate * (SECONDS + WARM_S))) if number % order_every(rate)}
     if lost := len(wanted.difference(seen.assessed[:, 0].astype(int).tolist())):
         return f"{lost:,} of {len(wanted):,} events were never assessed"
     if not (seen.assessed[:, 3] == crc32(version.encode())).any():

@@ -116,3 +116,14 @@ def test_ratios_are_taken_within_a_repeat_and_void_figures_are_left_out() -> Non
     assert better["theirs", "events"] == (4.0, 4.0, 4.0)
     assert better["theirs", "cpu"] == (4.0, 4.0, 4.0)
     assert next(line.values for line in lines if line.first.subject == "theirs") == [50.0, None]
+
+
+def test_who_was_passed_over_or_is_a_peer_is_nobody_to_compare_with() -> None:
+    def figure(who: str, value: float, void: str = "", *, peer: bool) -> Figure:
+        return Figure("count", "", who, "events", value, "events/s", void=void, peer=peer)
+
+    absent = figure("Kafka Streams", 0.0, "not run: no Java", peer=False)
+    lines = gather([absent, figure("ours", 200.0, peer=False), figure("theirs", 50.0, peer=True)])
+    assert [line.times_better for line in lines] == [None, None, (4.0, 4.0, 4.0)]
+    alone = gather([figure("theirs", 50.0, peer=True), figure("others", 100.0, peer=True)])
+    assert [line.times_better for line in alone] == [None, None], "without ours there is no ratio"

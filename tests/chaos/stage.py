@@ -110,11 +110,14 @@ class Stage:
         return fault
 
 
-def open_stage(cleanup: ExitStack, folder: Path) -> Stage:
-    """Start broker and proxy; `cleanup` stops them."""
+def open_stage(cleanup: ExitStack, folder: Path, seed: int) -> Stage:
+    """Start broker and proxy; `cleanup` stops them. `seed`: which connections are reset."""
     behind, log = free_port(), folder / "proxy.log"
     proxy = ChildProcess(
-        "proxy", [sys.executable, "-m", "tests.chaos.proxy", f"{LOOPBACK}:{behind}"], log=log, cwd=ROOT
+        "proxy",
+        [sys.executable, "-m", "tests.chaos.proxy", f"{LOOPBACK}:{behind}", "--seed", str(seed)],
+        log=log,
+        cwd=ROOT,
     )
     cleanup.callback(proxy.stop)
     proxy.wait_ready(lambda: '"port"' in log.read_text(), 30)

@@ -22,16 +22,20 @@ from rich.table import Table
 
 from tests.chaos import wrong_clock
 from tests.chaos.stage import Stage, open_stage
-from tests.chaos.told import struck, what_is_wrong
+from tests.chaos.told import never_struck, what_is_wrong
 from tests.faults import nemesis
 from tests.faults.nemesis import Fault
 from tests.faults.run import SEED, Outcome, Run, play
 from tests.faults.verdict import DEADLY
+from tests.faults.world import TRIPPED
 
 BIG = Run(events=300_000, leads=20_000, seconds=300.0, patience_s=300.0)
 MIDDLE = Run(events=60_000, leads=4_000, seconds=100.0, patience_s=300.0)
 SOON = {"LEADKEEPER_DOUBT_PAUSE_S": "1", "LEADKEEPER_SMTP_TIMEOUT_S": "2"}
-LEAD_MOMENTS = ("before_output", "after_output", "before_state", "after_state", "before_commit", "after_commit")
+LEAD_MOMENTS = {
+    "before_output": 20, "after_output": 20, "before_state": 20, "after_state": 20, "before_commit": 3, "after_commit": 3,
+}  # fmt: skip
+"""And how often each has to come; rounds are many, commits are one a second."""
 AT_ONCE_MOMENTS = ("before_output", "after_output", "before_transaction_end", "after_transaction_end") * 2
 HOUR_OFF = ("clock:3600", "clock:-3600") * 2
 COURIER_MOMENTS = ("before_ledger", "after_claim", "after_fence", "after_provider_call", "after_ledger")
@@ -39,20 +43,26 @@ COURIER_MOMENTS = ("before_ledger", "after_claim", "after_fence", "after_provide
 
 @dataclass(frozen=True)
 class Storm:
-    """A kind of fault: the run, the faults that strike in it with how often at full scale, and why it cannot be played here."""
+    """A kind of fault: the run, and the faults that strike in it with how often at full scale.
+
+    `must`: what has to be seen, besides the run's failpoints, clocks, lost fetches and failing providers. `cannot`: why it
+    cannot be played here.
+    """
 
     run: Run
     faults: Callable[[Stage], dict[Fault, int]] = lambda _: {}
+    must: tuple[str, ...] = ()
     cannot: Callable[[], str] = lambda: ""
 
 
 STORMS: dict[str, Storm] = {
-    "kill -9": Storm(BIG, lambda _: {nemesis.kill: 20}),
+    "nothing": Storm(MIDDLE),
+    "kill -9": Storm(BIG, lambda _: {nemesis.kill_lead: 20, nemesis.kill_courier: 10}),
     "failpoints": Storm(
         replace(
             MIDDLE,
             lives={
-                "lead-": tuple(f"fail-at:{moment}:20" for moment in LEAD_MOMENTS),
+                "lead-": tuple(f"fail-at:{moment}:{n}" for moment, n in LEAD_MOMENTS.items()),
                 "email": tuple(f"fail-at:{moment}:5" for moment in COURIER_MOMENTS),
                 "in_app": tuple(f"fail-at:{moment}:3" for moment in reversed(COURIER_MOMENTS)),
             },
@@ -69,7 +79,7 @@ STORMS: dict[str, Storm] = {
             MIDDLE, lives={"lead-1": HOUR_OFF, "lead-2": HOUR_OFF[::-1], "email": HOUR_OFF, "in_app": HOUR_OFF[::-1]}
         ),
         lambda _: {nemesis.kill: 8},
-        wrong_clock.missing,
+        cannot=wrong_clock.missing,
     ),
     "newer build and back": Storm(replace(MIDDLE, seconds=150.0), lambda _: {nemesis.upgrade: 2, nemesis.kill_lead: 2}),
     "pauses": Storm(replace(MIDDLE, seconds=200.0), lambda _: {nemesis.pause: 6}),
@@ -81,7 +91,7 @@ STORMS: dict[str, Storm] = {
     "connections cut": Storm(MIDDLE, lambda stage: {stage.cut(5.0): 2, stage.cut(30.0): 1}),
     "connections reset": Storm(MIDDLE, lambda stage: {stage.resets(0.01, 20.0): 2}),
     "slow network": Storm(MIDDLE, lambda stage: {stage.slow(0.2, 20.0): 1, stage.slow(2.0, 20.0): 1}),
-    "dead-letter breaker": Storm(MIDDLE, lambda stage: {stage.garbage(300): 2}),
+    "dead-letter breaker": Storm(MIDDLE, lambda stage: {stage.garbage(300): 2}, must=(TRIPPED,)),
     "Redis stopped": Storm(replace(MIDDLE, settings=SOON), lambda _: {nemesis.stop_redis: 3}),
     "Redis flushed": Storm(replace(MIDDLE, settings=SOON), lambda _: {nemesis.flush_redis: 3}),
     "Redis read-only": Storm(replace(MIDDLE, settings=SOON), lambda _: {nemesis.read_only_redis: 2}),
@@ -103,7 +113,9 @@ STORMS: dict[str, Storm] = {
 
 def at_once(run: Run) -> Run:
     """The same run with workers that write in transactions; where they have failpoints, those of transactions."""
-    lives = {**run.lives, "lead-": tuple(f"fail-at:{moment}:20" for moment in AT_ONCE_MOMENTS)} if run.lives else {}
+    lives = dict(run.lives)
+    if any(life.startswith("fail-at") for life in lives.get("lead-", ())):
+        lives["lead-"] = tuple(f"fail-at:{moment}:8" for moment in AT_ONCE_MOMENTS)
     return replace(run, lives=lives, settings={**run.settings, "LEADKEEPER_EXACTLY_ONCE": "true"})
 
 
@@ -142,12 +154,12 @@ def main() -> int:
     console = Console()
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("fault", no_wrap=True)
-    for column in ("number", "records", "lost", "doubled", "wrong\nstates", "repeats", "longest\npause"):
+    for column in ("strikes", "records", "lost", "doubled", "wrong\nstates", "repeats", "longest\npause"):
         table.add_column(column, justify="right", no_wrap=True)
     bad: list[str] = []
     with ExitStack() as cleanup:
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="leadkeeper-chaos-")))
-        stage = open_stage(cleanup, folder)
+        stage = open_stage(cleanup, folder, given.seed)
         console.print(f"Apache Kafka at {stage.broker.bootstrap}, workers through a proxy, seed {given.seed}")
         for name in given.only or STORMS:
             storm = STORMS[name]
@@ -161,10 +173,15 @@ def main() -> int:
             place.mkdir()
             outcome = asyncio.run(play(stage.broker, place, run))
             again = given.exactly_once and outcome.verdict.repeats.total() > 0
-            quiet = "the fault never struck" if not struck(outcome) else "clean"
-            told = what_is_wrong(outcome) or ("repeats" if again else quiet)
+            unseen = never_struck(outcome, run, storm.must)
+            told = what_is_wrong(outcome) or ("repeats" if again else f"never struck: {unseen}" if unseen else "clean")
             exits = ", ".join(f"{who} {status} x {n}" for (who, status), n in sorted(outcome.exits.items()))
-            times = f"sent in {outcome.fed_s:.0f} s, all done {outcome.settled_s:.0f} s later, at most {outcome.peak_mib:.0f} MiB"
+            times = (
+                f"{outcome.records:,} records sent in {outcome.fed_s:.0f} s, all done {outcome.settled_s:.0f} s later, "
+                f"{outcome.verdict.repeats.total()} came again, longest pause {outcome.pause_s:.1f} s, "
+                f"{outcome.dropped:,} lost on the way, {outcome.tried_again:,} messages tried again, "
+                f"at most {outcome.peak_mib:.0f} MiB"
+            )
             console.print(f"{name}: {told}; {times}; {', '.join(outcome.done)}; exits {exits}", highlight=False)
             table.add_row(*row(name, outcome))
             if told != "clean":

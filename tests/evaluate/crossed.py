@@ -1,7 +1,7 @@
 """A second look at calibration where the weeks to be judged by are too few: over the training rows, crossed by lead.
 
-Each fifth of the leads is told by trees and by a calibration that know nothing of it. It is no time split: what changes from
-one month to the next does not show in it.
+Each fifth of the leads is told by trees and by a calibration that were fitted without it; the trees behind the scores that the
+calibration was fitted to did see it. It is no time split: what changes from one month to the next does not show in it.
 """
 
 from typing import NamedTuple

@@ -78,6 +78,10 @@ class Logs:
         behind = sum(max(end - self._applied[n], 0) for n, end in self._ends.items())
         return behind + sum(len(self.unfinished(channel)) for channel in channels)
 
+    def tried_again(self) -> int:
+        """Commands that a provider was asked about more than once, or that it is in doubt about."""
+        return sum(int(str(e["attempt"])) > 1 or int(str(e["in_doubt_resends"])) > 0 for e in self.ledger.values())
+
     def unfinished(self, channel: str) -> set[str]:
         """Commands of a channel that have not ended."""
         return {i for i in self.commands.get(channel, ()) if self.ledger.get(i, {}).get("state") not in ENDED}

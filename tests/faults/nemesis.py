@@ -20,6 +20,9 @@ from tests.faults.world import ROOT, World
 Undo = tuple[float, Callable[[], None]]
 """Seconds until it is over, and what ends it."""
 Fault = Callable[[World, random.Random], Undo | None]
+STOP_REDIS, FLUSH_REDIS = "stop redis", "flush redis"
+FORGETS = frozenset({STOP_REDIS, FLUSH_REDIS})
+"""After these Redis has forgotten everything."""
 
 
 def kill(world: World, chance: random.Random) -> None:
@@ -30,6 +33,11 @@ def kill(world: World, chance: random.Random) -> None:
 def kill_lead(world: World, chance: random.Random) -> None:
     """Kill -9 of a lead agent."""
     world.kill(chance.choice(world.workers("lead-")))
+
+
+def kill_courier(world: World, chance: random.Random) -> None:
+    """Kill -9 of a courier."""
+    world.kill(chance.choice([name for name in world.workers() if not name.startswith("lead-")]))
 
 
 def pause(world: World, chance: random.Random) -> Undo:
@@ -56,13 +64,14 @@ def stop_redis(world: World, _: random.Random) -> Undo | None:
     if not world.redis.running:
         return None  # it is gone already
     world.stop_redis()
+    world.done.append(STOP_REDIS)
     return 4.0, world.start_redis
 
 
 def flush_redis(world: World, _: random.Random) -> None:
     """Redis forgets everything while it serves."""
     world.tell_redis("FLUSHALL")
-    world.done.append("flush redis")
+    world.done.append(FLUSH_REDIS)
 
 
 def read_only_redis(world: World, _: random.Random) -> Undo:

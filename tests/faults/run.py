@@ -18,7 +18,7 @@ from agents.writer import Writer
 from schemas import topics
 from tests.brokers import Broker, set_configs
 from tests.faults.logs import Logs
-from tests.faults.nemesis import Fault
+from tests.faults.nemesis import FORGETS, Fault, upgrade
 from tests.faults.traffic import PARTITIONS, traffic
 from tests.faults.verdict import Calls, Verdict, judge, judge_calls, mislaid, oracle
 from tests.faults.world import World
@@ -84,6 +84,7 @@ class Outcome:
         done: What was done to whom.
         exits: How often each (worker, exit status) was seen.
         dropped: Records that were fetched and lost on the way.
+        tried_again: Commands that a provider was asked about more than once.
         pause_s: Longest time without an assessment on any partition while the traffic ran.
         mislaid: Garbage that is no dead letter, and dead letters that are no garbage.
         fed_s: So long the traffic took.
@@ -98,6 +99,7 @@ class Outcome:
     done: list[str]
     exits: Mapping[tuple[str, int], int]
     dropped: int
+    tried_again: int
     pause_s: float
     mislaid: int
     fed_s: float
@@ -139,12 +141,13 @@ async def play(broker: Broker, folder: Path, run: Run) -> Outcome:
             truth = await asyncio.to_thread(oracle, logs[topics.EVENTS], PARTITIONS, policy)
             return Outcome(
                 left,
-                judge(truth, logs.outputs, logs[topics.STATE], prefix),
-                judge_calls(logs, seen, run.couriers),
+                judge(truth, logs.outputs, logs[topics.STATE], prefix, newer_build=upgrade in run.faults),
+                judge_calls(logs, seen, run.couriers, redis_forgot=FORGETS & set(world.done) != set()),
                 len(logs[topics.EVENTS]),
                 [*world.done, *world.failed_at()],
                 world.exits,
                 world.dropped(),
+                logs.tried_again(),
                 longest_pause(logs),
                 mislaid(logs),
                 fed - began,
@@ -187,11 +190,14 @@ async def _feed(writer: Writer, prefix: str, world: World, run: Run, logs: Logs)
         await eventually_async(logs.begun, timeout=60)
     began = loop.time()
     to_undo: list[tuple[float, Callable[[], None]]] = []
+    step = run.seconds / len(pieces)
     for i, piece in enumerate(pieces[OPENING:], OPENING):
         await writer.produce(piece)
         world.replace_dead()
-        if (fault := when.get(i)) is not None and (undo := fault(world, chance)) is not None:
-            to_undo.append((loop.time() + undo[0], undo[1]))
+        if (fault := when.get(i)) is not None:
+            await asyncio.sleep(chance.uniform(0, step))  # at any moment, not just when a piece has arrived
+            if (undo := fault(world, chance)) is not None:
+                to_undo.append((loop.time() + undo[0], undo[1]))
         for over in [each for each in to_undo if each[0] <= loop.time()]:
             to_undo.remove(over)
             over[1]()

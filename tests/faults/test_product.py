@@ -35,6 +35,7 @@ def test_nothing_is_lost_and_nothing_doubled(broker: Broker, tmp_path: Path) -> 
     assert outcome.calls.seen, "no message was sent at all: the traffic does not test the couriers"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_fausts_own_consumer_does_the_job_as_long_as_nothing_goes_wrong(broker: Broker, tmp_path: Path) -> None:
     """The control: it is the faults that tell lane and stock consumer apart, not the way the stock one is used."""

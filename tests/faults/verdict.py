@@ -76,17 +76,19 @@ class Calls:
         return not (self.lost or self.doubled or self.strange)
 
 
-def judge_calls(logs: "Logs", seen: Mapping[str, Counter[str]], channels: Iterable[str]) -> Calls:
+def judge_calls(
+    logs: "Logs", seen: Mapping[str, Counter[str]], channels: Iterable[str], *, redis_forgot: bool
+) -> Calls:
     """Compare what the providers keep with ledger and commands.
 
-    In-app messages live in Redis, which a fault may have emptied: those may be gone, but none may be there twice.
+    In-app messages live in Redis: where a fault has emptied it, those may be gone, but none may be there twice.
     """
     sent = {i for i, entry in logs.ledger.items() if entry["state"] == "sent"}
     again = {i: int(str(entry["in_doubt_resends"])) for i, entry in logs.ledger.items()}
     calls = Calls(set(), set(), set(), 0)
     for channel in channels:
         found, commands = seen[channel], logs.commands.get(channel, set())
-        if channel != "in_app":
+        if channel != "in_app" or not redis_forgot:
             calls.lost |= {i for i in sent & commands if not found[i]}
         calls.doubled |= {i for i, n in found.items() if n > 1 + MAY_COME_AGAIN[channel](again.get(i, 0))}
         calls.strange |= found.keys() - commands
@@ -115,9 +117,17 @@ def oracle(
 
 
 def judge(
-    wanted: Replayed, outputs: Iterable[ConsumerRecord], states: Iterable[ConsumerRecord], prefix: str
+    wanted: Replayed,
+    outputs: Iterable[ConsumerRecord],
+    states: Iterable[ConsumerRecord],
+    prefix: str,
+    *,
+    newer_build: bool = False,
 ) -> Verdict:
-    """Compare everything the lead agents wrote with what the oracle would have written."""
+    """Compare everything the lead agents wrote with what the oracle would have written.
+
+    Where a newer build was at work, what it adds to a state is left out.
+    """
     truth: dict[tuple[str, str], bytes | None] = {}
     for out in wanted.outputs:
         truth[out.topic, _identity(out.value, out.headers or [])] = out.value
@@ -132,7 +142,9 @@ def judge(
     for record in sorted(states, key=lambda r: (r.partition, r.offset)):
         if record.key != BARRIER:
             latest[record.partition, record.key] = record.value
-    held = {place: _as_this_build_writes(place[1], value) for place, value in latest.items() if value is not None}
+    held = {place: value for place, value in latest.items() if value is not None}
+    if newer_build:
+        held = {place: _as_this_build_writes(place[1], value) for place, value in held.items()}
     should = {(n, key): value for n, state in wanted.state.items() for key, value in state.items()}
     return Verdict(
         missing=Counter(topic for topic, name in truth if (topic, name) not in found),

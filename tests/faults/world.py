@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POLICY = ROOT / "deploy/policies/real_estate.toml"
 
 
+TRIPPED = "a breaker tripped"
 RESTART_S = 2.0
 """A worker that ended by itself is started again so long after its last start."""
 
@@ -245,7 +246,6 @@ class World:
     def stop_redis(self) -> None:
         """Take Redis away."""
         self.redis.kill()
-        self.done.append("stop redis")
 
     def _said(self) -> list[str]:
         return (self.folder / "workers.log").read_text(errors="replace").splitlines()
@@ -259,7 +259,7 @@ class World:
         return [*(line for line in self._said() if line.startswith("failpoint ")), *self._tripped()]
 
     def _tripped(self) -> list[str]:
-        return ["a breaker tripped" for line in self._said() if "too many records are being dead-lettered" in line]
+        return [TRIPPED for line in self._said() if "too many records are being dead-lettered" in line]
 
     def restart_stopped(self) -> None:
         """Restart the lead agents, as the runbook asks, when breakers have tripped since it was done last."""
