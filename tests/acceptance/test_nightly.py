@@ -193,3 +193,13 @@ def test_a_version_that_judges_a_share_is_taken_back_by_what_it_told(world: Worl
     told = world.report()
     assert told["taken_back"] == [world.bad]
     assert told["retrained"] == "", "not on the same night"
+
+
+def test_going_back_by_hand_ends_at_what_judged_at_first(world: World) -> None:
+    went = []
+    while (done := world.product.run("model", "rollback", models=str(world.folder), model=world.good)).code == 0:
+        went.append(done.out.split()[0])
+    assert done.code == 66, done
+    assert "nothing judged before rule-2; `model promote` puts another one in force" in done.err
+    assert went[-2:] in (["rule-2"], [world.good, "rule-2"])
+    assert world.orders()[-len(went) :] == went
