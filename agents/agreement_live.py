@@ -67,7 +67,10 @@ async def hold_state_against_inbox(settings: LeadSettings) -> Agreement:
     metrics.AGREEMENT.labels("feature").set(held.feature_apart)
     metrics.AGREEMENT.labels("probability").set(held.score_apart)
     if held.agree or not held.leads:
-        logger.info("lead.state and lead.events agree on %d leads, %d could not be compared", held.leads, held.gone)
+        logger.info(
+            "lead.state and lead.events agree on %d leads by %s, %d could not be compared",
+            held.leads, judge.version, held.gone,
+        )  # fmt: skip
     else:
         logger.warning(
             "lead.state and lead.events differ: %s by %g, a probability by %g, over %d leads; an event was read otherwise, or "

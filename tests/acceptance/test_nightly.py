@@ -21,6 +21,7 @@ from tests.acceptance.conftest import Deploy, Models
 from tests.acceptance.product import POLICY_FILE, Product, Worker
 from tests.faults.verdict import judge, oracle
 from tests.planted import DAYS, START, message, planted_log
+from tests.polling import eventually
 
 TICKS_EVERY = 3
 """Days; a silent lead is looked at by ticks only."""
@@ -115,6 +116,9 @@ def test_a_broken_calibration_is_only_told_where_that_is_wanted(world: World) ->
     assert f"`leadkeeper model promote {world.good}` goes back" in night.log
     assert world.orders() == [world.bad]
     assert world.good not in world.registry().published
+    eventually(
+        lambda: f"agree on 500 leads by {world.bad}" in night.log, 60, "state held against the inbox by what judges"
+    )
     assert night.stop() == 0
     told = world.report()
     assert told["in_force"] == world.bad
