@@ -16,6 +16,8 @@ from agents.agreement import Agreement, held_against
 from agents.in_force import in_force
 from agents.inbox_log import Received, valid
 from agents.lead_state import State, read_state
+from agents.registry import read_registry
+from agents.retraining import champion_of
 from agents.settings import LeadSettings, Settings
 from agents.snapshots import ActivityLog
 from streams.env import EVERYONE
@@ -53,12 +55,20 @@ async def live_agreement(settings: Settings, policies: Mapping[str, Policy], sco
 
 
 async def hold_state_against_inbox(settings: LeadSettings) -> Agreement:
-    """The job of every night: the same by the rule scorer, under the policies in force, told as metrics and in the log."""
-    held = await live_agreement(settings, (await in_force(settings)).policies, RuleScorer())
+    """The job of every night: the same by the model and under the policies in force, told as metrics and in the log.
+
+    Raises:
+        LeadkeeperError: A topic, or what is in force, cannot be read.
+    """
+    judge = champion_of(settings, await read_registry(settings.bootstrap, settings.topic_prefix)) or RuleScorer()
+    held = await live_agreement(settings, (await in_force(settings)).policies, judge)
     metrics.AGREEMENT.labels("feature").set(held.feature_apart)
     metrics.AGREEMENT.labels("probability").set(held.score_apart)
     if held.agree or not held.leads:
-        logger.info("lead.state and lead.events agree on %d leads, %d could not be compared", held.leads, held.gone)
+        logger.info(
+            "lead.state and lead.events agree on %d leads by %s, %d could not be compared",
+            held.leads, judge.version, held.gone,
+        )  # fmt: skip
     else:
         logger.warning(
             "lead.state and lead.events differ: %s by %g, a probability by %g, over %d leads; an event was read otherwise, or "

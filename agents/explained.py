@@ -13,12 +13,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from agents.advised import advised
 from agents.reading import read_topics
 from agents.topics import partitions_of
 from agents.writer import partition_for
 from schemas import topics
 from schemas.assessments import HealthPart, Shift
 from schemas.errors import Unavailable
+from streams.env import Env
 from streams.explain import days, in_words, shift_of
 from streams.features import Floats, Rows
 from streams.hazard import Forecast
@@ -53,6 +55,7 @@ class Explained(NamedTuple):
         last: the assessment before; None: there was none, or it is gone from the topic.
         shift: what has moved the risk since then; None: another model judged then, or what was known then is not known now.
         forecast: when the lead will be lost; None: the version has no model of it.
+        recommended: what a person is advised to do, the most promising first.
     """
 
     now: float
@@ -68,10 +71,11 @@ class Explained(NamedTuple):
     health: float
     parts: tuple[HealthPart, ...]
     future_value_cents: float | None
+    recommended: tuple[str, ...] = ()
 
 
 async def explain(
-    bootstrap: str, prefix: str, tenant: str, lead: str, scorer_of: Callable[[str], Awaitable[Scorer]]
+    bootstrap: str, prefix: str, tenant: str, lead: str, scorer_of: Callable[[str], Awaitable[Scorer]], env: Env
 ) -> Explained | None:
     """Take a lead's risk apart; None where no state of it is held.
 
@@ -81,9 +85,10 @@ async def explain(
         tenant: of the lead.
         lead: its id there.
         scorer_of: gives the model of a version; empty: the one in force at first.
+        env: policies and weights by version (`agents.in_force.at_hand`).
 
     Raises:
-        Unavailable: The topics do not exist.
+        Unavailable: The topics do not exist, or a version that judges the lead is not on `policies` any more.
         StateUnreadable: The state was written by another version of this program.
     """
     topic, key = prefix + topics.STATE.name, f"{tenant}:{lead}".encode()
@@ -91,18 +96,22 @@ async def explain(
     if not partitions:
         raise Unavailable(f"topic {topic} does not exist: `leadkeeper topics create`")
     value: bytes | None = None
-    state = PartitionState()
+    ours: bytes | None = None
     async for record in read_topics(bootstrap, [topic], partition_for(key, partitions)):
         if record.key == key:
             value = record.value
         elif record.key == PARTITION_KEY and record.value:
-            state = decode_partition(record.value)
+            ours = record.value
     if value is None:
         return None
+    state = decode_partition(ours) if ours else PartitionState()
     row, record = decode_lead(value)
     scorer = await scorer_of(versions_of(state, tenant, lead).model)
     last = await _last(bootstrap, prefix, key)
-    return taken_apart(np.array([row], row.dtype), record, scorer, max(state.now, float(row["last"])), last)
+    now = max(state.now, float(row["last"]))
+    held = [(name, data, 0) for name, data in ((PARTITION_KEY, ours), (key, value)) if data]
+    found = taken_apart(np.array([row], row.dtype), record, scorer, now, last)
+    return found._replace(recommended=advised(held, tenant, lead, env, scorer, now))
 
 
 def taken_apart(row: Rows, record: bytes | None, scorer: Scorer, now: float, last: Assessed | None) -> Explained:
@@ -219,5 +228,7 @@ def told(name: str, at: str, found: Explained) -> str:
     out.print(parts)
     if found.future_value_cents is not None:
         out.print(f"will still spend about {found.future_value_cents / 100:,.2f} (Gupta and Lehmann 2003)")
+    what = ", ".join(found.recommended) or "nothing; it is in no stage, or nothing of its playbook is left and allowed"
+    out.print(f"\nrecommended, the most promising first: {what}")
     assert isinstance(out.file, StringIO)
     return "\n".join(line.rstrip() for line in out.file.getvalue().splitlines()) + "\n"

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 from agents import metrics
@@ -68,6 +69,7 @@ def _alarms(stage: StageGrade) -> float | None:
 def in_words(version: str, one: Grade) -> Iterator[str]:
     """At most 80 columns wide, but for the first line."""
     yield f"{version}: {one.verdict}. {one.why}"
+    yield from wrap(f"asked for {one.asked}", 80, initial_indent="  ", subsequent_indent="  ")
     yield f"  {one.rows:,} judgements at {one.looks} times, {one.quiet:,} went quiet"
     if not one.measures:
         return
@@ -93,7 +95,7 @@ def in_words(version: str, one: Grade) -> Iterator[str]:
 
 
 def export(night: Night) -> None:
-    """The figures of the version in force. What is not known is not shown, rather than as zero."""
+    """The figures of the version in force; broken is also one that judges only a share. What is not known is not shown."""
     one = night.grades.get(night.in_force)
     for gauge in (metrics.GRADED_MEASURES, metrics.GRADED_STAGES, metrics.GRADED_AGES, metrics.DRIFT, metrics.CHANGED):
         gauge.clear()
@@ -101,7 +103,7 @@ def export(night: Night) -> None:
         metrics.DRIFT.labels(moved.feature).set(moved.psi)
     metrics.DRIFTED.set(sum(moved.moved for moved in night.drift))
     metrics.GRADED_JUDGEMENTS.set(one.rows if one else 0)
-    metrics.CALIBRATION_BROKEN.set(one is not None and one.verdict == "fall back")
+    metrics.CALIBRATION_BROKEN.set(bool(night.taken_back) or (one is not None and one.verdict == "fall back"))
     metrics.WARNING_DAYS.set(math.nan)
     if one is not None and one.measures:
         _export(one)

@@ -11,6 +11,7 @@ from schemas import topics
 from streams.features import DAY
 from streams.grade import Grade, Seen, Truth, grade
 from streams.labels import Label, churned, eligible, last_signs, lost
+from streams.risk import RuleScorer
 
 
 class Version(NamedTuple):
@@ -20,13 +21,17 @@ class Version(NamedTuple):
     base_rate: float | None
 
 
-def versions_of(manifests: Iterable[Manifest], rule: str) -> dict[str, Version]:
-    """By name. The rule scorer was not trained: it is asked the newest model's question."""
+RULE_LABEL = Label(horizon_days=RuleScorer.horizon_days, eligible_days=RuleScorer.horizon_days)
+"""What the rule scorer is asked where no model says what going quiet is: silence for the days that its risks are about, of
+leads that have not been silent for as long already."""
+
+
+def versions_of(manifests: Iterable[Manifest]) -> dict[str, Version]:
+    """By name. The rule scorer was not trained: it is asked the newest model's question, and its own where there is none."""
     known = sorted(manifests, key=lambda one: one.trained.last)
     found = {one.version: Version(one.label.at_any_age, one.base_rate) for one in known}
-    if known:
-        found[rule] = Version(known[-1].label.at_any_age, None)
-    return found
+    asked = known[-1].label.at_any_age if known else RULE_LABEL
+    return found | {RuleScorer.version: Version(asked, None)}
 
 
 def remember(memory: Remembered, topic: topics.Topic, values: Iterable[bytes]) -> None:

@@ -1,6 +1,7 @@
 """What is held of all leads right now, read from `lead.state` beside the workers: nothing is written, no group is joined."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +41,12 @@ async def held(settings: Settings, label: Label) -> Held:
                 restore(record.partition)
     for number in list(pieces):
         restore(number)
-    found = [_alive(partition, label) for partition in partitions.values()]
+    return held_in(partitions.values(), label)
+
+
+def held_in(partitions: Iterable[Partition], label: Label) -> Held:
+    """Those that are alive by a label; a partition may hold nobody."""
+    found = [_alive(partition, label) for partition in partitions]
     x = [np.zeros((0, len(NAMES))), *(vectors(rows, np.full(len(rows), now)) for rows, now in found)]
     published = [np.zeros(0), *(rows["published"].astype(np.float64) for rows, _ in found)]
     return Held(np.concatenate(x), np.concatenate(published))

@@ -13,7 +13,7 @@ from schemas import topics
 from schemas.errors import Unavailable
 from schemas.policies import PUBLISHED, PolicyPublished, key_of
 from schemas.weights import Weights
-from streams.env import EVERYONE
+from streams.env import EVERYONE, Env
 from streams.policy import Policy
 from streams.state import PARTITION_KEY, PartitionState, decode_partition
 
@@ -40,21 +40,26 @@ async def in_force(settings: LeadSettings) -> InForce:
         Unavailable: The topics do not exist, or a version in force is not on `policies` any more.
         PolicyInvalid: A file of the settings may not be used.
     """
-    library, prefix, told = Library(settings), settings.topic_prefix, dict[int, PartitionState]()
-    async for record in read_topics(settings.bootstrap, [prefix + topics.POLICIES.name]):
-        if record.key not in {None, BARRIER_KEY}:
-            await library.take(record.key, record.value)
+    env, prefix, told = await at_hand(settings), settings.topic_prefix, dict[int, PartitionState]()
     async for record in read_topics(settings.bootstrap, [prefix + topics.STATE.name]):
         if record.key == PARTITION_KEY and record.value:
             told[record.partition] = decode_partition(record.value)
     state = max(told.values(), key=lambda one: (one.activated, one.now), default=PartitionState())
-    env = library.env
     if state.policy not in env.policies or (state.weights and state.weights not in env.weights):
         missing = state.weights if state.policy in env.policies else f"policy {state.policy}"
         raise Unavailable(f"{missing} is in force, and not on {prefix}{topics.POLICIES.name}: publish it again")
     weights = env.weights.get(state.weights, {})
     policies = env.policies[state.policy]
     return InForce(policies[EVERYONE].version, policies, weights, state.weights)
+
+
+async def at_hand(settings: LeadSettings) -> Env:
+    """Every version of policies and weights: of the files of the settings, and as announced. Raises as `in_force` does."""
+    library = Library(settings)
+    async for record in read_topics(settings.bootstrap, [settings.topic_prefix + topics.POLICIES.name]):
+        if record.key not in {None, BARRIER_KEY}:
+            await library.take(record.key, record.value)
+    return library.env
 
 
 async def published(settings: Settings) -> list[PolicyPublished]:

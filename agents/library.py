@@ -232,7 +232,13 @@ def _from_folder(settings: LeadSettings) -> Scorer:
     folder = settings.models / settings.model
     if not folder.is_dir():
         raise ModelInvalid(f"LEADKEEPER_MODEL={settings.model}: {folder} does not exist; train it, or copy it there")
-    return load(folder)
+    scorer = load(folder)
+    if scorer.manifest.flags:
+        logger.warning(
+            "%s, which LEADKEEPER_MODEL puts in force, may have seen the answer in training: %s",
+            scorer.version, "; ".join(scorer.manifest.flags),
+        )  # fmt: skip
+    return scorer
 
 
 def _files(folder: Path | None) -> list[Path]:

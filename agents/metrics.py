@@ -104,7 +104,9 @@ GRADED_STAGES = _gauge(
 )
 GRADED_AGES = _gauge("leadkeeper_graded_false_alarm_share", "Of warnings, by how long the lead was known.", "age")
 WARNING_DAYS = _gauge("leadkeeper_graded_warning_days", "Half of the warnings came so long before the loss, or longer.")
-CALIBRATION_BROKEN = _gauge("leadkeeper_calibration_broken", "1: the version that was graded should not judge.")
+CALIBRATION_BROKEN = _gauge(
+    "leadkeeper_calibration_broken", "1: a version that judged, all leads or a share, should not."
+)
 FELL_BACK = _gauge(
     "leadkeeper_fell_back_seconds", "When a version was last taken out of force by its grade, Unix time."
 )

@@ -9,6 +9,7 @@ from rich.table import Table
 from agents.beside import stage_rows, warned_by, warning_rows
 from agents.bygone import in_words
 from agents.manifest import Manifest, Scorecard, Window
+from streams.asked import quiet_in_words, who_in_words
 
 WIDTH = 80
 MEASURES = (
@@ -26,8 +27,8 @@ def card(manifest: Manifest) -> str:
     out = Console(file=StringIO(), width=WIDTH, no_color=True, highlight=False)
     made = manifest.trained
     out.print(f"Model {manifest.version}")
-    out.print(f"  goes quiet   {quiet_in_words(manifest)}")
-    out.print(f"  judged       {who_in_words(manifest)}")
+    out.print(f"  goes quiet   {quiet_in_words(manifest.label)}")
+    out.print(f"  judged       {who_in_words(manifest.label)}")
     out.print(
         f"  made from    {made.log}: {made.events:,} messages of {made.leads:,} leads, "
         f"{made.first:%Y-%m-%d} to {made.last:%Y-%m-%d}"
@@ -127,21 +128,6 @@ def mood_in_words(manifest: Manifest) -> list[str]:
     loss = manifest.tested.importance.get("mood") if manifest.tested else None
     worth = "; what it is worth was not measured" if loss is None else f"; without it the AUC would lose {loss:.3f}"
     return [f"Mood of messages: known of {known:.1%} of the rows{worth}."]
-
-
-def quiet_in_words(manifest: Manifest) -> str:
-    """What counts as going quiet."""
-    label = manifest.label
-    quiet = "no sign of life" if label.churn == "silence" else f"closed as {' or '.join(sorted(label.closed_as))}"
-    gap = f", {label.gap_days:g} days after the snapshot" if label.gap_days else ""
-    return f"{quiet} within {label.horizon_days:g} days{gap}"
-
-
-def who_in_words(manifest: Manifest) -> str:
-    """Who can be judged."""
-    if manifest.label.ever_alive:
-        return "every lead with a sign of life"
-    return f"leads with a sign of life in the last {manifest.label.eligible_days:g} days"
 
 
 def windows_of(manifest: Manifest) -> list[tuple[str, ...]]:

@@ -10,8 +10,9 @@ from markupsafe import Markup
 from agents.beside import stage_rows, warned_by, warning_rows
 from agents.bygone import in_words
 from agents.manifest import Manifest, Scorecard
-from agents.model_card import MEASURES, mood_in_words, quiet_in_words, who_in_words, windows_of
+from agents.model_card import MEASURES, mood_in_words, windows_of
 from agents.plots import Line, bars, lines
+from streams.asked import quiet_in_words, who_in_words
 from streams.curves import SHARES
 
 TEMPLATE = "model_page.html.j2"
@@ -35,8 +36,8 @@ def page(manifest: Manifest) -> str:
     ]  # fmt: skip
     return env.get_template(TEMPLATE).render(
         m=manifest,
-        quiet=quiet_in_words(manifest),
-        who=who_in_words(manifest),
+        quiet=quiet_in_words(manifest.label),
+        who=who_in_words(manifest.label),
         windows=windows_of(manifest),
         figures=figures,
         plots=_plots(tested) if tested else [],

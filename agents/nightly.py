@@ -14,24 +14,23 @@ from pydantic import ValidationError
 
 from agents import metrics
 from agents.activate import Order, activate
+from agents.going_back import WayBack, at_first, way_back
 from agents.grade_page import page
 from agents.grade_report import Night, export, report
 from agents.grading import grades, versions_of
 from agents.held import held
 from agents.in_force import in_force
-from agents.library import RULE_VERSION
 from agents.manifest import Manifest
 from agents.model import MANIFEST_FILE
 from agents.reading import read_topics
 from agents.registry import Registry, read_registry
 from agents.remembered import Remembered
-from agents.retraining import retrain_if_due
+from agents.retraining import HEAD_START_S, retrain_if_due
 from agents.settings import LeadSettings, ModelSettings, Settings
 from schemas import topics
 from schemas.policies import ModelPromoted
 from streams.drift import Moved
 from streams.env import EVERYONE
-from streams.fallback import fall_back_to
 from streams.grade import Grade
 
 logger = logging.getLogger(__name__)
@@ -63,16 +62,17 @@ async def nightly(settings: ModelSettings) -> Night:
         at = _now(settings, memory.end)
         known = {one.version: one for one in known_models(settings, registry)}
         tried = memory.tried
-        found = grades(memory, versions_of(known.values(), RULE_VERSION))
-    trail = [RULE_VERSION, *([settings.model] if settings.model else []), *registry.trail()]
-    judging = trail[-1]
-    instead = fall_back_to(judging, trail[:-1], {name: one.verdict for name, one in found.items()})
+        found = grades(memory, versions_of(known.values()))
+    judging = registry.trail(at_first(settings))[-1]
+    back = way_back(settings, registry, {name: one.verdict for name, one in found.items()}, at)
     went = [note.at for note in registry.promotions if note.why.startswith(FELL_BACK)]
-    if instead is not None and settings.grade_action == "fall_back":
-        await _go_back(settings, at, judging, instead, found[judging].why)
+    if back is not None and settings.grade_action == "fall_back":
+        await _go_back(settings, at, judging, back, found[judging].why)
         went.append(at)
     taken_back = await _take_back(settings, at, registry, found)
-    trial = None if instead or taken_back else await retrain_if_due(settings, registry, rules.policy_of, at, tried)
+    if taken_back and settings.grade_action == "fall_back":
+        went.append(at)
+    trial = None if back or taken_back else await retrain_if_due(settings, registry, rules.policy_of, at, tried)
     if trial is not None:
         with Remembered(notes_of(settings), rules.policy_of) as memory:
             memory.note_try(at.timestamp())
@@ -80,12 +80,12 @@ async def nightly(settings: ModelSettings) -> Night:
         at,
         judging,
         found,
-        instead,
+        back.version if back else None,
         await _drift(settings, known.get(judging)),
         taken_back,
         trial.why if trial else "",
     )
-    _tell(night, settings)
+    _tell(night, settings, known.get(night.instead or ""))
     write(night, settings.reports)
     export(night)
     metrics.FELL_BACK.set(max((one.timestamp() for one in went), default=0.0))
@@ -137,9 +137,10 @@ def write(night: Night, folder: Path) -> None:
         (folder / f"{name}.html").write_text(page(night), encoding="utf-8")
 
 
-async def _go_back(settings: ModelSettings, at: datetime, bad: str, good: str, why: str) -> None:
-    bootstrap, prefix = settings.bootstrap, settings.topic_prefix
-    await activate(bootstrap, prefix, at, Order(model=good))
+async def _go_back(settings: ModelSettings, at: datetime, bad: str, back: WayBack, why: str) -> None:
+    bootstrap, prefix, good = settings.bootstrap, settings.topic_prefix, back.version
+    head_start = HEAD_START_S if back.announce else 0.0
+    await activate(bootstrap, prefix, at, Order(model=good), announce=back.announce, head_start_s=head_start)
     note = ModelPromoted(
         id=f"promoted-{good}-{at:%Y%m%dT%H%M%S}", tenant="*", at=at, version=good, why=f"{FELL_BACK}{bad}: {why}"
     )
@@ -172,14 +173,15 @@ def _has_to_go(grade: Grade | None) -> bool:
     return grade is not None and grade.verdict == "fall back"
 
 
-def _tell(night: Night, settings: ModelSettings) -> None:
+def _tell(night: Night, settings: ModelSettings, instead: Manifest | None) -> None:
     one = night.grades.get(night.in_force)
     if one is None or one.verdict != "fall back":
         return
     if night.instead is None:
         what = "no version before it is known to be better: train a new one"
     elif settings.grade_action == "warn":
-        what = f"`leadkeeper model rollback` leads to {night.instead}; by LEADKEEPER_GRADE_ACTION only this is said"
+        despite = " --despite-flags" if instead and instead.flags else ""
+        what = f"`leadkeeper model promote {night.instead}{despite}` goes back; by LEADKEEPER_GRADE_ACTION only this is said"
     else:
         what = f"{night.instead} judges instead"
     logger.critical("%s should not judge: %s; %s", night.in_force, one.why, what)

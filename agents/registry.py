@@ -1,5 +1,6 @@
 """What `policies` holds of models, for people: which are published, which was put in force when."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -60,18 +61,22 @@ class Registry(NamedTuple):
         new = [v for v, one in self.published.items() if v not in been and (since is None or one.at > since)]
         return new[-1] if new else None
 
-    def before(self) -> str | None:
-        """The version that was in force before the one that is: where a rollback goes.
+    def before(self, at_first: Sequence[str] = ()) -> str | None:
+        """The version that was in force before the one that is: where a rollback goes; None: nothing was before it.
 
         A rollback leads to the version that its target replaced, so that a second one goes further back, not forth.
         """
-        trail = self.trail()
+        trail = self.trail(at_first)
         return trail[-2] if len(trail) > 1 else None
 
-    def trail(self) -> list[str]:
-        """The versions that led to the one in force, which is the last, oldest first; those gone back from are left out."""
+    def trail(self, at_first: Sequence[str] = ()) -> list[str]:
+        """The versions that led to the one in force, which is the last, oldest first; those gone back from are left out.
+
+        Args:
+            at_first: what judged before anything was promoted (`agents.going_back`).
+        """
         trail: list[str] = []
-        for version in (p.version for p in self.promotions if p.share is None):
+        for version in (*at_first, *(p.version for p in self.promotions if p.share is None)):
             if version in trail:
                 del trail[trail.index(version) + 1 :]
             else:

@@ -98,7 +98,7 @@ async def retrain_if_due(
     if not is_due(registry, at, settings.retrain_days, tried) or registry.rolling:
         return None
     try:
-        champion = _champion(settings, registry)
+        champion = champion_of(settings, registry)
         if champion is None:
             return None
         log = await inbox(settings, policy_of)
@@ -119,8 +119,8 @@ async def retrain_if_due(
     return trial
 
 
-def _champion(settings: LeadSettings, registry: Registry) -> LightGbmScorer | None:
-    """The model that judges now; None: the rule scorer does."""
+def champion_of(settings: LeadSettings, registry: Registry) -> LightGbmScorer | None:
+    """The model that judges now; None: the rule scorer does. Raises ModelInvalid."""
     version = registry.in_force or settings.model or RULE_VERSION
     if version == RULE_VERSION:
         return None

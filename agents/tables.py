@@ -101,6 +101,11 @@ def load_table_model(folder: Path) -> TableModel:
     return model
 
 
+def table_models(models: Path) -> list[TableModel]:
+    """All of a folder of models, by name. Raises ModelInvalid like `load_table_model`."""
+    return [load_table_model(card.parent) for card in sorted((models / FOLDER_OF_TABLES).glob(f"*/{CARD_FILE}"))]
+
+
 def named(card: TableCard) -> TableCard:
     """The card under the name that its content gives it: all of it, the flags and the model's hash as well."""
     told = json.dumps(card.model_dump(mode="json", exclude={"version"}), sort_keys=True)

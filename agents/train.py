@@ -157,7 +157,9 @@ def train(
     )
     scorer = LightGbmScorer(text, manifest)
     watch = Watch(log, label, losses(log, label)[0], lambda x: scorer.score(x) >= ENTER[0])
-    followed = watch.rows(learn.shots[:: max(1, len(learn.y) // FOLLOWED_ROWS)], known)
+    # A fate is watched for longer than a label reaches: what is learned from may not know what it is calibrated by.
+    seen_until = known if plan.apart == "leads" else plan.calibrate[0]
+    followed = watch.rows(learn.shots[:: max(1, len(learn.y) // FOLLOWED_ROWS)], seen_until)
     kept = followed if held is learn else watch.rows(held.shots, known)
     later = learn_hazard(_boost_weeks, followed, kept, watch.steps)
     if later is not None:

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from streams.asked import quiet_in_words, who_in_words
 from streams.curves import Bin, reliability
 from streams.features import DAY, Bools, Floats, Ints
 from streams.labels import Label, Moments
@@ -89,7 +90,10 @@ class Judgements(NamedTuple):
 
 
 class Grade(NamedTuple):
-    """How a version did, over looks whose horizon has passed. `off` is the calibration error that is surely no chance."""
+    """How a version did, over looks whose horizon has passed.
+
+    `asked` says what going quiet was, and of whom it was asked; `off` is the calibration error that is surely no chance.
+    """
 
     verdict: Verdict
     why: str
@@ -103,6 +107,7 @@ class Grade(NamedTuple):
     segments: tuple[SegmentGrade, ...]
     warned: Warned | None
     changed: tuple[OutcomeChange, ...]
+    asked: str
 
 
 def standing(told: Told, n: int, t: float) -> Ints:
@@ -137,10 +142,10 @@ def grade(told: Told, truth: Truth, base_rate: float | None, label: Label) -> Gr
     """
     ever, seen = judgements(told, truth.seen, len(truth.first)), truth.seen[-NEWEST_LOOKS:]
     rows = ever.where(ever.times >= seen[0].t) if seen else ever
-    quiet = int(rows.y.sum())
+    quiet, asked = int(rows.y.sum()), f"{quiet_in_words(label)}, of {who_in_words(label)}"
     if not _enough(rows):
         why = f"{len(rows.y)} judgements have come true, {quiet} of them quiet; {LEAST_ROWS} and {LEAST_EITHER} are needed"
-        return Grade("too early", why, len(seen), len(rows.y), quiet, {}, 0.0, (), (), (), None, ())
+        return Grade("too early", why, len(seen), len(rows.y), quiet, {}, 0.0, (), (), (), None, (), asked)
     verdict, why, off = _verdict(rows, truth.held_out, base_rate)
     looks = [Look(look.t, rows.leads[at], rows.stages[at] >= 1) for look in seen for at in [rows.times == look.t]]
     return Grade(
@@ -156,6 +161,7 @@ def grade(told: Told, truth: Truth, base_rate: float | None, label: Label) -> Gr
         by_segment(rows.leads, (rows.times - truth.first[rows.leads]) / DAY, rows.stages, rows.p, rows.y, truth.traits),
         curve(looks, truth.lost, truth.signs, label.every_days * DAY),
         outcome_changes(ever.leads, ever.times, ever.p, ever.y, label),
+        asked,
     )
 
 

@@ -79,7 +79,7 @@ def vectors(rows: Rows, now: Floats) -> Floats:
     silent_for = np.maximum(now - rows["last"], 0.0)[:, None] / DAY
     fade = np.exp2(-silent_for / np.array(HALF_LIVES_DAYS))
     faded = rows["counts"].astype(np.float64) * fade[:, None, :]
-    out[:, :_N_COUNTS] = faded.reshape(len(rows), -1)
+    out[:, :_N_COUNTS] = faded.reshape(len(rows), _N_COUNTS)
     last = rows["family_last"].astype(np.float64)
     base = _N_COUNTS + len(Family)
     since = (now[:, None] - last) / DAY

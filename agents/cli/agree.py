@@ -22,7 +22,9 @@ def agree(
     from_kafka: Annotated[
         bool, typer.Option("--from-kafka", help="a running system: its lead.state against its lead.events")
     ] = False,
-    model: Annotated[str, typer.Option(help="version; left out: the rule scorer")] = "",
+    model: Annotated[
+        str, typer.Option(help="version; left out: the rule scorer, with --from-kafka what is in force")
+    ] = "",
     models: Annotated[Path | None, typer.Option(help="folder of models (LEADKEEPER_MODELS)")] = None,
     at: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="by what was known then; left out: by all")
@@ -45,11 +47,11 @@ def agree(
     if from_kafka == bool(files) or bool(files) != bool(mapping):
         fail(USAGE, "give files and --mapping, or --from-kafka")
     if from_kafka:
-        from agents.cli.promotion import scorer_of
+        from agents.cli.promotion import registry_if_any, scorer_of
 
         try:
             with out.status("reading the topics ..."):
-                judge = scorer_of(settings, model)
+                judge = scorer_of(settings, model or registry_if_any(settings).in_force or "")
                 held = wait(live_agreement(settings, wait(in_force(settings)).policies, judge))
         except LeadkeeperError as error:
             fail_for(error)
@@ -69,7 +71,8 @@ def agree(
 
 
 def _tell(found: "Agreement", version: str, tolerance: float) -> None:
-    out.print(f"{found.leads:,} leads compared, {found.gone:,} forgotten or older than the log, scored by {version}")
+    out.print(f"{found.leads:,} leads compared, {found.gone:,} forgotten or older than the log")
+    out.print(f"scored by {version}")
     out.print(f"largest difference of a feature ({found.feature}): {found.feature_apart:.2e}")
     out.print(f"largest difference of a probability: {found.score_apart:.2e}")
     out.print(f"{'agree' if found.agree else 'DO NOT AGREE'} to {tolerance:g}")

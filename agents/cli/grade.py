@@ -26,7 +26,6 @@ def grade(
     from agents.grade_report import in_words, plain
     from agents.grading import grades, versions_of
     from agents.in_force import in_force
-    from agents.library import RULE_VERSION
     from agents.nightly import take_notes
     from agents.remembered import Remembered
 
@@ -36,12 +35,15 @@ def grade(
         with Remembered(None, wait(in_force(settings)).policy_of) as memory:
             with out.status("reading the topics ..."):
                 wait(take_notes(memory, settings))
-            found = grades(memory, versions_of(manifests, RULE_VERSION))
+            found = grades(memory, versions_of(manifests))
     except LeadkeeperError as error:
         fail_for(error)
     if not found:
-        names = ", ".join(sorted(one.version for one in manifests)) or "none"
-        fail(NOT_FOUND, f"no assessment by a model that is known here; {settings.models} and `policies` have {names}")
+        names = ", ".join(sorted(one.version for one in manifests)) or "no model"
+        fail(
+            NOT_FOUND,
+            f"no assessment by the rule scorer, or by a model that is known here; {settings.models} and `policies` have {names}",
+        )
     for version, graded in found.items():
         for line in in_words(version, graded):
             out.print(line, soft_wrap=True, markup=False)

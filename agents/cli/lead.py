@@ -48,10 +48,11 @@ def explain(
     lead: Annotated[str, typer.Argument(help="the lead's id within the tenant")],
     as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
 ) -> None:
-    """Why its risk is what it is now: exact effects by family, health, expected spending; from its state, by its model."""
+    """Why its risk is what it is now: exact effects by family, health, expected spending, and what to do; from its state, by its model."""
     from agents.cli.promotion import scorer_of
     from agents.explained import explain as work_out
     from agents.explained import told
+    from agents.in_force import at_hand
     from streams.risk import FAMILIES
 
     settings = load(LeadSettings)
@@ -59,7 +60,11 @@ def explain(
     async def model(version: str) -> "Scorer":
         return await asyncio.to_thread(scorer_of, settings, version)
 
-    found = wait(work_out(settings.bootstrap, settings.topic_prefix, tenant, lead, model))
+    try:
+        env = wait(at_hand(settings))
+        found = wait(work_out(settings.bootstrap, settings.topic_prefix, tenant, lead, model, env))
+    except LeadkeeperError as error:
+        fail_for(error)
     if found is None:
         fail(NOT_FOUND, f"no state of {tenant}:{lead} is held; check tenant and id, case counts")
     at = datetime.fromtimestamp(found.now, UTC)
@@ -76,7 +81,7 @@ def explain(
             "shift": found.shift and found.shift.model_dump(mode="json"),
             "time_to_churn": found.forecast and found.forecast._asdict(),
             "health": found.health, "parts": [part.model_dump() for part in found.parts],
-            "future_value_cents": found.future_value_cents,
+            "future_value_cents": found.future_value_cents, "recommended": found.recommended,
         }
     )  # fmt: skip
 

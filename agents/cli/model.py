@@ -13,7 +13,7 @@ from agents.settings import LeadSettings
 from schemas.errors import LeadkeeperError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from agents.manifest import Manifest
     from agents.model import LightGbmScorer
@@ -145,15 +145,20 @@ def _tell_settled(given: "Label", label: "Label") -> None:
 
 @app.command(name="list", epilog="Example: leadkeeper model list")
 def list_(models: Models = None) -> None:
-    """Models in the folder, then those that only the broker has; which is in force, where a broker answers."""
+    """Models in the folder, those that only the broker has, and models of tables; which is in force, where a broker answers."""
     from agents.manifest import Manifest
+    from agents.tables import table_models
 
     settings = load(LeadSettings, models=models)
     found = {p.parent.name: _load(settings, p.parent.name).manifest for p in _manifests(settings)}
     registry = promotion.registry_if_any(settings)
     for version, record in registry.published.items():
         found.setdefault(version, Manifest.model_validate(record.manifest))
-    if not found:
+    try:
+        tables = [model.card for model in table_models(settings.models)]
+    except LeadkeeperError as error:
+        fail(CONFIG, str(error))
+    if not found and not tables:
         out.print(f"no models in {settings.models}; `leadkeeper train` makes one")
     for version, manifest in found.items():
         tested = manifest.tested
@@ -163,6 +168,10 @@ def list_(models: Models = None) -> None:
             if one.version == version:
                 where += f"{one.share:.1%} of {'the leads' if tenant == '*' else tenant}  "
         out.print(f"{version}  {where}{worth}", soft_wrap=True)
+    for card in tables:
+        flagged = "  flagged: scores nothing" if card.flags else ""
+        worth = f"AUC {card.model['auc']:.3f}, log loss {card.model['log_loss']:.3f}"
+        out.print(f"{card.version}  of a table  {worth}{flagged}", soft_wrap=True)
 
 
 @app.command(epilog="Example: leadkeeper model show m-19980101-8b8bb6db21 --html card.html")
@@ -179,10 +188,10 @@ def show(
     if version is not None and version.startswith("t-"):
         _show_table(settings, version, html, as_json=as_json)
         return
-    found = [p.parent.name for p in _manifests(settings)]
+    found = _manifests(settings)
     if version is None and not found:
         fail(NOT_FOUND, f"no models in {settings.models}; `leadkeeper train` makes one")
-    manifest = _manifest(settings, version or found[-1])
+    manifest = _manifest(settings, version or newest(found))
     if html is not None:
         from agents.model_page import page
 
@@ -192,6 +201,11 @@ def show(
         out.print_json(manifest.model_dump_json())
     else:
         out.print(card(manifest), markup=False)
+
+
+def newest(manifests: "Sequence[Path]") -> str:
+    """The version with the newest labels, which its name says; among those of one day, the one that was saved last."""
+    return max((p.parent.name.rpartition("-")[0], p.stat().st_mtime, p.parent.name) for p in manifests)[-1]
 
 
 def _show_table(settings: LeadSettings, version: str, html: Path | None, *, as_json: bool) -> None:

@@ -61,7 +61,7 @@ def promote(
 
 
 def rollback(at: At = None) -> None:
-    """Put the model in force again that was before; the rule scorer where there was none.
+    """Put the model in force again that was before: promoted, or of LEADKEEPER_MODEL; the rule scorer where there was none.
 
     While a model judges only a share of the leads, that is what is taken back, and the model in force judges all.
     """
@@ -74,7 +74,11 @@ def rollback(at: At = None) -> None:
         return
     if registry.in_force is None:
         fail(NOT_FOUND, "no model was ever put in force here; nothing to go back from")
-    back = registry.before() or _rule()
+    from agents.going_back import at_first
+
+    back = registry.before(at_first(settings))
+    if back is None:
+        fail(NOT_FOUND, f"nothing judged before {registry.in_force}; `model promote` puts another one in force")
     n = put_in_force(settings, back, f"rolled back from {registry.in_force}", at)
     out.print(f"{back} instead of {registry.in_force} on {n} partitions; each takes it up at its next record")
 

@@ -32,6 +32,8 @@ def learn(console: Console, plan: Plan, models: Path) -> tuple[str, Quality | No
         f"({made.train.first:%Y-%m-%d} to {made.train.last:%Y-%m-%d}) in {time.monotonic() - began:.0f} s",
         soft_wrap=True,
     )
+    for flag in model.manifest.flags:
+        console.print(f"[yellow]It may have seen the answer:[/] {flag}", soft_wrap=True)
     if tested is None:
         return model.manifest.version, None
     return model.manifest.version, Quality(

@@ -91,6 +91,8 @@ def test_a_lead_is_explained_from_its_state(product: Product) -> None:
     )
     assert 0 <= found["confidence"] <= 1
     assert found["time_to_churn"] is None
+    assert found["recommended"] == [], "it is in no stage"
+    assert "recommended, the most promising first: nothing" in told.out
     assert found["last"]["at"] == last["at"].replace("Z", "+00:00")
     if (
         shift := found["shift"]

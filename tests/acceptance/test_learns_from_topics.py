@@ -54,7 +54,7 @@ def test_a_model_from_the_inbox_is_as_good_as_one_from_a_file(deploy: Deploy, mo
 
     graded = product.run("model", "grade", models=str(tmp_path / "models"))
     assert graded.code == 66
-    assert re.search(r"no assessment by a model", graded.err)
+    assert re.search(r"no assessment by the rule scorer", graded.err)
 
 
 def _put_in_force(product: Product) -> None:

@@ -21,13 +21,17 @@ from tests.acceptance.conftest import Deploy, Models
 from tests.acceptance.product import POLICY_FILE, Product, Worker
 from tests.faults.verdict import judge, oracle
 from tests.planted import DAYS, START, message, planted_log
+from tests.polling import eventually
 
 TICKS_EVERY = 3
 """Days; a silent lead is looked at by ticks only."""
 
 
 class World:
-    """A deployment with a good model and one that tells a third of every risk; the second is in force and has judged a year."""
+    """A deployment with a good model and one that tells a third of every risk.
+
+    The good one is in force at first, by LEADKEEPER_MODEL; the other was promoted, and has judged a year.
+    """
 
     def __init__(self, product: Product, models: Models, folder: Path) -> None:
         self.product, self.folder = product, folder
@@ -36,11 +40,10 @@ class World:
         self.good, self.bad = (one.manifest.version for one in self.models)
         for one in self.models:
             one.save(folder)
-        self.worker = product.start("lead", models=str(folder)).wait_ready()
-        for version, day in ((self.good, "2023-12-31"), (self.bad, "2024-01-01")):
-            done = product.run("model", "promote", version, "--at", day, models=str(folder))
-            assert done.code == 0, done.err
-        self.sent = 2 * product.partitions
+        self.worker = product.start("lead", models=str(folder), model=self.good).wait_ready()
+        done = product.run("model", "promote", self.bad, "--at", "2024-01-01", models=str(folder))
+        assert done.code == 0, done.err
+        self.sent = product.partitions
         self.send(planted(product))
 
     def send(self, records: list[Out]) -> None:
@@ -50,7 +53,7 @@ class World:
 
     def night(self, **settings: str) -> Worker:
         """Start the worker that grades; returns when it has."""
-        folders = {"models": str(self.folder), "reports": str(self.folder / "reports")}
+        folders = {"models": str(self.folder), "model": self.good, "reports": str(self.folder / "reports")}
         told = {**folders, "retrain_days": "0", "learn_action": "off", **settings}  # each has tests of its own
         return self.product.start("models", **told).wait_ready()
 
@@ -110,8 +113,12 @@ def test_a_broken_calibration_is_only_told_where_that_is_wanted(world: World) ->
     assert figures.sum("leadkeeper_graded_judgements") > 500
     assert figures.sum("leadkeeper_graded_measure", measure="off") > 0.05
     assert 0 <= figures.sum("leadkeeper_graded_share", stage="early_warning", share="false_alarm") < 1
-    assert f"`leadkeeper model rollback` leads to {world.good}" in night.log
-    assert world.orders() == [world.good, world.bad]
+    assert f"`leadkeeper model promote {world.good}` goes back" in night.log
+    assert world.orders() == [world.bad]
+    assert world.good not in world.registry().published
+    eventually(
+        lambda: f"agree on 500 leads by {world.bad}" in night.log, 60, "state held against the inbox by what judges"
+    )
     assert night.stop() == 0
     told = world.report()
     assert told["in_force"] == world.bad
@@ -126,7 +133,7 @@ def test_a_broken_calibration_is_only_told_where_that_is_wanted(world: World) ->
 def test_the_version_before_judges_again_and_a_replay_agrees(world: World) -> None:
     night = world.night()
     assert night.figures().sum("leadkeeper_fell_back_seconds") > 0
-    assert world.orders() == [world.good, world.bad, world.good]
+    assert world.orders() == [world.bad, world.good]
     assert world.registry().promotions[-1].why.startswith(f"fell back from {world.bad}: told and seen are at least 0.")
     assert night.stop() == 0
 
@@ -139,25 +146,27 @@ def test_the_version_before_judges_again_and_a_replay_agrees(world: World) -> No
     assert judges == {world.good}
 
     wanted = oracle(
-        p.inbox(), 2, load_policy(POLICY_FILE), scorers={m.manifest.version: m.scorer() for m in world.models}
-    )
+        p.inbox(), 2, load_policy(POLICY_FILE),
+        scorers={"": world.models[0].scorer()} | {m.manifest.version: m.scorer() for m in world.models},
+    )  # fmt: skip
     written = [record for topic in (*LEAD_AGENT_WRITES, EVENTS_DLQ) for record in p.records(topic)]
     verdict = judge(wanted, written, p.records(STATE), p.prefix)
     assert verdict.clean, verdict
 
     again = world.night(retrain_days="7")
     assert again.figures().sum("leadkeeper_calibration_broken") == 0, "what is in force has told next to nothing yet"
-    assert world.orders()[:3] == [world.good, world.bad, world.good]
-    assert world.orders()[3:] in ([], [world.registry().in_force]), "nothing more to go back from"
+    assert world.orders()[:2] == [world.bad, world.good]
+    assert world.orders()[2:] in ([], [world.registry().in_force]), "nothing more to go back from"
     newest = world.report()
     assert newest["in_force"] == world.good
     assert newest["retrained"], "the last model was published more than a week ago"
-    assert newest["retrained"].startswith("retrained: ") == (len(world.orders()) == 4), "it judges only if it is better"
+    assert newest["retrained"].startswith("retrained: ") == (len(world.orders()) == 3), "it judges only if it is better"
 
 
 def test_what_is_held_of_every_lead_is_what_the_inbox_says(world: World) -> None:
-    done = world.product.run("model", "agree", "--from-kafka", "--model", world.good, models=str(world.folder))
+    done = world.product.run("model", "agree", "--from-kafka", models=str(world.folder))
     assert done.code == 0, done
+    assert f"scored by {world.registry().in_force}" in done.out
     compared = int(done.out.split()[0].replace(",", ""))
     assert compared > 300
     assert "agree to 1e-06" in done.out
@@ -178,10 +187,23 @@ def test_a_version_that_judges_a_share_is_taken_back_by_what_it_told(world: Worl
     before = world.registry().in_force
     night = world.night(retrain_days="7")
     assert f"{world.bad} should not judge 30.0 % of *" in night.log
-    assert night.stop() == 0
     registry = world.registry()
+    figures = night.figures()
+    assert figures.sum("leadkeeper_fell_back_seconds") == registry.promotions[-1].at.timestamp(), "the same night"
+    assert figures.sum("leadkeeper_calibration_broken") == 1, "also where only a share was judged by it"
+    assert night.stop() == 0
     assert (registry.rolling, registry.in_force) == ({}, before)
     assert registry.promotions[-1].why.startswith(f"fell back from {world.bad}: ")
     told = world.report()
     assert told["taken_back"] == [world.bad]
     assert told["retrained"] == "", "not on the same night"
+
+
+def test_going_back_by_hand_ends_at_what_judged_at_first(world: World) -> None:
+    went = []
+    while (done := world.product.run("model", "rollback", models=str(world.folder), model=world.good)).code == 0:
+        went.append(done.out.split()[0])
+    assert done.code == 66, done
+    assert "nothing judged before rule-2; `model promote` puts another one in force" in done.err
+    assert went[-2:] in (["rule-2"], [world.good, "rule-2"])
+    assert world.orders()[-len(went) :] == went

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from agents.evaluation import evaluate
-from agents.grading import Version, grades, remember
+from agents.grade_report import in_words
+from agents.grading import Version, grades, remember, versions_of
 from agents.logged import LoggedEvent
 from agents.remembered import Remembered
 from agents.snapshots import ActivityLog
@@ -23,6 +24,7 @@ from streams.holdout import held_out
 from streams.lead import Message
 from streams.policy import Policy
 from streams.replay import replay
+from streams.risk import RuleScorer
 from streams.thresholds import Holdout
 from tests.planted import DAYS, LABEL, POLICY, START, planted_log
 
@@ -157,6 +159,20 @@ def test_of_little_nothing_is_said() -> None:
 
 def test_what_another_version_told_is_left_out() -> None:
     assert grades(remembered(assessments()), {"m-other": Version(LABEL, 0.3)}) == {}
+
+
+def test_where_no_model_is_known_the_rule_is_asked_about_its_own_horizon() -> None:
+    by_rule = [
+        json.dumps(json.loads(value) | {"model_version": RuleScorer.version}).encode() for value in assessments()
+    ]
+    known = versions_of([])
+    found = grades(remembered(by_rule), known)
+    assert list(found) == [RuleScorer.version]
+    one = found[RuleScorer.version]
+    assert one.rows > 500
+    assert one.asked == "no sign of life within 30 days, of leads with a sign of life in the last 30 days"
+    assert any("within 30 days" in line for line in in_words(RuleScorer.version, one))
+    assert versions_of([MODEL.manifest])[RuleScorer.version].label == MODEL.manifest.label, "else the newest model's"
 
 
 def test_what_stands_is_the_newest_before() -> None:

@@ -2,14 +2,20 @@
 
 import json
 from datetime import datetime
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
+from agents.eventlog import ReadReport
 from agents.logged import LoggedEvent
 from agents.mapping import parse_mapping
 from agents.snapshots import ActivityLog
 from agents.train import read_log, train
+from agents.tryout.feed import Line
+from agents.tryout.learn import learn
+from agents.tryout.plan import Plan
 from streams.features import DAY
 from tests.planted import DAYS, LABEL, POLICY, START, message, planted_log
 
@@ -59,6 +65,22 @@ def test_hindsight_knows_what_was_written_later_and_nothing_that_happened_later(
     cut = ActivityLog.read([e for e in _with_goodbyes(60.0) if e.at_ms / 1000 < t], POLICY)
     places = [cut.keys.index(log.keys[i]) for i in shot.leads.tolist()]
     assert np.array_equal(cut.in_hindsight(t, np.array(places)), later, equal_nan=True)
+
+
+def test_a_tryout_says_what_gives_the_answer_away(tmp_path: Path) -> None:
+    """It trains and judges by itself, without anybody who promotes."""
+    layout = parse_mapping(
+        {"name": "m", "lead": {"id": "{who}"}, "time": {"column": "at"}, "kinds": [{"event": "page_viewed"}]}, "m"
+    ).model_copy(update={"label": LABEL})
+    lines = [Line(event.at_ms, event.key, event.value) for event in _with_goodbyes(0.0)]
+    cut, end = START.timestamp() + 240 * DAY, START.timestamp() + DAYS * DAY
+    plan = Plan([], layout, POLICY, lines, [], ReadReport(), cut, end, made_up_contacts=False)
+    told = Console(file=StringIO(), width=80)
+    version, quality = learn(told, plan, tmp_path)
+    assert (tmp_path / version).is_dir()
+    assert quality is not None
+    assert isinstance(told.file, StringIO)
+    assert "It may have seen the answer: " in told.file.getvalue()
 
 
 def test_a_mapping_names_the_column_of_writing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from agents import metrics
 from agents.cli.promotion import EVERYONE
 from agents.library import SPARE_MODELS, Library
 from agents.model import TrainedModel, sealed
-from agents.parcel import pack
+from agents.parcel import pack, unpack
 from agents.policyfile.read import load_policy
 from agents.settings import LeadSettings
 from agents.snapshots import ActivityLog
@@ -107,6 +107,21 @@ def test_a_model_that_learned_from_other_meanings_is_loaded_and_that_is_said(
     with caplog.at_level(logging.WARNING):
         asyncio.run(_announce(library, models[0])())
     assert "meant something else" not in caplog.text
+
+
+def test_a_model_of_the_settings_that_may_have_seen_the_answer_is_loaded_and_that_is_said(
+    models: list[ModelPublished], caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    honest = unpack(models[0])
+    flagged = sealed(honest._replace(manifest=honest.manifest.model_copy(update={"flags": ("it knows too much",)})))
+    for model, said in ((honest, False), (flagged, True)):
+        model.save(tmp_path)
+        version = model.manifest.version
+        with caplog.at_level(logging.WARNING):
+            library = Library(LeadSettings(models=tmp_path, model=version))
+        assert library.env.scorers[""].version == version
+        assert (f"{version}, which LEADKEEPER_MODEL puts in force, may have seen" in caplog.text) is said
+    assert "it knows too much" in caplog.text
 
 
 def test_what_is_wrong_is_refused_counted_and_ends_nothing(

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from agents.boosting import lightgbm
 from agents.model import MANIFEST_FILE, MODEL_FILE, LightGbmScorer, TrainedModel, load, sealed
 from agents.model_card import card
-from agents.snapshots import ActivityLog
+from agents.snapshots import ActivityLog, Snapshot
+from agents.time_to_churn import Watch
 from agents.train import evaluate, train
 from agents.windows import TooLittleData, windows
 from schemas.errors import ModelInvalid
@@ -77,6 +79,24 @@ def test_the_windows_keep_their_distance() -> None:
         assert plan.test[0] - plan.calibrate[-1] >= LABEL.reach
         assert plan.test[-1] <= LOG.last_judged(LABEL)
         assert plan.train == tuple(sorted(plan.train))
+
+
+def test_fates_that_are_learned_from_end_where_the_calibration_begins(
+    model: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are watched for a quarter more than the embargo lasts."""
+    seen: list[tuple[float, float]] = []
+    real = Watch.rows
+
+    def rows(self: Watch, shots: Sequence[Snapshot], known: float) -> Any:
+        seen.append((shots[-1].t, known))
+        return real(self, shots, known)
+
+    monkeypatch.setattr(Watch, "rows", rows)
+    assert train(LOG, LABEL, until=CUT, name="planted").hazard == model.hazard
+    begin = windows(LOG, LABEL, CUT).calibrate[0]
+    (last, known), (later, end), *_ = seen
+    assert last < known == begin <= later < end
 
 
 def test_snapshots_are_what_the_streaming_fold_knows(x: Floats) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from agents.advised import advised
+from streams.risk import RuleScorer
 from tests.unit.lives import Life
 
 MAIL = {"channel": "email", "template": "early_warning.email"}
@@ -79,3 +81,26 @@ def test_what_a_lead_is_worth_is_told_with_where_that_is_known_from() -> None:
     told = life.told[-1]
     assert told["value_source"] == "predicted"
     assert told["value_cents"] > 0
+
+
+def _durable(life: Life) -> dict[bytes, bytes | None]:
+    """What goes to `lead.state`."""
+    return {key: value for some in life.partition.changes() for key, value in some}
+
+
+def test_on_request_it_is_the_same_from_what_is_durable() -> None:
+    """`lead explain`; asking changes nothing, and of a closed lead nothing is advised."""
+    life = Life(PLAYBOOKS)
+    life.grow_silent(14)
+    first = _durable(life)
+
+    def asked(state: dict[bytes, bytes | None]) -> tuple[str, ...]:
+        records = [(key, value, 0) for key, value in state.items()]
+        now = life.partition.state.now
+        return advised(records, "acme", life.lead, life.world, RuleScorer(), now)
+
+    assert asked(first) == asked(first) == ("special_offer", "immediate_call")
+    life.tell(14.1, "escalate_lead", reason="please", by="ann")
+    assert asked(first) == tuple(life.told[-1]["recommended"])
+    life.tell(14.2, "lead_closed", outcome="lost")
+    assert asked(first | _durable(life)) == ()

@@ -1,21 +1,28 @@
 """A model as a record and back, and the way back from one model to another."""
 
 from datetime import UTC, datetime, timedelta
+from os import utime
+from pathlib import Path
 
 import pytest
 
 from agents import parcel
+from agents.cli.model import newest
+from agents.going_back import at_first, way_back
 from agents.model import MODEL_FILE, TrainedModel, checked, sealed
 from agents.parcel import open_parcel, pack, unpack
 from agents.registry import Registry
+from agents.settings import LeadSettings
 from agents.snapshots import ActivityLog
 from agents.train import train
 from schemas import topics
 from schemas.errors import ModelInvalid
 from schemas.policies import PUBLISHED, ModelPromoted, ModelPublished, key_of
+from streams.grade import Verdict
 from tests.planted import LABEL, POLICY, planted_log
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+BAD: Verdict = "fall back"
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +104,51 @@ def _went(*versions: str) -> Registry:
 def test_a_rollback_goes_further_back_each_time(history: str, back: str | None) -> None:
     assert _went(*history).before() == back
     assert _went(*history).in_force == (history[-1] if history else None)
+
+
+@pytest.mark.parametrize(
+    ("history", "back"),
+    [("", "rule-2"), ("A", "M"), ("AB", "A"), ("AM", "rule-2"), ("M", "rule-2"), ("ABM", "rule-2"), ("MA", "M")],
+)
+def test_a_rollback_ends_at_what_judged_at_first(history: str, back: str) -> None:
+    """M is the model of LEADKEEPER_MODEL; the rule scorer is the last, and nothing is before it."""
+    first = at_first(LeadSettings(model="M"))
+    assert _went(*history).before(first) == back
+    assert _went(*history, "rule-2").before(first) is None
+
+
+def test_the_way_back_to_what_was_never_published_begins_with_its_announcement(
+    model: TrainedModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Workers hold the model of LEADKEEPER_MODEL under no name; what they could not load is passed over."""
+    version, bad = model.manifest.version, dict.fromkeys(("C",), BAD)
+    settings, registry = LeadSettings(models=tmp_path, model=version), _went("C")
+    assert way_back(settings, registry, {}, NOW) is None, "what judges may stay"
+    assert way_back(settings, registry, bad, NOW) == ("rule-2", ())
+    assert f"there is no way back to {version}: {tmp_path / version} holds no model" in caplog.text
+    model.save(tmp_path)
+    found = way_back(settings, registry, bad, NOW + timedelta(days=9))
+    assert found is not None
+    (record,) = found.announce
+    assert (found.version, open_parcel(record).version) == (version, version)
+    told = registry.told(record.model_dump_json().encode())
+    assert told.challenger is None
+    assert way_back(settings, told, bad, NOW) == (version, ())
+    old = record.model_copy(update={"manifest": {**record.manifest, "feature_schema": "0" * 16}})
+    refused = registry.told(old.model_dump_json().encode())
+    assert way_back(settings, refused, bad, NOW) == ("rule-2", ()), "of an older program"
+    assert way_back(settings, refused, bad | {"rule-2": BAD}, NOW) is None
+
+
+def test_the_newest_is_that_with_the_newest_labels_and_then_the_one_saved_last(tmp_path: Path) -> None:
+    paths = [tmp_path / name / "manifest.json" for name in ("m-20240101-b", "m-20240301-z", "m-20240301-a")]
+    for i, path in enumerate(paths):
+        path.parent.mkdir()
+        path.touch()
+        utime(path, (i, i))
+    assert newest(sorted(paths)) == "m-20240301-a"
+    utime(paths[1], (9, 9))
+    assert newest(sorted(paths)) == "m-20240301-z"
 
 
 def test_each_version_has_a_key_of_its_own(model: TrainedModel) -> None:

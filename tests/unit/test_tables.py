@@ -126,6 +126,11 @@ def test_a_flagged_model_scores_nothing_and_every_model_has_a_card(table: Path, 
         assert words in shown.output
     told = json.loads(run("model", "show", honest.card.version, "--json").output)
     assert told["version"] == honest.card.version
+    listed = run("model", "list").output.splitlines()
+    assert [line.split("  ")[:2] for line in listed] == sorted(
+        [one.card.version, "of a table"] for one in (leaky, honest)
+    )
+    assert [line.endswith("flagged: scores nothing") for line in listed].count(True) == 1
     html = tmp_path / "card.html"
     assert run("model", "show", leaky.card.version, "--html", str(html)).exit_code == 0
     assert "Not to be used: note alone ranks" in html.read_text()
