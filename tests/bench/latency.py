@@ -33,7 +33,7 @@ COMMAND = "event to command"
 LEAST_COMMANDED = 0.9
 """Of the orders; the holdout, a twentieth, gets none."""
 PERCENTILES = (("p50", 50, 1), ("p95", 95, 100), ("p99", 99, 1_000), ("p99.9", 99.9, 10_000), ("max", 100, 1))
-"""And of how many at least: ten lie beyond."""
+"""And of how many at least, or it is left out: ten lie beyond."""
 _WAKE = 16
 """Events in the inbox at the start: the worker is ready, and has its state, when it has folded them."""
 
@@ -71,9 +71,9 @@ def _at(bench: Bench, log: LeadLog, rate: int, at_once: bool) -> Iterator[Figure
         if way == COMMAND and len(late) < (most := ORDERS_PER_S * (SECONDS - WARM_S)) * LEAST_COMMANDED:
             wrong = wrong or f"{len(late):,} of {most:,.0f} orders led to a command"
         for name, percent, least in PERCENTILES:
-            value = float(np.percentile(late, percent)) if len(late) else 0.0
-            void = wrong or ("" if len(late) >= least else f"{len(late):,} are too few for a {name}")
-            yield replace(about, subject=way, metric=name, value=value, void=void, note=note, load=load)
+            if wrong or len(late) >= least:
+                value = float(np.percentile(late, percent)) if len(late) else 0.0
+                yield replace(about, subject=way, metric=name, value=value, void=wrong, note=note, load=load)
 
 
 def _ways(seen: Streamed, rate: int, leads: int) -> dict[str, NDArray[np.float64]]:
