@@ -32,6 +32,7 @@ from rich.table import Table
 from agents.topics import create
 from agents.writer import Out, Writer, partition_for
 from schemas import topics
+from tests.bench.machine import Stolen
 from tests.brokers import FORCE, Broker, BrokerChoice
 from tests.faults.run import Run
 from tests.faults.traffic import PARTITIONS
@@ -146,6 +147,8 @@ class Part:
     p50_ms: float
     p99_ms: float
     waiting: int
+    taken: float
+    """Percent of the processors that other machines took meanwhile: it is in every latency."""
     rss_mib: dict[str, float]
     samples: list[tuple[float, dict[str, float]]]
     """Memory every few seconds: monotonic time, MiB by worker."""
@@ -199,7 +202,7 @@ async def _capacity(sender: Sender, watch: Watch, leads: int) -> float:
 
 
 async def _part(sender: Sender, watch: Watch, world: World, rate: float, seconds: float) -> Part:
-    began = time.monotonic()
+    began, stolen = time.monotonic(), Stolen()
     sent = orders = 0
     samples: list[tuple[float, dict[str, float]]] = []
     while (passed := time.monotonic() - began) < seconds:
@@ -217,7 +220,13 @@ async def _part(sender: Sender, watch: Watch, world: World, rate: float, seconds
     measured, watch.seconds = watch.seconds, []
     p99 = quantiles(measured, n=100)[98] if len(measured) > 1 else 0.0
     return Part(
-        sent / seconds, median(measured or [0.0]) * 1000, p99 * 1000, len(watch.due) * PROBE_EVERY, _rss(world), samples
+        sent / seconds,
+        median(measured or [0.0]) * 1000,
+        p99 * 1000,
+        len(watch.due) * PROBE_EVERY,
+        stolen.percent(),
+        _rss(world),
+        samples,
     )
 
 
@@ -234,7 +243,13 @@ def growth(parts: list[Part]) -> dict[str, float]:
 
 def cells(part: Part) -> list[str]:
     """The figures of a part, as the table shows them."""
-    figures = [f"{part.rate:,.0f}/s", f"{part.p50_ms:.1f} ms", f"{part.p99_ms:.1f} ms", f"{part.waiting:,}"]
+    figures = [
+        f"{part.rate:,.0f}/s",
+        f"{part.p50_ms:.1f} ms",
+        f"{part.p99_ms:.1f} ms",
+        f"{part.waiting:,}",
+        f"{part.taken:.0f} %",
+    ]
     return [*figures, *(f"{part.rss_mib[name]:.0f} MiB" for name in sorted(part.rss_mib))]
 
 
@@ -269,7 +284,7 @@ def main() -> int:
         console.print(f"broker: {broker.kind} at {broker.bootstrap}")
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="leadkeeper-soak-")))
         parts, ended = asyncio.run(soak(broker, folder, given.minutes, given.leads, console))
-    table = Table("part", "events", "p50", "p99", "waiting", *sorted(parts[0].rss_mib))
+    table = Table("part", "events", "p50", "p99", "waiting", "taken", *sorted(parts[0].rss_mib))
     for number, part in enumerate(parts, 1):
         table.add_row(str(number), *cells(part))
     console.print(table)
