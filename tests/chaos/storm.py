@@ -81,7 +81,11 @@ STORMS: dict[str, Storm] = {
         lambda _: {nemesis.kill: 8},
         cannot=wrong_clock.missing,
     ),
-    "newer build and back": Storm(replace(MIDDLE, seconds=150.0), lambda _: {nemesis.upgrade: 2, nemesis.kill_lead: 2}),
+    "newer build and back": Storm(
+        replace(MIDDLE, seconds=150.0),
+        lambda _: {nemesis.upgrade: 3, nemesis.kill_lead: 2},
+        must=("newer build", "older build again"),
+    ),
     "pauses": Storm(replace(MIDDLE, seconds=200.0), lambda _: {nemesis.pause: 6}),
     "rebalances 1-3-1": Storm(replace(MIDDLE, lead_agents=1, seconds=150.0), lambda _: {nemesis.scale_up: 4}),
     "broker restart": Storm(MIDDLE, lambda stage: {stage.restart: 3}),

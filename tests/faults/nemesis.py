@@ -53,10 +53,11 @@ def scale_up(world: World, _: random.Random) -> Undo:
     return 3 * world.session_s, partial(world.scale, 1)
 
 
-def upgrade(world: World, _: random.Random) -> Undo:
-    """The lead agents are replaced by those of a newer build, one after another, and after a while by the older ones again."""
-    world.renew(newer_build(world.folder))
-    return 3 * world.session_s, partial(world.renew, ROOT)
+def upgrade(world: World, chance: random.Random) -> Undo:
+    """A lead agent is replaced by that of a newer build, beside the others, and after a while by the older one again."""
+    name = chance.choice(world.workers("lead-"))
+    world.renew(name, newer_build(world.folder))
+    return 3 * world.session_s, partial(world.renew, name, ROOT)
 
 
 def stop_redis(world: World, _: random.Random) -> Undo | None:

@@ -69,7 +69,7 @@ class World:
         self.exits: Counter[tuple[str, int]] = Counter()
         self.done: list[str] = []
         self.peak_mib = 0.0
-        self._root = ROOT
+        self._roots: dict[str, Path] = {}
 
     def __enter__(self) -> Self:
         self._log = (self.folder / "workers.log").open("ab")
@@ -165,6 +165,7 @@ class World:
         mine += [t for who, some in self._run.lives.items() if name.startswith(who) for t in some[life : life + 1]]
         troubles = [f"--trouble={trouble}" for trouble in mine]
         command = ["-m", "tests.faults.troubled", *troubles, "--", *self._commands[name]]
+        root = self._roots.get(name, ROOT)
         settings = {
             "LEADKEEPER_BOOTSTRAP": self._run.workers_at or self._broker.bootstrap,
             "LEADKEEPER_TOPIC_PREFIX": self.prefix,
@@ -181,8 +182,8 @@ class World:
             [sys.executable, *command],
             stdout=self._log,
             stderr=self._log,
-            cwd=self._root,
-            env={**os.environ, "PYTHONPATH": str(self._root), **settings},
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root), **settings},
         )
 
     def workers(self, beginning: str = "") -> list[str]:
@@ -227,16 +228,14 @@ class World:
         self.done.append(f"scale to {count}")
         self.replace_dead()
 
-    def renew(self, root: Path) -> None:
-        """Replace the lead agents, one after another, by those of the build that lies at `root`."""
-        self._root = root
-        for name in self.workers("lead-"):
-            worker = self._workers.pop(name)
-            worker.terminate()
-            self.exits[name, worker.wait(60)] += 1
-            self.replace_dead()
-            time.sleep(RESTART_S)  # the other build goes on beside it
-        self.done.append("newer build" if root != ROOT else "older build again")
+    def renew(self, name: str, root: Path) -> None:
+        """Replace a worker by that of the build that lies at `root`, while the traffic and the other workers go on."""
+        self._roots[name] = root
+        worker = self._workers.pop(name)
+        worker.terminate()
+        self._leaving.append((name, worker))
+        self.done.append(f"{'older build again' if root == ROOT else 'newer build'}: {name}")
+        self.replace_dead()
 
     def tell_redis(self, *words: str) -> None:
         """Give Redis a command."""
