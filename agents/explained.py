@@ -13,13 +13,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from agents.advised import advised
 from agents.reading import read_topics
 from agents.topics import partitions_of
 from agents.writer import partition_for
 from schemas import topics
 from schemas.assessments import HealthPart, Shift
 from schemas.errors import Unavailable
+from streams.advised import advised
 from streams.env import Env
 from streams.explain import days, in_words, shift_of
 from streams.features import Floats, Rows

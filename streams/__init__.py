@@ -19,7 +19,7 @@ In the order of the data (each file holds one rule of the business and is named 
     waiting       steps that wait for something to be heard, or not to be: how a playbook branches
     consent, holdout, quiet_hours, caps, cooldown    who may not be contacted now, and why
     calls         that somebody phones the lead: if it may be, and by day
-    recommended   what is left to be done for a lead, most promising first
+    recommended   what is left to be done for a lead, most promising first; advised: the same on request, from durable state
     suppression   addresses that nobody may be written to, whichever lead has them: kept as hashes, asked about by couriers
     zone, closed_days    on which clock and calendar quiet hours are read
     budget, approve      what a tenant may spend in a day; what waits for a person's yes
@@ -69,7 +69,7 @@ And besides the fold:
 
     deliver, retry, breaker    what couriers do with a command; when to stop a flood of dead letters
     poison                     which record it is that ends the process, and what becomes of it
-    labels, measure, curves    who really went quiet: truth to train on, and how well a score tells it
+    labels, measure, curves    who really went quiet: truth to train on, and how well a score tells it; asked: a label in words
     closed                     from when to when a lead was closed, as it was known
     promotion                  when a new model may take the place of the one that judges
     baselines, leaks, warning  what a model has to beat; signs that it saw the answer; how early it knew

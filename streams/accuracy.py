@@ -97,9 +97,8 @@ def accuracy(
             while settled and settled[0].at < one.commanded_at:
                 before = settled.pop(0)
                 known[before.channel] = known.get(before.channel, Share()).one_more(answered=was_answered(before))
-            if (
-                best := answers_best({way: (s.sent, (s.answered + 1) / (s.sent + 2)) for way, s in known.items()})
-            ) is not None:
+            own = {way: (share.sent, (share.answered + 1) / (share.sent + 2)) for way, share in known.items()}
+            if (best := answers_best(own)) is not None:
                 told.add(lead)
                 channel = channel.note(as_told=one.channel == best, answered=answered)
             if clock and (usual := _best_hour(active, at, clock)) is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.advised import advised
+from streams.advised import advised
 from streams.risk import RuleScorer
 from tests.unit.lives import Life
 
