@@ -68,13 +68,26 @@ def raw(rows: Rows) -> Rows:
     return rows.view(RAW)
 
 
+_NUMBERS: list[int] = []
+
+
+def _numbers(first: int, end: int) -> list[int]:
+    """Row numbers as objects that the tables of all partitions share, as each takes 32 bytes.
+
+    Each place is given the same number whoever fills it, and in one step: two tables may grow at the same time.
+    """
+    start = min(len(_NUMBERS), end)
+    _NUMBERS[start:end] = range(start, end)
+    return _NUMBERS[first:end]
+
+
 class FeatureTable:
     """The rows of one partition, found by key. Rows of forgotten leads are used again."""
 
     def __init__(self, capacity: int = 1024) -> None:
         """Start empty; grows by half when full."""
         self.rows: Rows = np.zeros(capacity, ROW)
-        self.due: Floats = np.full(capacity, LEAVING)
+        self.due: Floats = np.empty(capacity)
         self.index: dict[bytes, int] = {}
         self.keys: list[bytes | None] = []
         self._free: list[int] = []
@@ -103,11 +116,11 @@ class FeatureTable:
         if end > len(self.rows):
             grown = end + max(first // 2, 1024)
             rows, due = self.rows, self.due
-            self.rows, self.due = np.zeros(grown, ROW), np.full(grown, LEAVING)  # zeros take no memory until used
+            self.rows, self.due = np.zeros(grown, ROW), np.empty(grown)  # both take no memory until used
             raw(self.rows)[:first], self.due[:first] = raw(rows)[:first], due[:first]
-        self.rows["guard"][first:end] = -1
+        self.rows["guard"][first:end], self.due[first:end] = -1, LEAVING
         self.keys.extend(keys[again:])
-        where: Sequence[int] = range(first, end)
+        where = _numbers(first, end)
         if again:
             freed = [self._free.pop() for _ in range(again)]
             for row, key in zip(freed, keys, strict=False):

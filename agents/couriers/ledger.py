@@ -1,7 +1,10 @@
 """What this courier knows of its commands: its channel's part of `couriers.ledger`, read back before it is used."""
 
 import heapq
+import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from agents.couriers.clock import CourierClock
@@ -11,6 +14,45 @@ from schemas.units import Channel
 from streams.deliver import TERMINAL
 
 QUIET = "quiet_hours"
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A partition's entries by id.
+
+    A finished one is kept for days, in case its command comes once more: as the bytes that the topic has of it, which are a
+    quarter of the object.
+
+    Attributes:
+        open: There may still be something to do.
+        finished: In the order in which they ended.
+    """
+
+    open: dict[str, LedgerEntry] = field(default_factory=dict)
+    finished: dict[str, bytes] = field(default_factory=dict)
+
+    def keep(self, entry: LedgerEntry, value: bytes) -> None:
+        """Hold an entry in place of what was held of its command."""
+        self.forget(entry.id)
+        if entry.command is None:
+            self.finished[entry.id] = value
+        else:
+            self.open[entry.id] = entry
+
+    def forget(self, intervention: str) -> None:
+        """Hold nothing of a command."""
+        self.open.pop(intervention, None)
+        self.finished.pop(intervention, None)
+
+    def has_ended(self, intervention: str) -> bool:
+        """Whether nothing can follow any more."""
+        entry = self.open.get(intervention)
+        return intervention in self.finished or (entry is not None and entry.state in TERMINAL)
+
+    def ended_before(self, time: datetime) -> list[str]:
+        """The commands that ended first, up to the first that ended at that time or later."""
+        values = ((each, LedgerEntry.model_validate_json(value)) for each, value in self.finished.items())
+        return [each for each, _ in itertools.takewhile(lambda pair: pair[1].at < time, values)]
 
 
 class Ledger:
@@ -27,13 +69,15 @@ class Ledger:
         self.topic = topic
         self._channel = channel
         self._clock = clock
-        self._entries: dict[int, dict[str, LedgerEntry]] = {}
+        self._held: defaultdict[int, _Held] = defaultdict(_Held)
         self._due: list[tuple[datetime, int, str]] = []
         self._due_in_stream: list[tuple[datetime, int, str]] = []
 
     def get(self, partition: int, intervention: str) -> LedgerEntry | None:
         """What is known of a command."""
-        return self._entries.get(partition, {}).get(intervention)
+        held = self._held[partition]
+        finished = held.finished.get(intervention)
+        return held.open.get(intervention) if finished is None else LedgerEntry.model_validate_json(finished)
 
     def apply(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Take one record of the topic, in log order.
@@ -41,26 +85,26 @@ class Ledger:
         A finished command stays finished: a former owner that was paused may still write its CLAIMED after the new
         owner's SENT.
         """
-        held = self._entries.setdefault(partition, {})
+        held, intervention = self._held[partition], key.decode()
         if value is None:
-            held.pop(key.decode(), None)
+            held.forget(intervention)
             return
         entry = LedgerEntry.model_validate_json(value)
         if entry.channel is not self._channel:
             return
-        before = held.get(entry.id)
-        if before is None or before.state not in TERMINAL or entry.state in TERMINAL:
-            held[entry.id] = entry
+        if entry.state in TERMINAL or not held.has_ended(intervention):
+            held.keep(entry, value)
 
     def put(self, partition: int, entry: LedgerEntry) -> Out:
         """Note an entry and return the record that makes it durable; write it before acting on it."""
-        self._entries.setdefault(partition, {})[entry.id] = entry
-        return Out(self.topic, partition, entry.id.encode(), entry.model_dump_json().encode())
+        value = entry.model_dump_json().encode()
+        self._held[partition].keep(entry, value)
+        return Out(self.topic, partition, entry.id.encode(), value)
 
     def drop(self, partitions: Iterable[int]) -> None:
         """Forget partitions: they belong to somebody else, or what is held may not be what the topic says."""
         for partition in partitions:
-            self._entries.pop(partition, None)
+            self._held.pop(partition, None)
 
     def wait(self, partition: int, entry: LedgerEntry, at: datetime | None = None) -> None:
         """Look at an entry again when it is due, or at a given time by the wall clock."""
@@ -71,7 +115,7 @@ class Ledger:
 
     def wait_for_unfinished(self, partition: int, now: datetime) -> None:
         """After recovery: look at everything that still holds a command, when it is due or at once."""
-        for entry in self._entries.get(partition, {}).values():
+        for entry in self._held[partition].open.values():
             if entry.command is not None:
                 self.wait(partition, entry, None if entry.state is LedgerState.RETRY_AT else now)
 
@@ -88,12 +132,11 @@ class Ledger:
 
     def waiting(self) -> int:
         """Number of commands that wait for another attempt."""
-        return sum(entry.state is LedgerState.RETRY_AT for held in self._entries.values() for entry in held.values())
+        return sum(entry.state is LedgerState.RETRY_AT for held in self._held.values() for entry in held.open.values())
 
     def old(self, before: datetime) -> Iterator[Out]:
         """Forget finished entries from before a time; the tombstones to write."""
-        for partition, held in self._entries.items():
-            gone = [entry.id for entry in held.values() if entry.command is None and entry.at < before]
-            for intervention in gone:
-                del held[intervention]
+        for partition, held in self._held.items():
+            for intervention in held.ended_before(before):
+                held.forget(intervention)
                 yield Out(self.topic, partition, intervention.encode(), None)
