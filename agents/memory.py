@@ -7,6 +7,7 @@ for the one arena, as they wait for the interpreter anyway. On other C libraries
 
 import ctypes
 import functools
+import gc
 import sys
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3
@@ -29,6 +30,7 @@ def keep_one_arena() -> None:
 
 
 def trim() -> None:
-    """Give back what is free; some milliseconds for each 100 MB."""
+    """Give back what is free; some milliseconds for each 100 MB. What was read lies in a consumer that refers to itself."""
+    gc.collect()
     if (libc := _libc()) is not None:
         libc.malloc_trim(0)

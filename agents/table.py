@@ -128,23 +128,7 @@ class Changelog:
         marks = [Out(self.topic, partition, BARRIER_KEY, b"") for partition in wanted]
         acked = await self._writer.produce(marks)
         ends = {TopicPartition(self.topic, p): acked[self.topic, p][-1].base_offset for p in wanted}
-        reader = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=self._wait_ms,
-            max_partition_fetch_bytes=4 << 20,
-            isolation_level=self._isolation,
-        )
-        await reader.start()
-        make_bare(reader)
-        try:
-            counts = await self._read(reader, ends, apply_for)
-        except KafkaError as error:
-            raise StateUnreadable(f"{self.topic}: reading partitions {wanted} failed: {error!r}") from error
-        finally:
-            await reader.stop()
+        counts = await self._read_to(ends, apply_for)
         memory.trim()
         self.stats.recovered_records += sum(counts.values())
         self.stats.recovery_s += time.monotonic() - began
@@ -192,6 +176,27 @@ class Changelog:
             self._behind.add(partition)
             self.stats.foreign_writes += 1
             logger.info("%s[%d]: somebody else wrote offsets %d..%d", self.topic, partition, known, base_offset - 1)
+
+    async def _read_to(self, ends: dict[TopicPartition, int], apply_for: Callable[[int], Apply]) -> dict[int, int]:
+        reader = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=self._wait_ms,
+            max_partition_fetch_bytes=4 << 20,
+            isolation_level=self._isolation,
+        )
+        await reader.start()
+        make_bare(reader)
+        try:
+            return await self._read(reader, ends, apply_for)
+        except KafkaError as error:
+            raise StateUnreadable(
+                f"{self.topic}: reading partitions {sorted(tp.partition for tp in ends)} failed: {error!r}"
+            ) from error
+        finally:
+            await reader.stop()
 
     async def _read(
         self, reader: AIOKafkaConsumer, ends: dict[TopicPartition, int], apply_for: Callable[[int], Apply]
