@@ -82,7 +82,8 @@ class HealthServer(StatusServer):
     """Serves the figures of a worker with a lane.
 
     Args:
-        lane: Whose health it is. Healthy while the loop ticks; ready once partitions were assigned and none is paused.
+        lane: Whose health it is. Healthy while the loop ticks; ready once partitions were assigned, their state was read
+            back and none is paused.
         host: Address to listen on.
         port: 0 for a free one; `port` then says which.
         export: Called before each scrape, to copy figures that are kept elsewhere.
@@ -106,9 +107,10 @@ class HealthServer(StatusServer):
         def ready() -> tuple[bool, dict[str, Any]]:
             stats = lane.stats
             if not stats.generations:
-                return False, {"partitions": 0, "paused": []}
+                return False, {"partitions": 0, "recovered": False, "paused": []}
             paused = sorted(f"{tp.topic}[{tp.partition}]" for tp in stats.paused)
-            return not paused, {"partitions": len(lane.owned()), "paused": paused, **progress()}
+            body = {"partitions": len(lane.owned()), "recovered": lane.turns.settled, "paused": paused, **progress()}
+            return lane.turns.settled and not paused, body
 
         def health() -> dict[str, Any]:
             return {"loop_age_s": round(lane.lease.age_s, 3)}

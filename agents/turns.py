@@ -73,6 +73,11 @@ class Turns:
         await asyncio.shield(self.spawn(self._take(round_, self._handler.process)))
 
     @property
+    def settled(self) -> bool:
+        """Whether the state of all owned partitions was read back."""
+        return self._settled
+
+    @property
     def busy(self) -> bool:
         """Whether a round is handed over or being worked on."""
         return self._handed is not None

@@ -83,7 +83,7 @@ def test_each_tells_all_metrics_and_that_it_is_well(at_work: AtWork, name: str) 
     assert (status, json.loads(text)["status"]) == (200, "ok")
     status, text = worker.ask("/ready")
     body = json.loads(text)
-    assert (status, body["ready"], body["paused"]) == (200, True, [])
+    assert (status, body["ready"], body["recovered"], body["paused"]) == (200, True, True, [])
     assert body["partitions"] == PARTITIONS * (4 if name == "report" else 1)
     assert worker.ask("/nowhere")[0] == 404
     worker.wait_for("leadkeeper_records", 1)

@@ -1,9 +1,11 @@
 """What it costs to hold N leads: memory, the start on a full changelog, and the visit of silent leads by a tick.
 
-memory   resident bytes of a worker that holds N leads, less those of one that holds a thousand, per lead; first of leads
-         that are no more than their features, then with each of them in a stage, with episode and plans
+memory   resident bytes of a worker that holds N leads, less those of one that holds a thousand, per lead: first of leads
+         that are no more than their features; "in a stage": after each was looked at, when most have entered one, with
+         episode and plans
 restart  from the start of the process to the first assessment that the broker has acknowledged
-sweep    wall and CPU of one tick over N leads that have been silent for days and are all due
+first look  CPU of that look
+sweep    wall and CPU of one tick over N leads that have been silent for days, are all due, and of which nothing is open
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 import psutil
 
-from agents.activate import NOTHING, Order, records
+from agents.activate import Order, records
 from agents.ticks import LOOKS, tick_record
 from agents.writer import Out, Writer, partition_for
 from schemas import topics
@@ -37,30 +40,52 @@ _SWEEP_S = 600.0
 
 
 def run(bench: Bench) -> Iterator[Figure]:
-    """Give memory, restart and sweep for each number of leads."""
+    """Give memory, restart, first look and sweep for each number of leads."""
     models = bench.folder / "models-hold"
     model.prepare(models, every_event=False)
     logs = [LeadLog(leads, _WAKE, 4, 320, models, now()) for leads in (FEW, *bench.leads)]
     for _ in range(bench.repeat):
-        few = (0, 0)
+        least: dict[str, int] = {}
         for log in logs:
             about = Figure(NAME, f"{log.leads:,} leads", "lead agent", "restart", 0.0, "s")
-            try:
-                resident, figures = _held(bench, log, about)
-            except EngineFailedError as error:
-                yield replace(about, void=str(error))
-                continue
-            if log.leads == FEW:
-                few = resident
-                continue
-            for metric, own, least in zip(("memory", "memory, in a stage"), resident, few, strict=True):
-                value = (own - least) / (log.leads - FEW)
-                yield replace(about, metric=metric, value=value, unit="B/lead", note=f"{own >> 20:,} MiB in all")
-            yield from figures
+            for figures_of in (_quiet, _in_a_stage):
+                try:
+                    metric, resident, figures = figures_of(bench, log)
+                except EngineFailedError as error:
+                    yield replace(about, void=str(error))
+                    continue
+                if log.leads == FEW:
+                    least[metric] = resident
+                    continue
+                note = f"{resident >> 20:,} MiB in all"
+                value = (resident - least[metric]) / (log.leads - FEW)
+                load = round(os.getloadavg()[0], 2)
+                yield replace(about, metric=metric, value=value, unit="B/lead", note=note, load=load)
+                for name, value, unit in figures:
+                    yield replace(about, metric=name, value=value, unit=unit, load=load)
 
 
-def _held(bench: Bench, log: LeadLog, about: Figure) -> tuple[tuple[int, int], list[Figure]]:
-    """Resident bytes before and after all leads were looked at, and the figures of restart and sweep."""
+Measured = tuple[str, int, list[tuple[str, float, str]]]
+"""Name of the figure of memory, resident bytes, further figures: name, value, unit."""
+
+
+@dataclass(frozen=True)
+class _Holding:
+    """A worker that has read N leads back."""
+
+    bench: Bench
+    log: LeadLog
+    prefix: str
+    workers: LeadWorkers
+    restart_s: float
+
+    def resident(self) -> int:
+        """Bytes of memory now."""
+        return int(psutil.Process(self.workers.pids()[0]).memory_info().rss)
+
+
+@contextmanager
+def _holding(bench: Bench, log: LeadLog) -> Iterator[_Holding]:
     prefix = asyncio.run(log.lay(bench.broker))
     asyncio.run(_send(bench, _newcomers(log, prefix)))
     began = time.monotonic()
@@ -71,55 +96,51 @@ def _held(bench: Bench, log: LeadLog, about: Figure) -> tuple[tuple[int, int], l
                 total=1, pids=workers.pids, silence_s=300.0,
             )
         )  # fmt: skip
-        restart_s = next(sample.at for sample in samples if sample.done) - began
-        pid = workers.pids()[0]
-        resident = psutil.Process(pid).memory_info().rss
-        look = _looked(bench, log, prefix, workers)
-        looked = psutil.Process(pid).memory_info().rss
+        yield _Holding(bench, log, prefix, workers, next(sample.at for sample in samples if sample.done) - began)
+
+
+def _quiet(bench: Bench, log: LeadLog) -> Measured:
+    """Leads that are looked at without anything being done about them."""
+    with _holding(bench, log) as held:
+        resident = held.resident()
+        _look(held, acting=False)
         # Another version of the policy, the same in content: every lead is due again, and none changes.
-        wall, sweep = _ticked(bench, log, prefix, workers, "sweep", policy="1")
-    about = replace(about, load=round(os.getloadavg()[0], 2))
-    return (resident, looked), [
-        replace(about, value=restart_s),
-        replace(about, metric="first look, cpu", value=look / log.leads * 1e6, unit="us/lead"),
-        replace(about, metric="sweep, wall", value=wall),
-        replace(about, metric="sweep, cpu", value=sweep / log.leads * 1e6, unit="us/lead"),
-    ]
+        wall, cpu = _ticked(held, "sweep", Order(policy="1"))
+    sweep = [("sweep, wall", wall, "s"), ("sweep, cpu", cpu / log.leads * 1e6, "us/lead")]
+    return "memory", resident, [("restart", held.restart_s, "s"), *sweep]
 
 
-def _looked(bench: Bench, log: LeadLog, prefix: str, workers: LeadWorkers) -> float:
+def _in_a_stage(bench: Bench, log: LeadLog) -> Measured:
+    """Leads that are looked at as in earnest: most enter a stage, and steps are planned."""
+    with _holding(bench, log) as held:
+        cpu = _look(held, acting=True)
+        return "memory, in a stage", held.resident(), [("first look, cpu", cpu / log.leads * 1e6, "us/lead")]
+
+
+def _look(held: _Holding, *, acting: bool) -> float:
     """CPU seconds until each lead was looked at for the first time, by ticks as the product's clock would send them.
 
     The leads' last events are spread evenly over the history, and so are the moments from which on they are due.
     """
+    log = held.log
     ticks = max(1, log.leads // (log.partitions * LOOKS))
     oldest = log.now - (HISTORY_DAYS + INBOX_DAYS) * DAY + FIRST_LOOK
-    cpu = cpu_seconds(workers.pids())
+    spent = 0.0
     for n in range(1, ticks + 1):
         until = datetime.fromtimestamp(oldest + HISTORY_DAYS * DAY * n / ticks, UTC) if n < ticks else None
-        _ticked(bench, log, prefix, workers, f"look-{n}", until=until, acting=False if n == 1 else None)
-    return cpu_seconds(workers.pids()) - cpu
+        spent += _ticked(held, f"look-{n}", Order(acting=acting) if n == 1 else None, until)[1]
+    return spent
 
 
-def _ticked(
-    bench: Bench,
-    log: LeadLog,
-    prefix: str,
-    workers: LeadWorkers,
-    name: str,
-    *,
-    until: datetime | None = None,
-    policy: str | None = None,
-    acting: bool | None = None,
-) -> tuple[float, float]:
+def _ticked(held: _Holding, name: str, order: Order | None, until: datetime | None = None) -> tuple[float, float]:
     """Activate something, if anything, send a tick behind it; wall and CPU seconds until both are committed everywhere."""
+    log, prefix, workers = held.log, held.prefix, held.workers
     pids = workers.pids()
     cpu, began = cpu_seconds(pids), time.monotonic()
     at = datetime.now(UTC)
-    order = Order(policy=policy, acting=acting)
-    orders = records(prefix, log.partitions, at, order, within_minutes=0) if order != NOTHING else []
+    orders = records(prefix, log.partitions, at, order, within_minutes=0) if order is not None else []
     ticks = [tick_record(prefix, n, at, f"{name}-{n}", until=until) for n in range(log.partitions)]
-    if not asyncio.run(_sent(bench, log, prefix, [*orders, *ticks])) or not workers.pids():
+    if not asyncio.run(_sent(held.bench, log, prefix, [*orders, *ticks])) or not workers.pids():
         raise EngineFailedError(f"the tick was not done within {_SWEEP_S:g} s: {workers.tail()}")
     return time.monotonic() - began, cpu_seconds(pids) - cpu
 
