@@ -118,6 +118,7 @@ def taken_apart(row: Rows, record: bytes | None, scorer: Scorer, now: float, las
     """A lead's risk, from its row (one), the bytes of its record, and what was told of it last."""
     x = vectors(row, np.array([now]))
     p, (effects, base) = float(scorer.score(x)[0]), effects_and_base(scorer, x)
+    healths = health(x)[0].tolist()
     return Explained(
         now=now,
         scorer=scorer,
@@ -128,9 +129,9 @@ def taken_apart(row: Rows, record: bytes | None, scorer: Scorer, now: float, las
         confidence=float(confidence(x, np.array([p]))[0]),
         last=last,
         shift=_since(row, record, scorer, effects, x[0], p, last) if last else None,
-        forecast=scorer.forecast(x[0]),
-        health=float(health(x)[0, 0]),
-        parts=health_in_words(x[0]),
+        forecast=scorer.forecasts(x)[0],
+        health=healths[0],
+        parts=health_in_words(x[0], healths),
         future_value_cents=future_value_cents(x[0], p, scorer.horizon_days),
     )
 

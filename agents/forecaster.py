@@ -5,7 +5,7 @@ import numpy as np
 from agents.boosting import lightgbm
 from agents.manifest import Hazard
 from streams.features import Floats
-from streams.hazard import Forecast, every_week, forecast, survival
+from streams.hazard import Forecast, every_week, forecasts, survival
 
 
 class TimeToChurn:
@@ -27,4 +27,4 @@ class TimeToChurn:
 
     def forecasts(self, x: Floats) -> list[Forecast]:
         """Band and interval of each lead; a row of a prediction for each week, so for leads that enter a stage."""
-        return [forecast(row) for row in self.survival(x)]
+        return forecasts(self.survival(x))

@@ -26,7 +26,7 @@ from agents.serve import HealthServer
 from agents.settings import LeadSettings
 from agents.suspects import Part, suspects_of
 from agents.table import Changelog
-from agents.ticks import ticks_for
+from agents.ticks import BUDGET_S, Pace, ticks_for
 from agents.writer import Record, Writer, partition_for
 from schemas import topics
 from schemas.errors import Unavailable
@@ -64,6 +64,7 @@ class LeadJob:
         self._base = settings.epoch << EPOCH_BITS
         self._atomic: Atomic | None = None
         self._told = LeadFigures(live=settings.clock == "wall")
+        self._pace, self._next_tick = Pace(), 0.0
 
     # -- life cycle
 
@@ -90,7 +91,8 @@ class LeadJob:
             self._atomic = Atomic(bootstrap, ids, lane.settings.group, lane.lease.permit, limit_s)
         self._suspects = suspects_of(self._settings, self._base)
         if self._settings.clock == "wall":
-            lane.every(self._settings.tick_s, self._tick)
+            self._next_tick = time.monotonic() + self._settings.tick_s
+            lane.every(min(self._settings.tick_s, 1.0), self._tick)
 
     async def teardown(self) -> None:
         """Disconnect."""
@@ -220,7 +222,9 @@ class LeadJob:
                 results = [condemn(partition, messages[0]) for partition, messages in work]
             else:
                 results = await asyncio.to_thread(fold_together, work, env) if heavy else fold_together(work, env)
-            metrics.FOLD_SECONDS.observe(time.perf_counter() - began)
+            took = time.perf_counter() - began
+            metrics.FOLD_SECONDS.observe(took)
+            self._pace.note(sum(result.tally["looks",] for result in results), took)
             for (tp, piece), result, (_, messages) in zip(pieces.items(), results, work, strict=True):
                 folded[tp].append(result)
                 rejected = set(result.rejected)
@@ -245,12 +249,16 @@ class LeadJob:
 
     async def _tick(self, _: Round, lane: Lane) -> None:
         """Send time into every owned partition, unless it is so far behind that events must come first."""
+        if (began := time.monotonic()) < self._next_tick:
+            return
         due = [
             self._leads[tp.partition]
             for tp in lane.owned()
             if lane.stats.lag.get(tp, 0) <= self._settings.tick_lag and tp not in lane.stats.paused
         ]
-        await self._writer.produce(ticks_for(self._prefix, due, datetime.now(UTC), self._settings.tick_s))
+        ticks, some_wait = ticks_for(self._prefix, due, datetime.now(UTC), self._pace)
+        await self._writer.produce(ticks)
+        self._next_tick = began + (min(self._settings.tick_s, BUDGET_S) if some_wait else self._settings.tick_s)
 
     # -- helpers
 

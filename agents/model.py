@@ -6,6 +6,7 @@ refused, be it the trees, the label, a flag that was taken out, or a figure of t
 """
 
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -54,12 +55,12 @@ class LightGbmScorer:
         """Calibrated probabilities, the same for a row alone or among others."""
         return self.manifest.calibration.apply(self.raw(x))
 
-    def forecast(self, x: Floats) -> Forecast | None:
-        """When a lead at risk will be lost, as a band and an interval (a row for each week: 0.2 ms); None: not known."""
-        return None if self._later is None else self._later.forecasts(x[None, :])[0]
+    def forecasts(self, x: Floats) -> Sequence[Forecast | None]:
+        """When leads at risk will be lost, as a band and an interval (0.1 ms for one, 20 us among many); None: not known."""
+        return [None] * len(x) if self._later is None else self._later.forecasts(x)
 
     def effects(self, x: Floats) -> Floats:
-        """Exact effect of each family on the log-odds before calibration (TreeSHAP, 0.4 ms a row), without the bias."""
+        """Exact effect of each family on the log-odds before calibration (TreeSHAP: 0.2 ms for one row, 70 us among many), without bias."""
         return self.effects_and_bias(x)[0]
 
     def effects_and_bias(self, x: Floats) -> tuple[Floats, Floats]:

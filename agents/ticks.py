@@ -1,6 +1,6 @@
 """Time as a message: what a clock, or a replay in event time, sends into a partition of the inbox."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 from agents.writer import Out
@@ -9,17 +9,39 @@ from schemas.events import Tick
 from streams.partition import Partition
 from streams.sweep import turn_of
 
-LOOKS = 10_000
-"""Leads that a tick has looked at on a partition, about: 0.2 s of CPU where nothing moves, 1.5 s where each enters a stage. After an
-outage, or once a long history was taken in, a million can be due at the same time; events would wait for all of them."""
+BUDGET_S = 2.0
+"""About as long may the leads keep events waiting that have their turn by the ticks of one moment. After an outage, or once a long
+history was taken in, a million can be due at the same time; and then events have as long before the next ones come."""
+FEWEST, MOST = 2_000, 40_000
+"""Leads, over all partitions of a worker. The most take 0.7 s of CPU where nothing moves and half a minute where each enters a stage."""
 
 
-def ticks_for(prefix: str, partitions: Iterable[Partition], at: datetime, every_s: float) -> list[Out]:
-    """One for each partition, as short as it takes for its leads to be no more than `LOOKS` at a time."""
-    beat, now = int(at.timestamp() // every_s), at.timestamp()
-    return [
-        tick_record(prefix, p.number, at, f"tick-{p.number}-{beat}", until=turn_of(p, now, LOOKS)) for p in partitions
+class Pace:
+    """How many leads may have their turn at a time, learned from what the last ones took."""
+
+    def __init__(self) -> None:
+        """The fewest: nothing is known yet."""
+        self._looks = FEWEST
+
+    def note(self, looks: int, seconds: float) -> None:
+        """So many looks took so long. Grows by no more than the double: whom the next tick finds may cost fifty times as much."""
+        if looks >= FEWEST // 2:  # of few the events beside them are most of it
+            self._looks = int(max(FEWEST, min(MOST, 2 * self._looks, looks * BUDGET_S / seconds)))
+
+    def most(self, partitions: int) -> int:
+        """How many that are on each of so many partitions."""
+        return max(1, self._looks // max(1, partitions))
+
+
+def ticks_for(prefix: str, partitions: Sequence[Partition], at: datetime, pace: Pace) -> tuple[list[Out], bool]:
+    """One for each partition, as short as it takes for its leads to be no more than `pace` says; whether some must wait."""
+    most, now = pace.most(len(partitions)), at.timestamp()
+    turns = [turn_of(p, now, most) for p in partitions]
+    ticks = [
+        tick_record(prefix, p.number, at, f"tick-{p.number}-{int(now * 1000)}", until=until)
+        for p, until in zip(partitions, turns, strict=True)
     ]
+    return ticks, any(until is not None for until in turns)
 
 
 def tick_record(

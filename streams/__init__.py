@@ -54,6 +54,7 @@ How they are put together:
     hear, orders  what a case does with messages that are no activity, and with orders of operators
     outbox, settle    what a case concluded, as messages; what is known for good
     assess, insight    what an assessment says, and what it says more when a lead enters or leaves a stage
+    grounds       what a move of stage rests on, worked out for several leads at once
     partition, desk, record, entries, state    what is held: of a partition, of the moment, of a lead, and its durable form
     ids           derived, never drawn
     rollout       a version that judges a share of the leads; which versions hold for a lead

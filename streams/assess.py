@@ -14,13 +14,16 @@ import numpy as np
 from schemas.assessments import Health, LeadAssessed
 from schemas.units import Level
 from streams.features import Floats, Ints
-from streams.health import confidence, health
+from streams.grounds import Ground
+from streams.health import PARTS, confidence, health
 from streams.stage import ORDER
 from streams.vector import COLUMN
 
 STAGES = tuple(str(stage) for stage in ORDER)
 LEVELS = tuple(str(level) for level in (Level.LOW, Level.MEDIUM, Level.HIGH, Level.CRITICAL))
 _SILENT = COLUMN["silent_days"]
+HEALTH = slice(1, 1 + len(PARTS))
+"""Of a row of `measures`: health and its parts."""
 _encode = msgspec.json.Encoder().encode
 # The field order of the contract; positional, since names cost as much again as the rest.
 _ALWAYS = [name for name in LeadAssessed.model_fields if name != "insight"]
@@ -39,13 +42,15 @@ class Judge(NamedTuple):
 class Finding(NamedTuple):
     """What was found of one lead: vector, probability, and what of it its stage goes by (`stage.felt`).
 
-    `measured`: its row of `measures`, where leads were measured together: one by one it takes ten times as long.
+    `measured` and `ground`: its row of `measures`, and what a move of stage is explained by, where leads were looked at
+    together: one by one that takes many times as long.
     """
 
     x: Floats
     probability: float
     felt: float
     measured: Sequence[float] | None = None
+    ground: Ground | None = None
 
 
 class Notes(NamedTuple):

@@ -202,7 +202,6 @@ def _publish(
     note: str | None = None,
 ) -> None:
     level = level_of(case.probability, case.policy.stages.enter)
-    effects = case.desk.scorer.effects(case.x[None, :])[0]
     value, source = _told_value(case)
     case.emit(
         topics.ESCALATIONS,
@@ -219,7 +218,7 @@ def _publish(
             stage=ORDER[case.stage],
             time_to_churn=time_to_churn(case),
             trend=trend_of(case),
-            reasons=reasons_of(effects, case.x),
+            reasons=reasons_of(case.ground.effects, case.x),
             name=case.record.profile.name,
             value_cents=value,
             value_source=source,

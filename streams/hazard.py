@@ -107,17 +107,21 @@ def share_lost(still: Floats, days: float) -> Floats:
     return np.asarray(lost[:, week] + (days / STEP_DAYS - week) * (lost[:, week + 1] - lost[:, week]))
 
 
-def forecast(still: Floats) -> Forecast:
-    """Band and interval from one row of `survival`."""
-    at, share = np.arange(len(still) + 1) * STEP_DAYS, 1.0 - np.append(1.0, still)
+def forecasts(still: Floats) -> list[Forecast]:
+    """Band and interval of each row of `survival`."""
+    at = np.arange(still.shape[1] + 1) * STEP_DAYS
+    share = np.concatenate([np.zeros((len(still), 1)), 1.0 - still], axis=1)
 
-    def when(wanted: float) -> float | None:
+    def when(wanted: float) -> list[float | None]:
         reached: Bools = share >= wanted
-        if not reached.any():
-            return None
-        k = int(reached.argmax())
-        return round(float(at[k - 1] + STEP_DAYS * (wanted - share[k - 1]) / (share[k] - share[k - 1])), 1)
+        week, rows = np.maximum(reached.argmax(axis=1), 1), np.arange(len(share))  # none is lost at the start
+        below, above = share[rows, week - 1], share[rows, week]
+        with np.errstate(divide="ignore", invalid="ignore"):  # of those that are not lost
+            days = at[week - 1] + STEP_DAYS * (wanted - below) / (above - below)
+        there = np.asarray(reached.any(axis=1))
+        return [round(day, 1) if ever else None for day, ever in zip(days.tolist(), there.tolist(), strict=True)]
 
-    middle = when(0.5)
-    band: Band = next((name for edge, name in EDGES if middle is not None and middle < edge), ">30")
-    return Forecast(band, when(EARLIEST), when(LATEST))
+    def band(middle: float | None) -> Band:
+        return next((name for edge, name in EDGES if middle is not None and middle < edge), ">30")
+
+    return list(map(Forecast, map(band, when(0.5)), when(EARLIEST), when(LATEST)))

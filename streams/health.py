@@ -1,5 +1,7 @@
 """Health 0 (worst) to 100 with its parts, and confidence. A part without data is absent, not zero."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from schemas.assessments import HealthPart
@@ -34,9 +36,9 @@ def health(x: Floats) -> Floats:
     return np.asarray(np.round(np.stack([total / known, *parts], axis=1), 1))
 
 
-def health_in_words(x: Floats) -> tuple[HealthPart, ...]:
-    """Why the parts of one lead's health are what they are; those without data are left out."""
-    scores = dict(zip(PARTS, health(x[None, :])[0].tolist(), strict=True))
+def health_in_words(x: Floats, parts: Sequence[float]) -> tuple[HealthPart, ...]:
+    """Why the parts of one lead's health (its row of `health`) are what they are; those without data are left out."""
+    scores = dict(zip(PARTS, parts, strict=True))
     gap = float(x[COLUMN["usual_gap_days"]])
     held = f"usually {days(gap)} between them" if gap == gap else "held against a week"  # noqa: PLR0124 - NaN
     words = {

@@ -1,43 +1,36 @@
 """What is said when a lead enters or leaves a stage: reasons, what has changed, what its health is made of, what it is worth.
 
-Exact effects cost half a millisecond a lead, so this is worked out only then, and only while we act on it; on request it is
-worked out from the lead's state (`leadkeeper lead explain`).
+Exact effects cost a tenth of a millisecond a lead and more (`grounds.py`), so this is worked out only then, and only while we
+act on it; on request it is worked out from the lead's state (`leadkeeper lead explain`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from schemas.assessments import Insight, TimeToChurn
 from streams.assess import Notes
 from streams.explain import reasons_of, shift_of
-from streams.features import Floats
+from streams.grounds import Before
 from streams.health import health_in_words
 from streams.recommended import recommended_of
 from streams.record import Told
 from streams.stage import skipped
 from streams.value import future_value_cents
-from streams.vector import vectors
 
 if TYPE_CHECKING:
     from streams.rules import Case
 
 
-class Before(NamedTuple):
-    """An earlier moment to compare with."""
-
-    at: float
-    probability: float
-    effects: Floats
-
-
-def notes_of_move(case: Case, probability: float, before: int) -> Notes:
+def notes_of_move(case: Case, probability: float, before: int, parts: Sequence[float]) -> Notes:
     """Notes of an assessment that moves a lead to another stage; keeps what the next one will be compared with.
 
-    What is recommended is the playbook of a stage that is entered from below; a fall says only what brought it.
+    What is recommended is the playbook of a stage that is entered from below; a fall says only what brought it. `parts`: its
+    row of `health`.
     """
     rises = case.stage > before
     passed = skipped(before, case.stage) if rises else ()
@@ -45,7 +38,7 @@ def notes_of_move(case: Case, probability: float, before: int) -> Notes:
     if not case.desk.acting:
         return Notes(passed, (), recommended)
     x, scorer = case.x, case.desk.scorer
-    effects, earlier = _effects(case)
+    effects, earlier = case.ground.effects, _earlier(case)
     told = [round(100 * effect) for effect in effects.tolist()]
     case.record.told = Told(case.now, probability, scorer.version, told)
     insight = Insight(
@@ -53,7 +46,7 @@ def notes_of_move(case: Case, probability: float, before: int) -> Notes:
         shift=None
         if earlier is None
         else shift_of(effects - earlier.effects, x, _time(earlier.at), probability - earlier.probability),
-        health=health_in_words(x),
+        health=health_in_words(x, parts),
         churn=time_to_churn(case) if case.stage else None,
         future_value_cents=future_value_cents(x, probability, scorer.horizon_days),
     )
@@ -63,26 +56,20 @@ def notes_of_move(case: Case, probability: float, before: int) -> Notes:
 
 def time_to_churn(case: Case) -> TimeToChurn | None:
     """When the lead will be lost, by the model of it; None: the version that judges has none."""
-    when = case.desk.scorer.forecast(case.x)
+    when = case.ground.forecast
     return None if when is None else TimeToChurn.model_validate(when._asdict())
 
 
-def _effects(case: Case) -> tuple[Floats, Before | None]:
-    """Effects now, and the moment to compare with.
+def _earlier(case: Case) -> Before | None:
+    """The moment to compare with: when reasons were last told in this episode, if the same model told them.
 
-    That is when reasons were last told in this episode, if the same model told them. Else it is right after the lead's
-    newest event: in silence its row has not changed since, so what was thought then can be worked out again. If that event
-    is what brings the rise, what was before it is not known any more.
+    Else it is right after the lead's newest event: in silence its row has not changed since, so what was thought then can
+    be worked out again. If that event is what brings the rise, what was before it is not known any more.
     """
-    scorer, told, last = case.desk.scorer, case.record.told, float(case.signs["last"])
-    if told is not None and told.model == scorer.version and len(told.effects):
-        now = scorer.effects(case.x[None, :])[0]
-        return now, Before(told.at, told.probability, np.array(told.effects) / 100)
-    if not 0 < last < case.now:
-        return scorer.effects(case.x[None, :])[0], None
-    then = vectors(np.array([case.signs], case.desk.table.rows.dtype), np.array([last]))
-    now, earlier = scorer.effects(np.concatenate([case.x[None, :], then]))
-    return now, Before(last, float(scorer.score(then)[0]), earlier)
+    told = case.record.told
+    if told is not None and told.model == case.desk.scorer.version and len(told.effects):
+        return Before(told.at, told.probability, np.array(told.effects) / 100)
+    return case.ground.at_last
 
 
 def _time(seconds: float) -> datetime:

@@ -14,7 +14,7 @@ from schemas.decisions import Decided, Rule, Verdict
 from schemas.outcomes import InterventionTracked
 from schemas.suppressions import AddressSuppressed, Cause, key_of
 from schemas.units import Channel
-from streams.assess import NOTHING, Judge, assessment, change, measures
+from streams.assess import HEALTH, NOTHING, Judge, assessment, change, measures
 from streams.draws import draws_of
 from streams.holdout import CAMPAIGN, chance, held_out, out_of_programme
 from streams.ids import derive
@@ -48,7 +48,8 @@ def assessed(case: Case, probability: float, before: int, measured: Sequence[flo
     rows, scorer, policy = case.desk.table.rows, case.desk.scorer, case.policy
     seq = int(rows["seq"][case.row])
     rows["seq"][case.row] = seq + 1
-    notes = notes_of_move(case, probability, before) if case.stage != before else NOTHING
+    measured = measured or measures(case.x[None, :], np.array([probability]))[0].tolist()
+    notes = notes_of_move(case, probability, before, measured[HEALTH]) if case.stage != before else NOTHING
     value = assessment(
         *(case.tenant, case.lead, case.born, seq + 1, case.now, case.cause),
         probability,
@@ -56,7 +57,7 @@ def assessed(case: Case, probability: float, before: int, measured: Sequence[flo
         level_of(probability, policy.stages.enter),
         case.stage,
         before,
-        measured or measures(case.x[None, :], np.array([probability]))[0].tolist(),
+        measured,
         Judge(scorer.method, scorer.version, policy.version),
         notes,
     )

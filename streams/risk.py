@@ -53,8 +53,8 @@ class Scorer(Protocol):
     def score(self, x: Floats) -> Floats:
         """Calibrated probabilities in [0, 1], one per row of the feature matrix."""
 
-    def forecast(self, x: Floats) -> Forecast | None:
-        """When the lead with these features (one row) will be lost; None where that is not known."""
+    def forecasts(self, x: Floats) -> Sequence[Forecast | None]:
+        """When leads with these features will be lost, one per row; None where that is not known."""
 
     def effects(self, x: Floats) -> Floats:
         """Effect of each family (columns as FAMILIES) on the log-odds, per row; for telling reasons."""
@@ -95,9 +95,9 @@ class RuleScorer:
         """Probabilities by the rule."""
         return sigmoid(-3.2 + np.sum(np.stack(list(self._terms(x).values())), axis=0))
 
-    def forecast(self, x: Floats) -> Forecast | None:  # noqa: ARG002 - a rule knows no dates
-        """Not known."""
-        return None
+    def forecasts(self, x: Floats) -> Sequence[Forecast | None]:
+        """Not known: a rule knows no dates."""
+        return [None] * len(x)
 
     def effects(self, x: Floats) -> Floats:
         """The terms of the rule, by family."""

@@ -21,6 +21,7 @@ from streams.desk import Desk
 from streams.episode import ending, ends_at
 from streams.escalate import escalate_by_itself, settle_ended, time_is_over
 from streams.features import DAY, Floats
+from streams.grounds import Ground, Grounds
 from streams.holdout import held_out
 from streams.ids import life_of
 from streams.outreach import run_due_steps
@@ -60,6 +61,7 @@ class Case:
         data = desk.records.get(row)
         self.record: LeadRecord = LeadRecord() if data is None else decode_record(data)
         self._x = x
+        self._ground: Ground | None = None
         self._look_again: float | None = None
         if not self.born:
             desk.table.rows["born"][row] = life_of(tenant, lead, cause)
@@ -82,11 +84,19 @@ class Case:
             self._x = vectors(rows, np.array([self.now if rows["events"][0] else 0.0]))[0]
         return self._x
 
+    @property
+    def ground(self) -> Ground:
+        """What the lead's risk rests on now."""
+        if self._ground is None:
+            rows = np.array([self.signs], self.desk.table.rows.dtype)
+            self._ground = Ground(Grounds(self.desk.scorer, self.x[None, :], rows, np.array([self.now])), 0)
+        return self._ground
+
     def stands(self, stuck_from: int, backward: int) -> None:
         """What the row says of the lead's journey is this from here on (streams/stuck.py), and its vector with it."""
         rows = self.desk.table.rows
         rows["stuck_from"][self.row], rows["backward"][self.row] = stuck_from, backward
-        self.signs["stuck_from"], self.signs["backward"], self._x = stuck_from, backward, None
+        self.signs["stuck_from"], self.signs["backward"], self._x, self._ground = stuck_from, backward, None, None
 
     def look_again(self) -> None:
         """The next tick is to look at the lead."""
@@ -155,7 +165,7 @@ class Case:
 
     def assess(self, found: Finding) -> None:
         """Take a fresh probability in: move the stage, publish what changed, and let things follow from it."""
-        self._x, probability = found.x, found.probability
+        self._x, self._ground, probability = found.x, found.ground, found.probability
         if not self.is_live():
             return
         rows, stages = self.desk.table.rows, self.policy.stages

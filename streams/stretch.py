@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas import events as e
-from streams.assess import Finding, Judge
+from streams.assess import Finding, Judge, measures
 from streams.desk import desk_of
 from streams.env import Env
 from streams.features import Bools, FeatureTable, Floats, Ints, lead_of
+from streams.grounds import grounds_of
 from streams.hear import erase, hear
 from streams.ids import life_of
 from streams.life import on_activity
@@ -64,7 +65,8 @@ def _third_stroke(stretch: Stretch, part: Part, found: Strokes, env: Env) -> Non
         done.tally["duplicates",] += sum(
             not new and name != ERASING for new, name in zip(found.new, fresh.types, strict=True)
         )
-    loud = _loud(stretch, part, found)
+    loud, moving = _loud(stretch, part, found)
+    together = _findings(part, loud, moving, found, env)
     quiet = found.active.copy()
     quiet[loud] = False
     told, elsewhere = _quiet(stretch, part, found, quiet, env), set[int]()
@@ -74,7 +76,7 @@ def _third_stroke(stretch: Stretch, part: Part, found: Strokes, env: Env) -> Non
             continue
         while told and told[-1][0] < i:
             done.outputs.append(told.pop()[1])
-        _apply(part, i, found, env, done, elsewhere)
+        _apply(part, i, found, together.get(i), env, done, elsewhere)
         if erasing:
             partition.forget(fresh.rows[i])
     done.outputs.extend(out for _, out in reversed(told))
@@ -95,7 +97,9 @@ def _unseen(stretch: Stretch) -> Columns | None:
     return columns.where(unseen.tolist()) if unseen.any() else None
 
 
-def _apply(part: Part, i: int, found: Strokes, env: Env, done: Folded, elsewhere: set[int]) -> None:
+def _apply(
+    part: Part, i: int, found: Strokes, finding: Finding | None, env: Env, done: Folded, elsewhere: set[int]
+) -> None:
     """The rules for one message. `elsewhere`: rows of leads whose journey has moved since the first strokes saw them."""
     partition, fresh = part.partition, part.columns
     body, meaning = about_lead(fresh.values[i]), fresh.meanings[i]
@@ -113,11 +117,7 @@ def _apply(part: Part, i: int, found: Strokes, env: Env, done: Folded, elsewhere
         heard = hear_of_journey(case, body, meaning, fresh.at[i])
         if heard and heard.moves_risk:
             elsewhere.add(row)
-        case.assess(
-            _found_again(case, part, i)
-            if row in elsewhere
-            else Finding(found.x[i], float(found.p[i]), float(found.felt[i]))
-        )
+        case.assess(_found_again(case, part, i) if finding is None or row in elsewhere else finding)
         if heard:
             hear_on_the_way(case, body, meaning, fresh.at[i], heard)
     else:
@@ -134,8 +134,22 @@ def _found_again(case: Case, part: Part, i: int) -> Finding:
     return Finding(x, float(p[0]), float(part.limits.at([i]).felt(p, x[None, :])[0]))
 
 
-def _loud(stretch: Stretch, part: Part, found: Strokes) -> list[int]:
-    """Messages of each lead from the first on that may change its stage or an open matter; in order.
+def _findings(part: Part, loud: Sequence[int], moving: Ints, found: Strokes, env: Env) -> dict[int, Finding]:
+    """What was found of each loud activity, measured together; `moving`: those that seem to bring a move of stage."""
+    at = np.array([i for i in loud if found.active[i]], np.int64)
+    if not len(at):
+        return {}
+    which = np.array(part.columns.policies)[moving]
+    scorers = [env.scorers[model] for model in part.models]
+    grounds = grounds_of(scorers, which, found.x[moving], found.after[moving], found.now[moving])
+    explained = dict(zip(moving.tolist(), grounds, strict=True))
+    x, p = found.x[at], found.p[at]
+    columns = zip(at.tolist(), x, p.tolist(), found.felt[at].tolist(), measures(x, p).tolist(), strict=True)
+    return {i: Finding(x, p, felt, measured, explained.get(i)) for i, x, p, felt, measured in columns}
+
+
+def _loud(stretch: Stretch, part: Part, found: Strokes) -> tuple[list[int], Ints]:
+    """Messages of each lead from the first on that may change its stage or an open matter, and those that may move its stage.
 
     Judged by the state before the stretch: up to its first message of that sort nothing of a lead can have changed.
     """
@@ -145,14 +159,16 @@ def _loud(stretch: Stretch, part: Part, found: Strokes) -> list[int]:
         for i, travels in zip(asking.tolist(), on_the_way.tolist(), strict=True):
             if travels or fresh.asks[i] == ANYBODYS or _mood_begins(stretch, fresh, i, found):
                 first.setdefault(fresh.rows[i], i)
-    where = np.flatnonzero(found.active)
+    where = moving = np.flatnonzero(found.active)
     if len(where):
         held = part.partition.table.at(found.rows[where])
-        moves = part.limits.at(where).stage_moves(held, found.felt[where]) | ((held["flags"] & WATCHED) > 0)
-        for i in where[moves].tolist():
+        moves = part.limits.at(where).stage_moves(held, found.felt[where])
+        for i in where[moves | ((held["flags"] & WATCHED) > 0)].tolist():
             row = fresh.rows[i]
             first[row] = min(first.get(row, i), i)
-    return [i for i, row in enumerate(fresh.rows) if first.get(row, i + 1) <= i] if first else []
+        moving = where[moves]
+        moving = moving[np.unique(found.rows[moving], return_index=True)[1]]  # a lead's later ones meet another stage
+    return [i for i, row in enumerate(fresh.rows) if first.get(row, i + 1) <= i] if first else [], moving
 
 
 def _mood_begins(stretch: Stretch, fresh: Columns, i: int, found: Strokes) -> bool:

@@ -16,6 +16,7 @@ from streams.desk import desk_of
 from streams.env import EVERYONE, Env
 from streams.escalate import settle_all
 from streams.features import Floats, Ints, lead_of
+from streams.grounds import grounds_of
 from streams.limits import limits_of
 from streams.on_the_way import begin_by_time
 from streams.outbox import instant
@@ -114,7 +115,8 @@ def _look(
     felt = limits.felt(p, x)
     looks = next_looks(held["last"], now, limits.level(felt), stage_at)
     forget_at = held["last"] + limits.forget_seconds
-    loud = limits.stage_moves(held, felt) | (held["flags"] > 0) | (now >= forget_at)
+    moves = limits.stage_moves(held, felt)
+    loud = moves | (held["flags"] > 0) | (now >= forget_at)
     loud |= (held["seq"] == 0) | (held["events"] == 0)
     calm = np.flatnonzero(~loud)
     table.due[due[calm]] = np.minimum(looks[calm], forget_at[calm])
@@ -123,9 +125,20 @@ def _look(
     whose = [judges[i] for i in which[calm].tolist()]
     looked = Looked(due[calm], [cause] * len(calm), np.full(len(calm), now), x[calm], p[calm], limits.at(calm), whose)
     done.outputs.extend(out for _, out in publish(table, looked, done.tally))
-    moved = np.flatnonzero(loud)
-    found = map(Finding, x[moved], p[moved].tolist(), felt[moved].tolist(), measures(x[moved], p[moved]).tolist())
-    return list(map(_Loud, due[moved].tolist(), held[moved], found, looks[moved].tolist()))
+    stirs, at = np.flatnonzero(loud), np.flatnonzero(moves)
+    scorers = [env.scorers[model] for model in models]
+    grounds = dict(
+        zip(at.tolist(), grounds_of(scorers, which[at], x[at], held[at], np.full(len(at), now)), strict=True)
+    )
+    found = map(
+        Finding,
+        x[stirs],
+        p[stirs].tolist(),
+        felt[stirs].tolist(),
+        measures(x[stirs], p[stirs]).tolist(),
+        map(grounds.get, stirs.tolist()),
+    )
+    return list(map(_Loud, due[stirs].tolist(), held[stirs], found, looks[stirs].tolist()))
 
 
 def _again(partition: Partition, until: float) -> Ints:

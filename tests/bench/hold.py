@@ -22,7 +22,7 @@ import numpy as np
 import psutil
 
 from agents.activate import Order, records
-from agents.ticks import LOOKS, tick_record
+from agents.ticks import MOST, tick_record
 from agents.writer import Out, Writer, partition_for
 from schemas import topics
 from streams.silence import FIRST_LOOK
@@ -123,7 +123,7 @@ def _look(held: _Holding, *, acting: bool) -> float:
     The leads' last events are spread evenly over the history, and so are the moments from which on they are due.
     """
     log = held.log
-    ticks = max(1, log.leads // (log.partitions * LOOKS))
+    ticks = max(1, log.leads // MOST)
     oldest = log.now - (HISTORY_DAYS + INBOX_DAYS) * DAY + FIRST_LOOK
     spent = 0.0
     for n in range(1, ticks + 1):

@@ -47,7 +47,7 @@ def _score(found: Explained, scorer: LightGbmScorer) -> float:
 def test_base_and_effects_are_the_score_and_time_to_churn_is_told(scorer: LightGbmScorer, row: Rows) -> None:
     found = taken_apart(row, None, scorer, NOW, None)
     assert _score(found, scorer) == pytest.approx(found.probability, abs=1e-9)
-    assert found.forecast == scorer.forecast(found.x)
+    assert found.forecast == scorer.forecasts(found.x[None, :])[0]
     assert found.forecast is not None
     assert 0 <= found.confidence <= 1
     text = told("acme:L1", "now", found)

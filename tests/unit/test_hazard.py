@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from streams.features import DAY
-from streams.hazard import EARLIEST, LATEST, STEP_DAYS, Fate, expand, fates, forecast, share_lost, steps_of, survival
+from streams.hazard import EARLIEST, LATEST, STEP_DAYS, Fate, expand, fates, forecasts, share_lost, steps_of, survival
 from streams.labels import Moments
 from streams.vector import COLUMN, NAMES
 
@@ -47,7 +47,7 @@ def test_the_chance_of_being_lost_only_grows(h: np.ndarray, days: list[float]) -
 @given(hazards)
 def test_the_interval_holds_what_it_says(h: np.ndarray) -> None:
     still = survival(h)
-    told = forecast(still[0])
+    told = forecasts(still)[0]
     if told.earliest_days is not None:
         assert share_lost(still, told.earliest_days)[0] == pytest.approx(EARLIEST, abs=0.06 + 1e-9)
     else:
@@ -61,9 +61,10 @@ def test_the_interval_holds_what_it_says(h: np.ndarray) -> None:
 
 
 def test_one_that_is_lost_for_sure_in_the_second_week_is_told_so() -> None:
-    told = forecast(survival(np.array([[0.0, 1.0, 0.0, 0.0]]))[0])
-    assert told == ("7-14", 7.7, 13.3)
-    assert forecast(survival(np.zeros((1, 4)))[0]) == (">30", None, None)
+    hazards = np.array([[0.0, 1.0, 0.0, 0.0], [0.0] * 4, [1.0, 0.0, 0.0, 0.0]])
+    told = forecasts(survival(hazards))
+    assert told == [("7-14", 7.7, 13.3), (">30", None, None), ("<7", 0.7, 6.3)]
+    assert told == [forecasts(survival(row[None, :]))[0] for row in hazards]
 
 
 def test_weeks_reach_beyond_the_horizon_but_not_without_end() -> None:

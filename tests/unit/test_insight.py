@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.assessments import LeadAssessed
+from schemas.assessments import HealthPart, LeadAssessed
 from schemas.topics import ASSESSMENTS
 from streams.explain import shift_of
 from streams.features import Floats
-from streams.health import health_in_words
+from streams.health import health, health_in_words
 from streams.risk import FAMILIES
 from streams.value import future_value_cents
 from streams.vector import COLUMN, NAMES
@@ -49,11 +49,15 @@ def test_a_shift_names_what_moved_it_most_in_the_way_it_went() -> None:
     assert shift_of(_effects(), x, THEN, 0.0).text == "+0.00: nothing in particular"
 
 
+def _health_in_words(x: Floats) -> tuple[HealthPart, ...]:
+    return health_in_words(x, health(x[None, :])[0].tolist())
+
+
 def test_parts_of_health_are_told_and_what_is_unknown_is_left_out() -> None:
-    (alone,) = health_in_words(_x(silent_days=14))
+    (alone,) = _health_in_words(_x(silent_days=14))
     assert (alone.part, alone.score) == ("engagement", 50.0)
     assert alone.text == "last sign of life 14 days ago, held against a week"
-    told = health_in_words(
+    told = _health_in_words(
         _x(
             silent_days=4,
             usual_gap_days=2,

@@ -21,11 +21,12 @@ from agents.windows import TooLittleData, windows
 from schemas.errors import ModelInvalid
 from streams.env import EVERYONE, Env
 from streams.features import DAY, Batch, FeatureTable, Floats, Rows, fold_wave
+from streams.grounds import Ground, Grounds, grounds_of
 from streams.ids import fingerprint
 from streams.labels import Label, Moments, healthy_horizon
 from streams.lead import Message, fold
 from streams.partition import Partition
-from streams.risk import FAMILIES, RuleScorer
+from streams.risk import FAMILIES, RuleScorer, Scorer
 from streams.vector import NAMES, vectors
 from streams.vocabulary import Family
 from tests.planted import DAYS, LABEL, POLICY, START, ShuffledLog, planted_log
@@ -134,8 +135,29 @@ def test_a_row_alone_scores_as_among_others_to_the_bit(scorer: LightGbmScorer, x
     assert together.tolist() == [float(scorer.score(x[i : i + 1])[0]) for i in range(len(x))]
     assert ((together > 0) & (together < 1)).all()
     assert scorer.effects(x[:7]).tolist() == [scorer.effects(x[i : i + 1])[0].tolist() for i in range(7)]
+    assert scorer.forecasts(x[:7]) == [scorer.forecasts(x[i : i + 1])[0] for i in range(7)]
     assert scorer.score(x[:0]).shape == (0,)
     assert scorer.effects(x[:0]).shape == (0, len(FAMILIES))
+
+
+def test_leads_are_explained_together_as_each_would_be_alone(scorer: LightGbmScorer) -> None:
+    """Whatever else is looked at with them, and by whichever scorer: effects, forecast and the moment to compare with."""
+    partition, env = Partition(0), Env({"": {EVERYONE: POLICY}}, {"": RuleScorer()})
+    fold(partition, [Message(i, e.at_ms, e.key, e.value) for i, e in enumerate(EVENTS) if e.at_ms / 1000 < CUT], env)
+    rows = partition.table.rows[:12]
+    now = np.where(np.arange(12) % 3, CUT, rows["last"])  # of some the newest event is of this moment
+    x, which = vectors(rows, now), np.arange(12) % 2
+    scorers: list[Scorer] = [scorer, RuleScorer()]
+    for i, found in enumerate(grounds_of(scorers, which, x, rows, now)):
+        alone = Ground(Grounds(scorers[i % 2], x[i : i + 1], rows[i : i + 1], now[i : i + 1]), 0)
+        assert found.effects.tobytes() == alone.effects.tobytes()
+        assert found.forecast == alone.forecast
+        assert (found.forecast is None) == bool(i % 2)
+        assert (found.at_last is None) == (alone.at_last is None) == (i % 3 == 0)
+        if found.at_last is not None and alone.at_last is not None:
+            assert found.at_last[:2] == alone.at_last[:2]
+            assert found.at_last.effects.tobytes() == alone.at_last.effects.tobytes()
+            assert found.at_last.at == rows["last"][i]
 
 
 @pytest.mark.parametrize("seed", [3, 4])

@@ -1,9 +1,11 @@
 """So many leads are due at the same time that events would wait for them: their turns are spread over several ticks."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from agents import ticks
 from streams import sweep
 from streams.env import EVERYONE, Env
 from streams.lead import Folded, Partition, fold
@@ -118,3 +120,32 @@ def test_few_are_not_made_to_wait() -> None:
     assert turn_of(partition, LATER.timestamp(), LEADS) is None
     assert turn_of(partition, START.timestamp(), 0) is None, "nobody is due yet"
     assert turn_of(partition, LATER.timestamp(), LEADS - 1) < LATER.astimezone(UTC)  # type: ignore[operator]
+
+
+def test_a_worker_looks_at_as_many_as_it_can_in_its_time() -> None:
+    pace = ticks.Pace()
+    assert pace.most(4) == ticks.FEWEST // 4, "nothing is known yet"
+    pace.note(ticks.FEWEST, 0.04)
+    assert pace.most(1) == 2 * ticks.FEWEST, "cheap looks: twice as many"
+    for _ in range(10):
+        pace.note(pace.most(1), pace.most(1) * 20e-6)
+    assert pace.most(16) == ticks.MOST // 16
+    pace.note(ticks.MOST, ticks.MOST * 1e-3)
+    assert pace.most(1) == ticks.FEWEST, "dear looks: at once as few as take about two seconds"
+    pace.note(ticks.FEWEST, ticks.FEWEST * 0.5e-3)
+    assert pace.most(1) == ticks.BUDGET_S / 0.5e-3
+    pace.note(3, 0.5)
+    assert pace.most(1) == ticks.BUDGET_S / 0.5e-3, "of three leads the events beside them are most of it"
+
+
+def test_some_must_wait_and_ticks_say_so() -> None:
+    partition, at = _silent(), LATER
+    pace = ticks.Pace()
+    sent, some_wait = ticks.ticks_for("p.", [partition], at, pace)
+    assert not some_wait
+    assert "until" not in json.loads(sent[0].value or b"")
+    crowd = [partition] * (ticks.FEWEST // MOST)
+    sent, some_wait = ticks.ticks_for("p.", crowd, at, pace)
+    assert some_wait
+    told = {datetime.fromisoformat(json.loads(tick.value or b"")["until"]) for tick in sent}
+    assert told == {turn_of(partition, at.timestamp(), MOST)}
