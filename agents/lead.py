@@ -6,6 +6,7 @@ the same ids and the same state when the records come again.
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -92,7 +93,7 @@ class LeadJob:
         self._suspects = suspects_of(self._settings, self._base)
         if self._settings.clock == "wall":
             self._next_tick = time.monotonic() + self._settings.tick_s
-            lane.every(min(self._settings.tick_s, 1.0), self._tick)
+            lane.every(self._settings.tick_s / math.ceil(self._settings.tick_s), self._tick)
 
     async def teardown(self) -> None:
         """Disconnect."""
@@ -258,7 +259,8 @@ class LeadJob:
         ]
         ticks, some_wait = ticks_for(self._prefix, due, datetime.now(UTC), self._pace)
         await self._writer.produce(ticks)
-        self._next_tick = began + (min(self._settings.tick_s, BUDGET_S) if some_wait else self._settings.tick_s)
+        # Where some wait, looks take half of the time at most, and events have the other half.
+        self._next_tick = began + (min(self._settings.tick_s, 2 * BUDGET_S) if some_wait else self._settings.tick_s)
 
     # -- helpers
 

@@ -30,7 +30,7 @@ def keep_one_arena() -> None:
 
 
 def trim() -> None:
-    """Give back what is free; some milliseconds for each 100 MB. What was read lies in a consumer that refers to itself."""
+    """Give back what is free, and before that what lies in a consumer that refers to itself: tens of milliseconds, after a recovery."""
     gc.collect()
     if (libc := _libc()) is not None:
         libc.malloc_trim(0)

@@ -7,13 +7,14 @@ from agents.writer import Out
 from schemas import topics
 from schemas.events import Tick
 from streams.partition import Partition
-from streams.sweep import turn_of
+from streams.sweep import is_anyone_due, turn_of
 
 BUDGET_S = 2.0
-"""About as long may the leads keep events waiting that have their turn by the ticks of one moment. After an outage, or once a long
-history was taken in, a million can be due at the same time; and then events have as long before the next ones come."""
-FEWEST, MOST = 2_000, 40_000
-"""Leads, over all partitions of a worker. The most take 0.7 s of CPU where nothing moves and half a minute where each enters a stage."""
+"""About as long may the leads take that have their turn by the ticks of one moment, and events wait for them. After an outage, or
+once a long history was taken in, a million can be due at the same time."""
+FEWEST, MOST = 2_000, 16_000
+"""Leads, over all partitions of a worker. The most take 0.3 s of CPU where nothing moves and 14 s where each enters a stage; a round
+that does not end within 30 s of a rebalance ends its worker (`agents/lane.py`)."""
 
 
 class Pace:
@@ -25,17 +26,18 @@ class Pace:
 
     def note(self, looks: int, seconds: float) -> None:
         """So many looks took so long. Grows by no more than the double: whom the next tick finds may cost fifty times as much."""
-        if looks >= FEWEST // 2:  # of few the events beside them are most of it
+        if looks >= FEWEST // 8:  # of few the events beside them are most of it
             self._looks = int(max(FEWEST, min(MOST, 2 * self._looks, looks * BUDGET_S / seconds)))
 
-    def most(self, partitions: int) -> int:
-        """How many that are on each of so many partitions."""
-        return max(1, self._looks // max(1, partitions))
+    def most(self, crowded: int) -> int:
+        """How many that are on each of the partitions where any wait."""
+        return max(1, self._looks // max(1, crowded))
 
 
 def ticks_for(prefix: str, partitions: Sequence[Partition], at: datetime, pace: Pace) -> tuple[list[Out], bool]:
     """One for each partition, as short as it takes for its leads to be no more than `pace` says; whether some must wait."""
-    most, now = pace.most(len(partitions)), at.timestamp()
+    now = at.timestamp()
+    most = pace.most(sum(is_anyone_due(p, now) for p in partitions))
     turns = [turn_of(p, now, most) for p in partitions]
     ticks = [
         tick_record(prefix, p.number, at, f"tick-{p.number}-{int(now * 1000)}", until=until)

@@ -74,8 +74,8 @@ class Turns:
 
     @property
     def settled(self) -> bool:
-        """Whether the state of all owned partitions was read back."""
-        return self._settled
+        """Whether the state of all owned partitions was read back, and none of them is on the move."""
+        return self._settled and self._lane.flow_active
 
     @property
     def busy(self) -> bool:

@@ -1,11 +1,11 @@
 """What this courier knows of its commands: its channel's part of `couriers.ledger`, read back before it is used."""
 
 import heapq
-import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from agents.couriers.clock import CourierClock
 from agents.writer import Out
@@ -16,26 +16,32 @@ from streams.deliver import TERMINAL
 QUIET = "quiet_hours"
 
 
+class _Finished(NamedTuple):
+    """When a command ended, epoch seconds, and its entry as the bytes that the topic has of it."""
+
+    at: float
+    value: bytes
+
+
 @dataclass(frozen=True)
 class _Held:
     """A partition's entries by id.
 
-    A finished one is kept for days, in case its command comes once more: as the bytes that the topic has of it, which are a
-    quarter of the object.
+    A finished one is kept for days, in case its command comes once more: as bytes, which are a third of the object.
 
     Attributes:
         open: There may still be something to do.
-        finished: In the order in which they ended.
+        finished: Nothing can follow.
     """
 
     open: dict[str, LedgerEntry] = field(default_factory=dict)
-    finished: dict[str, bytes] = field(default_factory=dict)
+    finished: dict[str, _Finished] = field(default_factory=dict)
 
     def keep(self, entry: LedgerEntry, value: bytes) -> None:
         """Hold an entry in place of what was held of its command."""
         self.forget(entry.id)
         if entry.command is None:
-            self.finished[entry.id] = value
+            self.finished[entry.id] = _Finished(entry.at.timestamp(), value)
         else:
             self.open[entry.id] = entry
 
@@ -49,10 +55,8 @@ class _Held:
         entry = self.open.get(intervention)
         return intervention in self.finished or (entry is not None and entry.state in TERMINAL)
 
-    def ended_before(self, time: datetime) -> list[str]:
-        """The commands that ended first, up to the first that ended at that time or later."""
-        values = ((each, LedgerEntry.model_validate_json(value)) for each, value in self.finished.items())
-        return [each for each, _ in itertools.takewhile(lambda pair: pair[1].at < time, values)]
+
+NOTHING = _Held()
 
 
 class Ledger:
@@ -75,9 +79,9 @@ class Ledger:
 
     def get(self, partition: int, intervention: str) -> LedgerEntry | None:
         """What is known of a command."""
-        held = self._held[partition]
+        held = self._held.get(partition, NOTHING)
         finished = held.finished.get(intervention)
-        return held.open.get(intervention) if finished is None else LedgerEntry.model_validate_json(finished)
+        return held.open.get(intervention) if finished is None else LedgerEntry.model_validate_json(finished.value)
 
     def apply(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Take one record of the topic, in log order.
@@ -115,9 +119,8 @@ class Ledger:
 
     def wait_for_unfinished(self, partition: int, now: datetime) -> None:
         """After recovery: look at everything that still holds a command, when it is due or at once."""
-        for entry in self._held[partition].open.values():
-            if entry.command is not None:
-                self.wait(partition, entry, None if entry.state is LedgerState.RETRY_AT else now)
+        for entry in self._held.get(partition, NOTHING).open.values():
+            self.wait(partition, entry, None if entry.state is LedgerState.RETRY_AT else now)
 
     def due(self, now: datetime, stream_now: datetime | None, limit: int) -> Iterator[tuple[int, LedgerEntry]]:
         """Take what is due, at most `limit`; each entry once, and only if it still waits."""
@@ -125,8 +128,8 @@ class Ledger:
         for heap, until in ((self._due, now), (self._due_in_stream, stream_now)):
             while until is not None and heap and heap[0][0] <= until and len(seen) < limit:
                 _, partition, intervention = heapq.heappop(heap)
-                entry = self.get(partition, intervention)
-                if entry is not None and entry.command is not None and intervention not in seen:
+                entry = self._held.get(partition, NOTHING).open.get(intervention)
+                if entry is not None and intervention not in seen:
                     seen.add(intervention)
                     yield partition, entry
 
@@ -137,6 +140,6 @@ class Ledger:
     def old(self, before: datetime) -> Iterator[Out]:
         """Forget finished entries from before a time; the tombstones to write."""
         for partition, held in self._held.items():
-            for intervention in held.ended_before(before):
+            for intervention in [each for each, ended in held.finished.items() if ended.at < before.timestamp()]:
                 held.forget(intervention)
                 yield Out(self.topic, partition, intervention.encode(), None)

@@ -57,6 +57,9 @@ def run(bench: Bench) -> Iterator[Figure]:
                 if log.leads == FEW:
                     least[metric] = resident
                     continue
+                if metric not in least:
+                    yield replace(about, metric=metric, void=f"nothing to compare with: {FEW:,} leads were void")
+                    continue
                 note = f"{resident >> 20:,} MiB in all"
                 value = (resident - least[metric]) / (log.leads - FEW)
                 load = round(os.getloadavg()[0], 2)
@@ -118,7 +121,7 @@ def _in_a_stage(bench: Bench, log: LeadLog) -> Measured:
 
 
 def _look(held: _Holding, *, acting: bool) -> float:
-    """CPU seconds until each lead was looked at for the first time, by ticks as the product's clock would send them.
+    """CPU seconds until each lead was looked at for the first time, by ticks for as many as the product's clock ever takes.
 
     The leads' last events are spread evenly over the history, and so are the moments from which on they are due.
     """

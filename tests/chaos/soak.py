@@ -3,7 +3,8 @@
     python -m tests.chaos.soak [--minutes 30] [--leads 20000]
 
 First measures how many events per second the lead agent takes on this machine, then sends 30 % of that for the given
-time; ten times a second somebody orders a mail for a lead, so that the couriers have work. Latency is from the moment an
+time; ten times a second somebody orders a mail for a lead, so that the couriers have work. The outcome of a mail is awaited for a
+minute and a half and not for two weeks, so that the work stays the same all the time. Latency is from the moment an
 event was to be sent to the arrival of its assessment at a consumer, so a stalled
 sender hides nothing. Prints a line for each sixth of the time, how memory grew, and ends with 1 if the last third is worse
 than the middle third by more than the limits below, if more than two seconds of traffic ever waited, or if something still

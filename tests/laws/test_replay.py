@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.snapshots import ActivityLog
+from agents.train import train
+from streams.env import Env
+from streams.features import DAY
 from streams.lead import Message, Out, Partition, fold, fold_together
 from streams.replay import replay
 from tests.laws.histories import MODEST, histories
 from tests.laws.world import ENV
+from tests.planted import LABEL, POLICY, planted_log
+from tests.planted import START as START_OF_PLANTED
 from tests.worlds import START, message
 
 Changelog = dict[bytes, bytes]
@@ -25,6 +34,44 @@ def test_where_a_round_was_cut_does_not_matter(log: list[Message], size: int) ->
     whole, single, some = replay({0: log}, ENV, len(log)), replay({0: log}, ENV, 1), replay({0: log}, ENV, size)
     assert _by_topic(whole.outputs) == _by_topic(single.outputs) == _by_topic(some.outputs)
     assert whole.state == single.state == some.state
+
+
+@pytest.fixture(scope="module")
+def learned() -> Env:
+    """A world that is judged by a trained model: what it explains, it explains for several leads at once."""
+    model = train(ActivityLog.read(planted_log(), POLICY), LABEL, until=START_OF_PLANTED.timestamp() + 240 * DAY)
+    return replace(ENV, scorers={**ENV.scorers, "": model.scorer()})
+
+
+def test_nor_does_it_where_a_trained_model_explains(learned: Env) -> None:
+    """Effects, forecasts and the moment to compare with are the same for a lead alone and among others."""
+    log = _many_go_quiet()
+    whole, single, some = (
+        replay({0: log}, learned, len(log)),
+        replay({0: log}, learned, 1),
+        replay({0: log}, learned, 7),
+    )
+    explained = [out for out in whole.outputs if b'"insight"' in (out.value or b"")]
+    assert len(explained) > 100
+    assert whole.outputs == single.outputs == some.outputs
+    assert whole.state == single.state == some.state
+
+
+def _many_go_quiet() -> list[Message]:
+    """Sixty leads with a few events each in forty days, and a tick every other day: many change their stage at the same time."""
+    chance = np.random.default_rng(5)
+    kinds = [{"type": "item_viewed", "item": "x"}, {"type": "appointment_missed"}, {"type": "ticket_opened"}]
+    told = [
+        (day, {**kinds[int(kind)], "tenant": "acme", "lead": f"L{n}"})
+        for n in range(60)
+        for day, kind in zip(chance.uniform(0, 40, 4), chance.integers(0, 3, 4), strict=True)
+    ]
+    told += [(day, {"type": "tick", "partition": 0}) for day in range(0, 60, 2)]
+    log = []
+    for i, (day, body) in enumerate(sorted(told, key=lambda each: each[0])):
+        at = START + timedelta(days=day)
+        log.append(message(i, {**body, "id": f"e{i}", "at": at.isoformat()}, at))
+    return log
 
 
 def test_a_lead_is_born_by_its_first_message_also_in_one_round() -> None:

@@ -18,9 +18,14 @@ RECORDS = st.lists(
         st.sampled_from([*LedgerState, None]),
         st.booleans(),
         st.sampled_from([Channel.EMAIL, Channel.EMAIL, Channel.SMS]),
+        st.integers(0, 20),
     ),
     max_size=20,
 )
+
+
+Told = tuple[str, LedgerState | None, bool, Channel, int]
+"""Id, state (none: a tombstone), whether it is settled where it has ended, channel, minute."""
 
 
 def _entry(name: str, state: LedgerState, channel: Channel, minute: int, *, done: bool) -> LedgerEntry:
@@ -29,17 +34,18 @@ def _entry(name: str, state: LedgerState, channel: Channel, minute: int, *, done
 
 
 @given(RECORDS, st.integers(0, 20))
-@example([("a", LedgerState.SENT, True, Channel.EMAIL)], 0)
-def test_holds_what_the_topic_says(records: list[tuple[str, LedgerState | None, bool, Channel]], minute: int) -> None:
+@example([("a", LedgerState.SENT, True, Channel.EMAIL, 0)], 0)
+@example([("b", LedgerState.SENT, True, Channel.EMAIL, 9), ("a", LedgerState.SENT, True, Channel.EMAIL, 0)], 5)
+def test_holds_what_the_topic_says(records: list[Told], minute: int) -> None:
     """The last word counts, but what has ended stays ended; a tombstone forgets; other channels are none of ours."""
     ledger = Ledger("couriers.ledger", Channel.EMAIL, CourierClock("wall"))
     said: dict[str, LedgerEntry] = {}
-    for number, (name, state, done, channel) in enumerate(records):
+    for name, state, done, channel, ended_at in records:
         if state is None:
             ledger.apply(3, name.encode(), None)
             said.pop(name, None)
             continue
-        told = _entry(name, state, channel, number, done=done)
+        told = _entry(name, state, channel, ended_at, done=done)
         ledger.apply(3, name.encode(), told.model_dump_json().encode())
         ended = name in said and said[name].state in TERMINAL
         if channel is Channel.EMAIL and (state in TERMINAL or not ended):
@@ -55,16 +61,16 @@ def test_holds_what_the_topic_says(records: list[tuple[str, LedgerState | None, 
 
 
 @given(RECORDS)
-def test_what_is_noted_reads_back_the_same(records: list[tuple[str, LedgerState | None, bool, Channel]]) -> None:
+def test_what_is_noted_reads_back_the_same(records: list[Told]) -> None:
     """A ledger that reads the records of another one holds the same, and partitions are apart."""
     ours, theirs = (Ledger("couriers.ledger", Channel.EMAIL, CourierClock("wall")) for _ in range(2))
     ended: set[str] = set()
-    for number, (name, state, done, _) in enumerate(records):
+    for name, state, done, _, ended_at in records:
         if state is None or name in ended:
             continue
         if state in TERMINAL:
             ended.add(name)
-        out = ours.put(1, _entry(name, state, Channel.EMAIL, number, done=done))
+        out = ours.put(1, _entry(name, state, Channel.EMAIL, ended_at, done=done))
         assert out.key is not None
         theirs.apply(out.partition, out.key, out.value)
     assert [theirs.get(1, name) for name in "abc"] == [ours.get(1, name) for name in "abc"]

@@ -149,3 +149,9 @@ def test_some_must_wait_and_ticks_say_so() -> None:
     assert some_wait
     told = {datetime.fromisoformat(json.loads(tick.value or b"")["until"]) for tick in sent}
     assert told == {turn_of(partition, at.timestamp(), MOST)}
+
+
+def test_where_only_one_partition_is_crowded_it_has_all_the_room() -> None:
+    pace, idle = ticks.Pace(), [Partition(n) for n in range(1, 40)]
+    _, some_wait = ticks.ticks_for("p.", [_silent(), *idle], LATER, pace)
+    assert not some_wait
