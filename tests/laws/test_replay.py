@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,12 +62,12 @@ def _many_go_quiet() -> list[Message]:
     """Sixty leads with a few events each in forty days, and a tick every other day: many change their stage at the same time."""
     chance = np.random.default_rng(5)
     kinds = [{"type": "item_viewed", "item": "x"}, {"type": "appointment_missed"}, {"type": "ticket_opened"}]
-    told = [
+    told: list[tuple[float, dict[str, Any]]] = [
         (day, {**kinds[int(kind)], "tenant": "acme", "lead": f"L{n}"})
         for n in range(60)
         for day, kind in zip(chance.uniform(0, 40, 4), chance.integers(0, 3, 4), strict=True)
     ]
-    told += [(day, {"type": "tick", "partition": 0}) for day in range(0, 60, 2)]
+    told += [(float(day), {"type": "tick", "partition": 0}) for day in range(0, 60, 2)]
     log = []
     for i, (day, body) in enumerate(sorted(told, key=lambda each: each[0])):
         at = START + timedelta(days=day)
