@@ -8,7 +8,7 @@ import random
 import resource
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -34,12 +34,16 @@ class Stage:
         proxied: `host:port` of the proxy before it.
         kafka: The process.
         control: Where the proxy takes orders.
+        usual: How the topics are set that refuse what is written to them now.
+        refusals: How long each of the refusals lasts that go on now: two may overlap.
     """
 
     broker: Broker
     proxied: str
     kafka: ApacheKafka
     control: int
+    usual: dict[str, dict[str, str]] = field(default_factory=dict)
+    refusals: list[float] = field(default_factory=list)
 
     def kill(self, world: World, _: random.Random) -> None:
         """Kill -9 the broker and start it again on its data."""
@@ -76,11 +80,19 @@ class Stage:
 
         def fault(world: World, _: random.Random) -> Undo:
             written = [world.prefix + t.name for t in (*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ, topics.STATE)]
-            before = run_apart(configs_of(self.broker.bootstrap, written))
-            small = {name: {**config, "max.message.bytes": "1"} for name, config in before.items()}
+            if not self.refusals:
+                self.usual.update(run_apart(configs_of(self.broker.bootstrap, written)))
+            small = {name: {**self.usual[name], "max.message.bytes": "1"} for name in written}
+            self.refusals.append(seconds)
             run_apart(set_configs(self.broker.bootstrap, small))
             world.done.append(f"writes refused for {seconds:g} s")
-            return seconds, lambda: run_apart(set_configs(self.broker.bootstrap, before))
+
+            def allow() -> None:
+                self.refusals.pop()
+                if not self.refusals:
+                    run_apart(set_configs(self.broker.bootstrap, {name: self.usual[name] for name in written}))
+
+            return seconds, allow
 
         return fault
 
