@@ -45,6 +45,7 @@ def bench(
     size: Annotated[list[int] | None, typer.Option(help="bytes of an event; may be repeated")] = None,
     processes: Annotated[list[int] | None, typer.Option(help="lead agents; may be repeated")] = None,
     rate: Annotated[list[int] | None, typer.Option(help="events/s of the latency bench; may be repeated")] = None,
+    seconds: Annotated[float, typer.Option(min=20.0, help="that the latency bench sends at each rate")] = 40.0,
     exactly_once: Annotated[
         bool, typer.Option("--exactly-once", help="full and latency also with workers that write in transactions")
     ] = False,
@@ -79,7 +80,7 @@ def bench(
         asked = Bench(
             running, folder, repeat=repeat, events=events, full_events=full_events, only=tuple(only or ()),
             leads=tuple(leads or (1_000_000,)), partitions=tuple(partitions or (4,)), sizes=tuple(size or (320,)),
-            processes=tuple(processes or (1,)), rates=tuple(rate or (1_000, 5_000, 20_000)),
+            processes=tuple(processes or (1,)), rates=tuple(rate or (1_000, 5_000, 20_000)), seconds=seconds,
             in_transactions=(False, True) if exactly_once else (False,),
         )  # fmt: skip
         figures: list[Figure] = []

@@ -53,6 +53,7 @@ class Bench:
         sizes: Bytes of an event of the full job; several give a figure each.
         processes: Worker processes; several give a figure each.
         rates: Events per second of the latency bench.
+        seconds: How long the latency bench sends at each rate.
         in_transactions: Whether lead agents write in transactions; both ways give a figure each.
         only: Names of engines to run; empty = all.
     """
@@ -67,6 +68,7 @@ class Bench:
     sizes: tuple[int, ...] = (320,)
     processes: tuple[int, ...] = (1,)
     rates: tuple[int, ...] = (1_000, 5_000, 20_000)
+    seconds: float = 40.0
     in_transactions: tuple[bool, ...] = (False,)
     only: tuple[str, ...] = ()
 

@@ -26,14 +26,13 @@ from tests.bench.sender import ORDERS_PER_S, order_every
 from tests.bench.stream import Streamed, stream
 
 NAME = "latency"
-SECONDS = 40.0
 WARM_S = 15.0
 """As long as a new broker's compiler takes most of a core for itself."""
 COMMAND = "event to command"
 LEAST_COMMANDED = 0.9
 """Of the orders; the holdout, a twentieth, gets none."""
 PERCENTILES = (("p50", 50, 1), ("p95", 95, 100), ("p99", 99, 1_000), ("p99.9", 99.9, 10_000), ("max", 100, 1))
-"""And of how many at least, or it is left out: ten lie beyond."""
+"""And of how many at least, or it is left out: ten lie beyond. The last but one takes four minutes at each rate (`--seconds 240`)."""
 _WAKE = 16
 """Events in the inbox at the start: the worker is ready, and has its state, when it has folded them."""
 
@@ -57,7 +56,7 @@ def _at(bench: Bench, log: LeadLog, rate: int, at_once: bool) -> Iterator[Figure
         try:
             workers.ready()
             stolen = Stolen()
-            seen = stream(bench.broker, log, prefix, bench.folder, rate=rate, seconds=SECONDS)
+            seen = stream(bench.broker, log, prefix, bench.folder, rate=rate, seconds=bench.seconds)
         except EngineFailedError as error:
             yield replace(about, subject="event to assessment", void=str(error))
             return
@@ -68,7 +67,7 @@ def _at(bench: Bench, log: LeadLog, rate: int, at_once: bool) -> Iterator[Figure
             f"other machines took {taken:.1f} % of the processors"
         )
         wrong = "" if seen.drained else "not everything that was sent was folded"
-        if way == COMMAND and len(late) < (most := ORDERS_PER_S * (SECONDS - WARM_S)) * LEAST_COMMANDED:
+        if way == COMMAND and len(late) < (most := ORDERS_PER_S * (bench.seconds - WARM_S)) * LEAST_COMMANDED:
             wrong = wrong or f"{len(late):,} of {most:,.0f} orders led to a command"
         for name, percent, least in PERCENTILES:
             if wrong or len(late) >= least:

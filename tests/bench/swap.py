@@ -23,7 +23,7 @@ from agents.model import TrainedModel, read, sealed
 from agents.parcel import pack
 from tests.bench import model
 from tests.bench.figures import Bench, Figure
-from tests.bench.latency import SECONDS, WARM_S
+from tests.bench.latency import WARM_S
 from tests.bench.lead_log import LeadLog, now
 from tests.bench.lead_worker import LeadWorkers
 from tests.bench.machine import Stolen
@@ -32,6 +32,7 @@ from tests.bench.sender import order_every
 from tests.bench.stream import Streamed, stream
 
 NAME = "swap"
+SECONDS = 40.0
 MOST_RATE = 5_000
 HEAD_START_S = 2.0
 AFTER_S = 3.0
