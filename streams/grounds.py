@@ -90,10 +90,9 @@ class Ground(NamedTuple):
 
 def grounds_of(scorers: Sequence[Scorer], which: Ints, x: Floats, rows: Rows, now: Floats) -> list[Ground]:
     """Each lead's ground, in order; `which` says the index of the scorer that judges it."""
-    found = [Ground(Grounds(scorers[0], x[:0], rows[:0], now[:0]), 0)] * len(which)
+    found: dict[int, Ground] = {}
     for index in np.unique(which).tolist():
         mine = np.flatnonzero(which == index)
         together = Grounds(scorers[index], x[mine], rows[mine], now[mine])
-        for place, i in enumerate(mine.tolist()):
-            found[i] = Ground(together, place)
-    return found
+        found.update((i, Ground(together, place)) for place, i in enumerate(mine.tolist()))
+    return [found[i] for i in range(len(which))]

@@ -56,7 +56,8 @@ class _Held:
         return intervention in self.finished or (entry is not None and entry.state in TERMINAL)
 
 
-NOTHING = _Held()
+_NOTHING = _Held()
+"""Of a partition of which nothing was read or noted; never written to."""
 
 
 class Ledger:
@@ -79,7 +80,7 @@ class Ledger:
 
     def get(self, partition: int, intervention: str) -> LedgerEntry | None:
         """What is known of a command."""
-        held = self._held.get(partition, NOTHING)
+        held = self._held.get(partition, _NOTHING)
         finished = held.finished.get(intervention)
         return held.open.get(intervention) if finished is None else LedgerEntry.model_validate_json(finished.value)
 
@@ -119,7 +120,7 @@ class Ledger:
 
     def wait_for_unfinished(self, partition: int, now: datetime) -> None:
         """After recovery: look at everything that still holds a command, when it is due or at once."""
-        for entry in self._held.get(partition, NOTHING).open.values():
+        for entry in self._held.get(partition, _NOTHING).open.values():
             self.wait(partition, entry, None if entry.state is LedgerState.RETRY_AT else now)
 
     def due(self, now: datetime, stream_now: datetime | None, limit: int) -> Iterator[tuple[int, LedgerEntry]]:
@@ -128,7 +129,7 @@ class Ledger:
         for heap, until in ((self._due, now), (self._due_in_stream, stream_now)):
             while until is not None and heap and heap[0][0] <= until and len(seen) < limit:
                 _, partition, intervention = heapq.heappop(heap)
-                entry = self._held.get(partition, NOTHING).open.get(intervention)
+                entry = self._held.get(partition, _NOTHING).open.get(intervention)
                 if entry is not None and intervention not in seen:
                     seen.add(intervention)
                     yield partition, entry

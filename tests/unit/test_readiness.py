@@ -57,6 +57,9 @@ async def _seen() -> list[int]:
     job.recovered.set()
     await work
     seen.append(await asyncio.to_thread(_asked, server.port))
+    lane.flow_active = False  # partitions are on the move
+    seen.append(await asyncio.to_thread(_asked, server.port))
+    lane.flow_active = True
     lane.turns.unsettle()
     seen.append(await asyncio.to_thread(_asked, server.port))
     await server.stop()
@@ -65,4 +68,4 @@ async def _seen() -> list[int]:
 
 def test_ready_when_state_was_read_back() -> None:
     busy = HTTPStatus.SERVICE_UNAVAILABLE
-    assert asyncio.run(_seen()) == [busy, busy, HTTPStatus.OK, busy]
+    assert asyncio.run(_seen()) == [busy, busy, HTTPStatus.OK, busy, busy]
