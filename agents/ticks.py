@@ -7,7 +7,7 @@ from agents.writer import Out
 from schemas import topics
 from schemas.events import Tick
 from streams.partition import Partition
-from streams.sweep import is_anyone_due, turn_of
+from streams.sweep import turn_of, waiting
 
 BUDGET_S = 2.0
 """About as long may the leads take that have their turn by the ticks of one moment, and events wait for them. After an outage, or
@@ -37,8 +37,9 @@ class Pace:
 def ticks_for(prefix: str, partitions: Sequence[Partition], at: datetime, pace: Pace) -> tuple[list[Out], bool]:
     """One for each partition, as short as it takes for its leads to be no more than `pace` says; whether some must wait."""
     now = at.timestamp()
-    most = pace.most(sum(is_anyone_due(p, now) for p in partitions))
-    turns = [turn_of(p, now, most) for p in partitions]
+    due = [waiting(p, now) for p in partitions]
+    most = pace.most(sum(len(moments) > 0 for moments in due))
+    turns = [turn_of(moments, most) for moments in due]
     ticks = [
         tick_record(prefix, p.number, at, f"tick-{p.number}-{int(now * 1000)}", until=until)
         for p, until in zip(partitions, turns, strict=True)

@@ -32,18 +32,19 @@ BLOCK = 4096
 """Leads scored together: their vectors fit into a processor's cache, and no step keeps other threads from running."""
 
 
-def is_anyone_due(partition: Partition, now: float) -> bool:
-    """Whether any lead's turn has come."""
-    return bool(len(_waiting(partition, now)))
+def waiting(partition: Partition, now: float) -> Floats:
+    """The moments from which on those leads are due whose turn has come."""
+    table, again = partition.table, _again(partition, now)
+    moments = table.due[table.due_rows(now)]
+    return np.concatenate([moments, _moments(partition)[again]]) if len(again) else moments
 
 
-def turn_of(partition: Partition, now: float, most: int) -> datetime | None:
-    """Up to which moment a tick may go so that about as many leads as `most` have their turn; None: no more than those are due.
+def turn_of(moments: Floats, most: int) -> datetime | None:
+    """Up to which moment a tick may go so that about as many leads as `most` have their turn; None: no more than those are `waiting`.
 
     Only a tick that is in the log may say so. It bounds by time and not by number, as after a crash some of the leads that
     had their turn are due no more: others would take their places.
     """
-    moments = _waiting(partition, now)
     if len(moments) <= most:
         return None
     return instant(float(np.partition(moments, most - 1)[most - 1])) + timedelta(microseconds=1)
@@ -141,13 +142,6 @@ def _look(
         map(grounds.get, stirs.tolist()),
     )
     return list(map(_Loud, due[stirs].tolist(), held[stirs], found, looks[stirs].tolist()))
-
-
-def _waiting(partition: Partition, now: float) -> Floats:
-    """The moments from which on those leads are due whose turn has come."""
-    table, again = partition.table, _again(partition, now)
-    moments = table.due[table.due_rows(now)]
-    return np.concatenate([moments, _moments(partition)[again]]) if len(again) else moments
 
 
 def _again(partition: Partition, until: float) -> Ints:

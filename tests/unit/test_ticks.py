@@ -10,7 +10,7 @@ from streams import sweep
 from streams.env import EVERYONE, Env
 from streams.lead import Folded, Partition, fold
 from streams.risk import RuleScorer
-from streams.sweep import turn_of
+from streams.sweep import turn_of, waiting
 from tests.worlds import START, message, policy
 
 LEADS, MOST = 400, 50
@@ -47,7 +47,7 @@ def _looked_at(partition: Partition) -> dict[bytes, tuple[float, int, int]]:
 
 def test_each_lead_has_its_turn_once_the_longest_due_first() -> None:
     partition, offset, seen = _silent(), LEADS, list[bytes | None]()
-    while (until := turn_of(partition, LATER.timestamp(), MOST)) is not None:
+    while (until := turn_of(waiting(partition, LATER.timestamp()), MOST)) is not None:
         done = _told(partition, offset, LATER, until)
         assert done.tally["looks",] == MOST
         seen += dict.fromkeys(out.key for out in done.outputs if out.topic == "lead.assessments")
@@ -65,7 +65,7 @@ def test_each_lead_has_its_turn_once_the_longest_due_first() -> None:
 def test_after_a_crash_nobody_takes_the_place_of_those_that_were_written_already() -> None:
     """What the tick says is a moment. If it were a number, others would be looked at in place of those that are done."""
     whole, partition = _silent(), _silent()
-    until = turn_of(whole, LATER.timestamp(), MOST)
+    until = turn_of(waiting(whole, LATER.timestamp()), MOST)
     _told(whole, LEADS, LATER, until)
     log = dict((*partition.changes()[0], *partition.changes()[1]))
     _told(partition, LEADS, LATER, until)
@@ -106,20 +106,20 @@ def test_those_that_other_versions_make_look_again_wait_likewise(minutes: int) -
     fold(partition, [message(LEADS, order, START + timedelta(hours=1))], ENV)
     end = START + timedelta(hours=1, minutes=minutes)
     looks, offset = [], LEADS + 1
-    while (until := turn_of(partition, end.timestamp(), MOST)) is not None:
+    while (until := turn_of(waiting(partition, end.timestamp()), MOST)) is not None:
         looks.append(_told(partition, offset, end, until).tally["looks",])
         offset += 1
     looks.append(_told(partition, offset, end, None).tally["looks",])
     assert sum(looks) == LEADS
     assert max(looks) <= MOST + 2, "two of four hundred may share a moment"
-    assert turn_of(partition, end.timestamp(), 0) is None, "nobody is left"
+    assert turn_of(waiting(partition, end.timestamp()), 0) is None, "nobody is left"
 
 
 def test_few_are_not_made_to_wait() -> None:
     partition = _silent()
-    assert turn_of(partition, LATER.timestamp(), LEADS) is None
-    assert turn_of(partition, START.timestamp(), 0) is None, "nobody is due yet"
-    assert turn_of(partition, LATER.timestamp(), LEADS - 1) < LATER.astimezone(UTC)  # type: ignore[operator]
+    assert turn_of(waiting(partition, LATER.timestamp()), LEADS) is None
+    assert turn_of(waiting(partition, START.timestamp()), 0) is None, "nobody is due yet"
+    assert turn_of(waiting(partition, LATER.timestamp()), LEADS - 1) < LATER.astimezone(UTC)  # type: ignore[operator]
 
 
 def test_a_worker_looks_at_as_many_as_it_can_in_its_time() -> None:
@@ -148,7 +148,7 @@ def test_some_must_wait_and_ticks_say_so() -> None:
     sent, some_wait = ticks.ticks_for("p.", crowd, at, pace)
     assert some_wait
     told = {datetime.fromisoformat(json.loads(tick.value or b"")["until"]) for tick in sent}
-    assert told == {turn_of(partition, at.timestamp(), MOST)}
+    assert told == {turn_of(waiting(partition, at.timestamp()), MOST)}
 
 
 def test_where_only_one_partition_is_crowded_it_has_all_the_room() -> None:
