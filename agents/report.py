@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from agents import metrics
-from agents.couriers.run import open_redis
+from agents.couriers.run import open_redis, silent
 from agents.lane import Lane, LaneSettings, Round
 from agents.rounds import Fetched
 from agents.safety import retry
@@ -34,6 +34,7 @@ class ReportJob:
         self._settings = settings
         self._redis: Redis = open_redis(settings.redis_url)
         self._views = Views(self._redis, settings.topic_prefix)
+        self._answers = True
         self._topics = {settings.topic_prefix + topic.name: topic for topic in READS}
 
     async def setup(self, lane: Lane) -> None:
@@ -63,8 +64,8 @@ class ReportJob:
             try:
                 await retry(write, on=(RedisError, OSError), excuse=lane.watchdog.excuse)
                 break
-            except (RedisError, OSError):
-                logger.warning("Redis at %s is down; the report waits", self._settings.redis_url)
+            except (RedisError, OSError) as error:
+                logger.warning("%s; the report waits", silent(self._settings.redis_url, error))
                 if not lane.still_owner(round_):
                     return
         for record in records:
@@ -94,8 +95,11 @@ class ReportJob:
             for stage, n in (await self._views.stage_counts()).items():
                 metrics.STAGE_LEADS.labels(stage).set(n)
             metrics.OPEN_ESCALATIONS.set(await self._views.open_escalations())
+            self._answers = True
         except (RedisError, OSError) as error:
-            logger.warning("the views could not be counted: %r", error)
+            if self._answers:  # said once, not every second
+                logger.warning("%s; the views wait", silent(self._settings.redis_url, error))
+            self._answers = False
 
     async def teardown(self) -> None:
         """Disconnect."""

@@ -70,8 +70,9 @@ async def create(
             answer = await admin.create_topics(requests)
             for name, code, *rest in answer.topic_errors:
                 if code and for_code(code) is not TopicAlreadyExistsError:
+                    remedy = "; say --replication with no more than it has brokers" * (replication > 1)
                     raise Unavailable(
-                        f"topic {name} was not created: {for_code(code).__name__} {rest[0] if rest else ''}"
+                        f"topic {name} was not created: {for_code(code).__name__} {rest[0] if rest else ''}{remedy}"
                     )
         return [prefix + t.name for t in missing]
     except KafkaError as error:

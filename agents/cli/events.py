@@ -98,11 +98,13 @@ def send(
         typer.Argument(metavar="[FILE...]", help="JSON lines, an event each; left out, or -: standard input"),
     ] = None,
     after: Annotated[int, typer.Option(min=0, help="leave out the first so many events that may be sent")] = 0,
+    history: Annotated[bool, typer.Option("--history", help="also what happened over two days ago")] = False,
     check: Annotated[bool, typer.Option("--check", help="only look; nothing is sent, no broker is asked")] = False,
 ) -> None:
     """Check events against the schemas and put them into lead.events, each under the right key. Ends with 1 if any is refused.
 
     What is refused is told with its line and remedy, and the others are sent. Where the broker stops taking them, it says how to go on.
+    History is judged as of today: so that nothing is sent because of it, `leadkeeper policy watch` comes before it and `policy act` after.
     """
     from agents.sending import SendingStoppedError, usable
     from agents.sending import send as to_inbox
@@ -115,7 +117,8 @@ def send(
     def good() -> "Iterator[Ready]":
         for path in files or [Path("-")]:
             with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as lines:
-                yield from usable(lines, partial(_refuse, refused, str(path)), by_event_time=settings.clock == "event")
+                told, by_event_time = partial(_refuse, refused, str(path)), settings.clock == "event"
+                yield from usable(lines, told, by_event_time=by_event_time, history=history)
 
     rest = islice(good(), after, None)
     try:

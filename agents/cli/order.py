@@ -218,7 +218,9 @@ def _order(kind: str, tenant: str, lead: str, at: datetime | None, *, known: boo
     if known and not _ask(is_held(load(Settings), tenant, lead)):
         fail(NOT_FOUND, f"nothing is known of {tenant}:{lead}; correct the tenant or the lead's id")
     _send([order])
-    out.print(f"ordered; `leadkeeper why {tenant} {lead}` tells what comes of it", soft_wrap=True)
+    out.print(
+        f"ordered; `leadkeeper why {tenant} {lead}` tells what comes of it, step by step as each is due", soft_wrap=True
+    )
 
 
 def _made(kind: str, tenant: str, lead: str, at: datetime | None, **fields: Any) -> "Keyed":

@@ -4,8 +4,10 @@ import logging
 from collections.abc import Callable
 
 from redis.asyncio import Redis
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 from agents.app import serve
 from agents.channels.agent_alert import AgentAlertChannel
@@ -40,6 +42,13 @@ MAX_RECORDS = 500
 def open_redis(url: str) -> Redis:
     """A client that says soon when Redis is down."""
     return Redis.from_url(url, socket_connect_timeout=CONNECT_S, socket_timeout=ANSWER_S, retry=Retry(NoBackoff(), 1))
+
+
+def silent(url: str, error: Exception) -> str:
+    """What to say of a Redis that does not answer; its address may hold a password, which is left out."""
+    at = parse_url(url)
+    where = at.get("path") or f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"
+    return f"Redis at {where} does not answer: {error} (LEADKEEPER_REDIS_URL)"
 
 
 def group_of(channel: ChannelName, settings: CourierSettings) -> str:
@@ -85,6 +94,10 @@ async def run_courier(
     if on_job is not None:
         on_job(job)
     topic = settings.topic_prefix + topics.INTERVENTIONS[name].name
+    try:
+        await redis.ping()
+    except (RedisError, OSError) as error:
+        logger.warning("%s; commands wait until it does", silent(settings.redis_url, error))
     try:
         return await serve(lane_settings(name, settings), [topic], job, name=f"courier-{name}")
     finally:

@@ -268,7 +268,8 @@ def main() -> int:
     try:
         with ApacheKafka(port=options.port, data=options.data) as kafka:
             print(f"Apache Kafka {kafka_version()} answers at {kafka.bootstrap}.")
-            print(f"Use it with:  export KAFKA_BOOTSTRAP={kafka.bootstrap}")
+            print(f"Use it with:  export LEADKEEPER_BOOTSTRAP={kafka.bootstrap}")
+            print(f"              (make demo and make test: export KAFKA_BOOTSTRAP={kafka.bootstrap})")
             print(f"Stop it with: Ctrl-C, or kill {os.getpid()}", flush=True)
             return kafka.wait()
     except KafkaUnavailableError as error:

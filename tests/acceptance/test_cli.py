@@ -236,12 +236,12 @@ def test_events_of_a_file_are_sent_under_their_leads_key(product: Product, tmp_p
     one = {"type": "item_viewed", "tenant": product.tenant, "at": "2026-02-28T09:00:00Z", "item": "x"}
     lines = [json.dumps(one | {"id": f"e{n}", "lead": f"L{n}"}) for n in range(20)]
     file.write_text("\n".join([*lines, "{}"]))
-    done = product.run("send", str(file))
+    done = product.run("send", "--history", str(file))
     assert done.code == 1, done.err
     assert "sent 20 events to" in done.out
     assert "refused 1: missing_field 1" in done.out
     assert f"{file}:21: type: is missing" in done.err
-    assert "2 events may be sent" in product.run("send", "--check", "--after", "18", str(file)).out
+    assert "2 events may be sent" in product.run("send", "--check", "--history", "--after", "18", str(file)).out
     found = {(r.key, r.partition) for r in product.inbox()}
     keys = [f"{product.tenant}:L{n}".encode() for n in range(20)]
     assert found == {(key, partition_for(key, 2)) for key in keys}

@@ -40,7 +40,9 @@ def bench(
     repeat: Annotated[int, typer.Option(min=1, help="times that each figure is taken")] = 3,
     events: Annotated[int, typer.Option(min=1_000, help="events of the count job")] = 3_000_000,
     full_events: Annotated[int, typer.Option(min=1_000, help="events of the full job")] = 300_000,
-    leads: Annotated[list[int] | None, typer.Option(help="leads held; may be repeated")] = None,
+    leads: Annotated[
+        list[int] | None, typer.Option(help="leads held; may be repeated (full: one thing varies at a time)")
+    ] = None,
     partitions: Annotated[list[int] | None, typer.Option(help="of the inbox; may be repeated")] = None,
     size: Annotated[list[int] | None, typer.Option(help="bytes of an event; may be repeated")] = None,
     processes: Annotated[list[int] | None, typer.Option(help="lead agents; may be repeated")] = None,
@@ -85,6 +87,7 @@ def bench(
         )  # fmt: skip
         figures: list[Figure] = []
         for name in chosen:
+            console.print(f"{name}: some minutes a repeat", highlight=False)
             for figure in BENCHES[name](asked):
                 console.print(f"  {_line(figure)}", soft_wrap=True, highlight=False)
                 figures.append(figure)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from agents.child import ChildProcess
-from tests.bench.count_engines import ENGINES, Engine
+from tests.bench.count_engines import ENGINES, Engine, Lane
 from tests.bench.count_log import PARTITIONS, CountLog, fill, verify
 from tests.bench.figures import Bench, Figure
 from tests.bench.progress import EngineFailedError, steady, watch
@@ -46,7 +46,14 @@ def _measured(bench: Bench, topics: Topics, engine: Engine, log: CountLog, run: 
     outputs = topics.create(f"{run}-outputs", PARTITIONS)
     command = engine.start(bench.broker, topics, log, run, bench.folder)
     about = Figure(
-        NAME, "", engine.name, "events", 0.0, "events/s", note=f"{log.events:,} events", peer=engine is not ENGINES[0]
+        NAME,
+        "",
+        engine.name,
+        "events",
+        0.0,
+        "events/s",
+        note=f"{log.events:,} events",
+        peer=not isinstance(engine, Lane),
     )
     child = ChildProcess(
         engine.name, command, log=bench.folder / f"{run}.log", cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}

@@ -8,10 +8,10 @@ probabilities on one partition are those of the product's fold over the same log
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
@@ -38,17 +38,26 @@ class Assessed(msgspec.Struct):
 
 
 def run(bench: Bench) -> Iterator[Figure]:
-    """Give events/s and CPU per event for each number of leads, partitions, event size and processes asked for."""
+    """Give events/s and CPU per event; of leads, partitions, sizes and processes, where several are asked for, one varies at a time."""
     models = bench.folder / "models"
     model.prepare(models, every_event=True)
-    for leads, partitions, size in itertools.product(bench.leads, bench.partitions, bench.sizes):
+    workers = list(one_at_a_time(bench.processes, bench.in_transactions))
+    for number, (leads, partitions, size) in enumerate(one_at_a_time(bench.leads, bench.partitions, bench.sizes)):
         log = LeadLog(leads, bench.full_events, partitions, size, models, now())
         for _ in range(bench.repeat):
-            for processes, at_once in itertools.product(bench.processes, bench.in_transactions):
+            for processes, at_once in workers if number == 0 else workers[:1]:
                 if bench.wants(OURS):
                     yield from _ours(bench, log, processes, at_once)
             if bench.wants(QUIX):
                 yield from _quix(bench, log)
+
+
+def one_at_a_time(*axes: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """The first of each, and each of the others with the first of all other axes."""
+    base = tuple(axis[0] for axis in axes)
+    yield base
+    for place, axis in enumerate(axes):
+        yield from ((*base[:place], other, *base[place + 1 :]) for other in axis[1:])
 
 
 def _ours(bench: Bench, log: LeadLog, processes: int, at_once: bool) -> list[Figure]:

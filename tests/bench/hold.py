@@ -1,8 +1,8 @@
 """What it costs to hold N leads: memory, the start on a full changelog, and the visit of silent leads by a tick.
 
 memory   resident bytes of a worker that holds N leads, less those of one that holds a thousand, per lead: first of leads
-         that are no more than their features; "in a stage": after each was looked at, when most have entered one, with
-         episode and plans
+         that are no more than their features, as they were read back; "swept": after ticks have visited each of them twice;
+         "in a stage": after each was looked at, when most have entered one, with episode and plans
 restart  from the start of the process to the first assessment that the broker has acknowledged
 first look  CPU of that look
 sweep    wall and CPU of one tick over N leads that have been silent for days, are all due, and of which nothing is open
@@ -50,26 +50,27 @@ def run(bench: Bench) -> Iterator[Figure]:
             about = Figure(NAME, f"{log.leads:,} leads", "lead agent", "restart", 0.0, "s")
             for figures_of in (_quiet, _in_a_stage):
                 try:
-                    metric, resident, figures = figures_of(bench, log)
+                    memory, figures = figures_of(bench, log)
                 except EngineFailedError as error:
                     yield replace(about, void=str(error))
                     continue
                 if log.leads == FEW:
-                    least[metric] = resident
+                    least |= memory
                     continue
-                if metric not in least:
-                    yield replace(about, metric=metric, void=f"nothing to compare with: {FEW:,} leads were void")
-                    continue
-                note = f"{resident >> 20:,} MiB in all"
-                value = (resident - least[metric]) / (log.leads - FEW)
                 load = round(os.getloadavg()[0], 2)
-                yield replace(about, metric=metric, value=value, unit="B/lead", note=note, load=load)
+                for metric, resident in memory.items():
+                    if metric not in least:
+                        yield replace(about, metric=metric, void=f"nothing to compare with: {FEW:,} leads were void")
+                        continue
+                    note = f"{resident >> 20:,} MiB in all"
+                    value = (resident - least[metric]) / (log.leads - FEW)
+                    yield replace(about, metric=metric, value=value, unit="B/lead", note=note, load=load)
                 for name, value, unit in figures:
                     yield replace(about, metric=name, value=value, unit=unit, load=load)
 
 
-Measured = tuple[str, int, list[tuple[str, float, str]]]
-"""Name of the figure of memory, resident bytes, further figures: name, value, unit."""
+Measured = tuple[dict[str, int], list[tuple[str, float, str]]]
+"""Resident bytes by the name of the figure; further figures: name, value, unit."""
 
 
 @dataclass(frozen=True)
@@ -105,19 +106,20 @@ def _holding(bench: Bench, log: LeadLog) -> Iterator[_Holding]:
 def _quiet(bench: Bench, log: LeadLog) -> Measured:
     """Leads that are looked at without anything being done about them."""
     with _holding(bench, log) as held:
-        resident = held.resident()
+        memory = {"memory": held.resident()}
         _look(held, acting=False)
         # Another version of the policy, the same in content: every lead is due again, and none changes.
         wall, cpu = _ticked(held, "sweep", Order(policy="1"))
+        memory["memory, swept"] = held.resident()
     sweep = [("sweep, wall", wall, "s"), ("sweep, cpu", cpu / log.leads * 1e6, "us/lead")]
-    return "memory", resident, [("restart", held.restart_s, "s"), *sweep]
+    return memory, [("restart", held.restart_s, "s"), *sweep]
 
 
 def _in_a_stage(bench: Bench, log: LeadLog) -> Measured:
     """Leads that are looked at as in earnest: most enter a stage, and steps are planned."""
     with _holding(bench, log) as held:
         cpu = _look(held, acting=True)
-        return "memory, in a stage", held.resident(), [("first look, cpu", cpu / log.leads * 1e6, "us/lead")]
+        return {"memory, in a stage": held.resident()}, [("first look, cpu", cpu / log.leads * 1e6, "us/lead")]
 
 
 def _look(held: _Holding, *, acting: bool) -> float:

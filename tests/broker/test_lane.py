@@ -217,6 +217,25 @@ def test_graceful_restarts_under_load_repeat_nothing(broker: Broker, topics: Top
     assert sum(offset or 0 for offset in offsets.values()) == parts * part
 
 
+def test_whatever_producers_compress_with_is_read(broker: Broker, topics: Topics, tmp_path: Path) -> None:
+    """One batch by each codec that Kafka knows, as producers in Java or librdkafka may be set: each event is counted."""
+    inbox, outputs, changelog = _topics(topics)
+    codecs = ("gzip", "snappy", "lz4", "zstd")
+
+    async def run(workers: Workers) -> None:
+        for codec in codecs:
+            writer = Writer(broker.bootstrap, idempotent=broker.idempotence, compression=codec)
+            await writer.start()
+            await traffic(writer, inbox, PARTITIONS, number=400, seconds=0.0)
+            await writer.stop()
+        async with Log(broker.bootstrap, changelog, PARTITIONS) as states:
+            await applied(states, 400 * len(codecs), workers)
+
+    with Workers(_command(broker, inbox, outputs, changelog), 1, tmp_path / "workers.log") as workers:
+        asyncio.run(run(workers))
+    assert workers.exits == {0: 1}
+
+
 def test_a_new_group_commits_its_start(broker: Broker, topics: Topics, tmp_path: Path) -> None:
     """Before the first record: else a group that dies early starts over wherever the log start is by then."""
     inbox, outputs, changelog = _topics(topics)

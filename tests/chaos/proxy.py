@@ -4,7 +4,8 @@
 
 Prints one JSON line with its two ports when it listens (127.0.0.1 only): `port` for clients, `control` for orders, one
 per line: `open` (as if it were not there), `slow SECONDS` (every piece of data waits so long), `cut` (all connections
-end, new ones are refused), `resets SHARE` (each piece of data is that likely to end its connection). It answers `ok`.
+end, new ones are refused), `resets SHARE` (each piece of data is that likely to end its connection). It answers `ok` and
+how many pieces or connections the order before this one has met.
 """
 
 import argparse
@@ -28,10 +29,12 @@ class Proxy:
         self._chance = random.Random(seed)
         self._open: set[asyncio.StreamWriter] = set()
         self._cut, self._delay_s, self._resets = False, 0.0, 0.0
+        self._met = 0
 
     async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client."""
         if self._cut:
+            self._met += 1
             writer.transport.abort()
             return
         try:
@@ -53,8 +56,10 @@ class Proxy:
         with contextlib.suppress(OSError):
             while piece := await reader.read(PIECE):
                 if self._delay_s:
+                    self._met += 1
                     await asyncio.sleep(self._delay_s)  # the slow line is the fault
                 if self._chance.random() < self._resets:
+                    self._met += 1
                     return
                 writer.write(piece)
                 await writer.drain()
@@ -66,18 +71,22 @@ class Proxy:
             self._cut = order == "cut"
             self._delay_s = amount if order == "slow" else 0.0
             self._resets = amount if order == "resets" else 0.0
+            met, self._met = self._met, 0
             if self._cut:
+                self._met = len(self._open)
                 for each in list(self._open):
                     each.transport.abort()
-            writer.write(b"ok\n")
+            writer.write(b"ok %d\n" % met)
         writer.close()
 
 
-def order(port: int, text: str) -> None:
-    """Give a proxy an order and wait until it has obeyed."""
+def order(port: int, text: str) -> int:
+    """Give a proxy an order, wait until it has obeyed, and return what the one before has met."""
     with socket.create_connection((LOOPBACK, port), timeout=10) as line:
         line.sendall(f"{text}\n".encode())
-        assert line.recv(8) == b"ok\n"
+        said, met = line.makefile("rb").readline().split()
+        assert said == b"ok"
+        return int(met)
 
 
 async def serve(proxy: Proxy) -> None:

@@ -8,8 +8,7 @@ import random
 import resource
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 from agents.child import LOOPBACK, ChildProcess, free_port
@@ -19,7 +18,7 @@ from deploy.kafka.run import ApacheKafka
 from schemas import topics
 from tests.brokers import Broker, set_configs
 from tests.chaos.proxy import order
-from tests.faults.nemesis import Fault, Undo, run_apart, write
+from tests.faults.nemesis import Fault, Undo, met, run_apart, write
 from tests.faults.traffic import GARBAGE, PARTITIONS
 from tests.faults.world import ROOT, World
 from tests.polling import eventually
@@ -34,16 +33,12 @@ class Stage:
         proxied: `host:port` of the proxy before it.
         kafka: The process.
         control: Where the proxy takes orders.
-        usual: How the topics are set that refuse what is written to them now.
-        refusals: How long each of the refusals lasts that go on now: two may overlap.
     """
 
     broker: Broker
     proxied: str
     kafka: ApacheKafka
     control: int
-    usual: dict[str, dict[str, str]] = field(default_factory=dict)
-    refusals: list[float] = field(default_factory=list)
 
     def kill(self, world: World, _: random.Random) -> None:
         """Kill -9 the broker and start it again on its data."""
@@ -80,19 +75,11 @@ class Stage:
 
         def fault(world: World, _: random.Random) -> Undo:
             written = [world.prefix + t.name for t in (*topics.LEAD_AGENT_WRITES, topics.EVENTS_DLQ, topics.STATE)]
-            if not self.refusals:
-                self.usual.update(run_apart(configs_of(self.broker.bootstrap, written)))
-            small = {name: {**self.usual[name], "max.message.bytes": "1"} for name in written}
-            self.refusals.append(seconds)
+            usual = run_apart(configs_of(self.broker.bootstrap, written))
+            small = {name: {**usual[name], "max.message.bytes": "1"} for name in written}
             run_apart(set_configs(self.broker.bootstrap, small))
             world.done.append(f"writes refused for {seconds:g} s")
-
-            def allow() -> None:
-                self.refusals.pop()
-                if not self.refusals:
-                    run_apart(set_configs(self.broker.bootstrap, {name: self.usual[name] for name in written}))
-
-            return seconds, allow
+            return seconds, lambda: run_apart(set_configs(self.broker.bootstrap, {n: usual[n] for n in written}))
 
         return fault
 
@@ -116,8 +103,7 @@ class Stage:
     def _ordered(self, what: str, text: str, seconds: float) -> Fault:
         def fault(world: World, _: random.Random) -> Undo:
             order(self.control, text)
-            world.done.append(what)
-            return seconds, partial(order, self.control, "open")
+            return seconds, lambda: world.done.append(met(what, order(self.control, "open")))
 
         return fault
 

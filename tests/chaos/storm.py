@@ -92,11 +92,11 @@ STORMS: dict[str, Storm] = {
     "broker kill -9": Storm(MIDDLE, lambda stage: {stage.kill: 3}),
     "broker disk full": Storm(MIDDLE, lambda stage: {stage.fill_disk: 1}),
     "broker read-only": Storm(MIDDLE, lambda stage: {stage.refuse_writes(10.0): 2, stage.refuse_writes(30.0): 1}),
-    "connections cut": Storm(MIDDLE, lambda stage: {stage.cut(5.0): 2, stage.cut(30.0): 1}),
+    "connections cut": Storm(replace(MIDDLE, seconds=150.0), lambda stage: {stage.cut(5.0): 2, stage.cut(60.0): 1}),
     "connections reset": Storm(MIDDLE, lambda stage: {stage.resets(0.01, 20.0): 2}),
     "slow network": Storm(MIDDLE, lambda stage: {stage.slow(0.2, 20.0): 1, stage.slow(2.0, 20.0): 1}),
     "dead-letter breaker": Storm(MIDDLE, lambda stage: {stage.garbage(300): 2}, must=(TRIPPED,)),
-    "Redis stopped": Storm(replace(MIDDLE, settings=SOON), lambda _: {nemesis.stop_redis: 3}),
+    "Redis stopped": Storm(replace(MIDDLE, settings=SOON), lambda _: {nemesis.stop_redis(20.0): 3}),
     "Redis flushed": Storm(replace(MIDDLE, settings=SOON), lambda _: {nemesis.flush_redis: 3}),
     "Redis read-only": Storm(replace(MIDDLE, settings=SOON), lambda _: {nemesis.read_only_redis: 2}),
     "Redis slow": Storm(replace(MIDDLE, settings=SOON, redis_proxy=True), lambda _: {nemesis.slow_redis: 2}),
@@ -105,8 +105,8 @@ STORMS: dict[str, Storm] = {
             MIDDLE,
             couriers=("email", "in_app", "webhook"),
             policy_edits={'channel = "agent_alert"': 'channel = "webhook"'},
-            mail_faults="drop=0.05,hang=0.01,later=0.05,never=0.02",
-            webhook_faults="drop=0.05,hang=0.01,error=0.05,busy=0.05,never=0.02",
+            mail_faults="drop=0.1,hang=0.01,later=0.05,never=0.02",
+            webhook_faults="drop=0.1,hang=0.01,error=0.05,busy=0.05,never=0.02",
             settings=SOON,
         ),
         lambda _: {nemesis.kill: 4},
@@ -136,7 +136,7 @@ def row(name: str, outcome: Outcome) -> tuple[str, ...]:
     verdict, calls = outcome.verdict, outcome.calls
     return (
         name,
-        f"{len(outcome.done):,}",
+        f"{outcome.strikes:,}",
         f"{outcome.records:,}",
         f"{verdict.missing.total() + len(calls.lost):,}",
         f"{verdict.alien.total() + verdict.changed.total() + len(calls.doubled) + len(calls.strange):,}",
@@ -180,10 +180,12 @@ def main() -> int:
             unseen = never_struck(outcome, run, storm.must)
             told = what_is_wrong(outcome) or ("repeats" if again else f"never struck: {unseen}" if unseen else "clean")
             exits = ", ".join(f"{who} {status} x {n}" for (who, status), n in sorted(outcome.exits.items()))
+            ends = ", ".join(f"{how} {n:,}" for how, n in sorted(outcome.calls.ended.items()))
             times = (
                 f"{outcome.records:,} records sent in {outcome.fed_s:.0f} s, all done {outcome.settled_s:.0f} s later, "
                 f"{outcome.verdict.repeats.total()} came again, longest pause {outcome.pause_s:.1f} s, "
-                f"{outcome.dropped:,} lost on the way, {outcome.tried_again:,} messages tried again, "
+                f"{outcome.dropped:,} lost on the way, {outcome.calls.seen:,} messages ({ends}), "
+                f"{outcome.tried_again:,} tried again, "
                 f"at most {outcome.peak_mib:.0f} MiB"
             )
             console.print(f"{name}: {told}; {times}; {', '.join(outcome.done)}; exits {exits}", highlight=False)

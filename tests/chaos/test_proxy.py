@@ -58,7 +58,7 @@ def test_cut_ends_connections_and_refuses_new_ones(proxy: dict[str, int]) -> Non
         assert _ended(line)
     with socket.create_connection((LOOPBACK, proxy["port"]), timeout=30) as line:
         assert _ended(line)
-    order(proxy["control"], "open")
+    assert order(proxy["control"], "open") == 3, "two ends of a connection were cut, and one was refused"
     with socket.create_connection((LOOPBACK, proxy["port"]), timeout=30) as line:
         assert _said_back(line) == b"hello"
 
@@ -76,6 +76,7 @@ def test_slow_delays_both_ways(proxy: dict[str, int]) -> None:
         began = time.monotonic()
         assert _said_back(line) == b"hello"
         assert time.monotonic() - began >= 0.2
+    assert order(proxy["control"], "open") == 2
 
 
 def test_resets_end_connections(proxy: dict[str, int]) -> None:
@@ -83,3 +84,4 @@ def test_resets_end_connections(proxy: dict[str, int]) -> None:
     with socket.create_connection((LOOPBACK, proxy["port"]), timeout=30) as line:
         line.sendall(b"hello")
         assert _ended(line)
+    assert order(proxy["control"], "open") == 1

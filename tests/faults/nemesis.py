@@ -17,9 +17,11 @@ from tests.faults.builds import newer_build
 from tests.faults.traffic import PARTITIONS, START
 from tests.faults.world import ROOT, World
 
-Undo = tuple[float, Callable[[], None]]
+Undo = tuple[float, Callable[[], object]]
 """Seconds until it is over, and what ends it."""
 Fault = Callable[[World, random.Random], Undo | None]
+NOTHING_MET = ", met nothing"
+"""End of a line of `World.done`: the fault struck, and nobody was there."""
 STOP_REDIS, FLUSH_REDIS = "stop redis", "flush redis"
 FORGETS = frozenset({STOP_REDIS, FLUSH_REDIS})
 """After these Redis has forgotten everything."""
@@ -38,6 +40,16 @@ def kill_lead(world: World, chance: random.Random) -> None:
 def kill_courier(world: World, chance: random.Random) -> None:
     """Kill -9 of a courier."""
     world.kill(chance.choice([name for name in world.workers() if not name.startswith("lead-")]))
+
+
+def kind(fault: Fault) -> str:
+    """Two faults of a kind do not strike at the same time: the first would end with the second, or the second be none."""
+    return str(getattr(fault, "__qualname__", fault))
+
+
+def met(what: str, number: int) -> str:
+    """What to note of a fault once it is over: how many connections, or pieces of data, it met."""
+    return f"{what}, met {number:,}" if number else what + NOTHING_MET
 
 
 def pause(world: World, chance: random.Random) -> Undo:
@@ -60,13 +72,15 @@ def upgrade(world: World, chance: random.Random) -> Undo:
     return 3 * world.session_s, partial(world.renew, name, ROOT)
 
 
-def stop_redis(world: World, _: random.Random) -> Undo | None:
+def stop_redis(seconds: float) -> Fault:
     """Redis is gone for some seconds, and comes back empty."""
-    if not world.redis.running:
-        return None  # it is gone already
-    world.stop_redis()
-    world.done.append(STOP_REDIS)
-    return 4.0, world.start_redis
+
+    def fault(world: World, _: random.Random) -> Undo:
+        world.stop_redis()
+        world.done.append(STOP_REDIS)
+        return seconds, world.start_redis
+
+    return fault
 
 
 def flush_redis(world: World, _: random.Random) -> None:
@@ -85,8 +99,7 @@ def read_only_redis(world: World, _: random.Random) -> Undo:
 def slow_redis(world: World, _: random.Random) -> Undo:
     """Every word to and from Redis takes 2 s; needs `Run.redis_proxy`."""
     order(world.redis_control, "slow 2")
-    world.done.append("slow redis")
-    return 8.0, partial(order, world.redis_control, "open")
+    return 8.0, lambda: world.done.append(met("slow redis", order(world.redis_control, "open")))
 
 
 def poison(world: World, chance: random.Random) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -19,12 +19,15 @@ from schemas import topics
 from tests.brokers import Broker, set_configs
 from tests.faults.logs import Logs
 from tests.faults.nemesis import FORGETS, Fault, upgrade
+from tests.faults.strikes import Strikes
 from tests.faults.traffic import PARTITIONS, traffic
 from tests.faults.verdict import Calls, Verdict, judge, judge_calls, mislaid, oracle
 from tests.faults.world import World
 from tests.polling import eventually_async
 
 SEED = 20_260_302
+NEVER = "never="
+"""Of `--fail`: the share of messages that a provider refuses for good."""
 OPENING = 6
 """Pieces of the traffic that are sent at once, before the clock starts."""
 
@@ -71,6 +74,12 @@ class Run:
     wake_at_end: bool = False
     seed: int = SEED
 
+    def refusing(self) -> set[str]:
+        """Channels whose provider takes some messages never, as it is told to."""
+        return {
+            name for name, faults in (("email", self.mail_faults), ("webhook", self.webhook_faults)) if NEVER in faults
+        }
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -81,6 +90,7 @@ class Outcome:
         verdict: Output topics and state against the oracle.
         calls: What the providers saw against the ledger.
         records: Records in the inbox.
+        strikes: How many faults struck, what workers did to themselves included.
         done: What was done to whom.
         exits: How often each (worker, exit status) was seen.
         dropped: Records that were fetched and lost on the way.
@@ -96,6 +106,7 @@ class Outcome:
     verdict: Verdict
     calls: Calls
     records: int
+    strikes: int
     done: list[str]
     exits: Mapping[tuple[str, int], int]
     dropped: int
@@ -105,6 +116,10 @@ class Outcome:
     fed_s: float
     settled_s: float
     peak_mib: float
+
+    def exited(self, who: str, status: int) -> int:
+        """How often workers whose names begin so ended with a status."""
+        return sum(n for (name, with_), n in self.exits.items() if name.startswith(who) and with_ == status)
 
     @property
     def settled(self) -> bool:
@@ -131,7 +146,7 @@ async def play(broker: Broker, folder: Path, run: Run) -> Outcome:
             with World(folder, broker, prefix, run) as world:
                 clock = asyncio.get_running_loop().time
                 began = clock()
-                await _feed(writer, prefix, world, run, logs)
+                struck = await _feed(writer, prefix, world, run, logs)
                 fed = clock()
                 left = await _settle(logs, world, run)
                 settled = clock()
@@ -142,8 +157,11 @@ async def play(broker: Broker, folder: Path, run: Run) -> Outcome:
             return Outcome(
                 left,
                 judge(truth, logs.outputs, logs[topics.STATE], prefix, newer_build=upgrade in run.faults),
-                judge_calls(logs, seen, run.couriers, redis_forgot=FORGETS & set(world.done) != set()),
+                judge_calls(
+                    logs, seen, run.couriers, redis_forgot=FORGETS & set(world.done) != set(), refusing=run.refusing()
+                ),
                 len(logs[topics.EVENTS]),
+                struck + len(world.failed_at()),
                 [*world.done, *world.failed_at()],
                 world.exits,
                 world.dropped(),
@@ -173,8 +191,8 @@ async def _settle(logs: Logs, world: World, run: Run) -> int:
     return 0
 
 
-async def _feed(writer: Writer, prefix: str, world: World, run: Run, logs: Logs) -> None:
-    """Send the traffic over some seconds while the faults strike, at moments that the seed chooses.
+async def _feed(writer: Writer, prefix: str, world: World, run: Run, logs: Logs) -> int:
+    """Send the traffic over some seconds while the faults strike, at moments that the seed chooses; returns how many did.
 
     The clock starts when the lead agents are at work: faults that strike before are none.
     """
@@ -189,24 +207,19 @@ async def _feed(writer: Writer, prefix: str, world: World, run: Run, logs: Logs)
     with contextlib.suppress(AssertionError):  # who cannot even begin is judged at the end
         await eventually_async(logs.begun, timeout=60)
     began = loop.time()
-    to_undo: list[tuple[float, Callable[[], None]]] = []
+    strikes = Strikes(world, chance)
     step = run.seconds / len(pieces)
     for i, piece in enumerate(pieces[OPENING:], OPENING):
         await writer.produce(piece)
         world.replace_dead()
         if (fault := when.get(i)) is not None:
-            await asyncio.sleep(chance.uniform(0, step))  # at any moment, not just when a piece has arrived
-            if (undo := fault(world, chance)) is not None:
-                to_undo.append((loop.time() + undo[0], undo[1]))
-        for over in [each for each in to_undo if each[0] <= loop.time()]:
-            to_undo.remove(over)
-            over[1]()
+            strikes.due(fault)
+        await strikes.next(step)  # at any moment, not just when a piece has arrived
         await asyncio.sleep(max(0.0, began + run.seconds * i / len(pieces) - loop.time()))  # the pace of the traffic
-    for at, over_now in sorted(to_undo, key=lambda each: each[0]):
-        await asyncio.sleep(max(0.0, at - loop.time()))  # the rest of it is part of the fault
-        over_now()
+    await strikes.rest()
     if run.wake_at_end:
         world.wake_all()
+    return strikes.struck
 
 
 def longest_pause(logs: Logs) -> float:

@@ -26,7 +26,7 @@ def _play(broker: Broker, folder: Path, run: Run) -> Outcome:
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_doubled(broker: Broker, tmp_path: Path) -> None:
     """Six kills, two pauses, a lost Redis and lost fetches leave what the oracle leaves; each mail went out once."""
-    faults = (kill,) * 6 + (pause,) * 2 + (stop_redis,)
+    faults = (kill,) * 6 + (pause,) * 2 + (stop_redis(4.0),)
     outcome = _play(broker, tmp_path, Run(faults=faults, troubles={"lead-": (DROPS,)}))
     assert outcome.settled, "not everything was applied, or some command never ended"
     assert outcome.verdict.clean

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,12 +12,14 @@ from aiokafka import ConsumerRecord
 from agents.writer import partition_for
 from schemas import topics
 from schemas.dead_letters import DeadLetter
+from schemas.units import Channel
 from streams import state as durable
 from streams.env import EVERYONE, Env
 from streams.features import ROW
 from streams.partition import Message
 from streams.policy import Policy
 from streams.replay import Replayed, replay
+from streams.retry import RETRY_RULES
 from streams.risk import RuleScorer, Scorer
 from tests.faults.logs import BARRIER, Logs
 from tests.faults.traffic import GARBAGE
@@ -51,7 +53,7 @@ class Verdict:
 
 MAY_COME_AGAIN: dict[str, Callable[[int], int]] = {
     "email": lambda doubts: min(doubts, 1),
-    "webhook": lambda doubts: doubts,
+    "webhook": lambda doubts: min(doubts, RETRY_RULES[Channel.WEBHOOK].attempts - 1),
     "in_app": lambda _: 0,
 }
 """How often a message may come again by channel, with so many doubts in the ledger. In-app messages have their place by id."""
@@ -67,32 +69,44 @@ class Calls:
     """Reached the provider more often than the ledger's doubts about it allow."""
     strange: set[str]
     """Reached the provider without any command."""
+    refused: set[str]
+    """Given up, says the ledger, though the provider was not told to refuse any."""
     seen: int
     """Different messages at the providers."""
+    ended: Counter[str]
+    """Commands by how they ended."""
 
     @property
     def clean(self) -> bool:
         """Each command once, each repetition accounted for."""
-        return not (self.lost or self.doubled or self.strange)
+        return not (self.lost or self.doubled or self.strange or self.refused)
 
 
 def judge_calls(
-    logs: "Logs", seen: Mapping[str, Counter[str]], channels: Iterable[str], *, redis_forgot: bool
+    logs: "Logs",
+    seen: Mapping[str, Counter[str]],
+    channels: Iterable[str],
+    *,
+    redis_forgot: bool,
+    refusing: Container[str] = (),
 ) -> Calls:
-    """Compare what the providers keep with ledger and commands.
+    """Compare what the providers keep with ledger and commands; `refusing`: channels whose provider takes some never.
 
     In-app messages live in Redis: where a fault has emptied it, those may be gone, but none may be there twice.
     """
     sent = {i for i, entry in logs.ledger.items() if entry["state"] == "sent"}
     again = {i: int(str(entry["in_doubt_resends"])) for i, entry in logs.ledger.items()}
-    calls = Calls(set(), set(), set(), 0)
+    calls = Calls(set(), set(), set(), set(), 0, Counter())
+    rejected = {i for i, entry in logs.ledger.items() if entry["state"] == "rejected"}
     for channel in channels:
         found, commands = seen[channel], logs.commands.get(channel, set())
         if channel != "in_app" or not redis_forgot:
             calls.lost |= {i for i in sent & commands if not found[i]}
         calls.doubled |= {i for i, n in found.items() if n > 1 + MAY_COME_AGAIN[channel](again.get(i, 0))}
         calls.strange |= found.keys() - commands
+        calls.refused |= set() if channel in refusing else rejected & commands
         calls.seen += len(found)
+        calls.ended.update(str(logs.ledger[i]["state"]) for i in commands & logs.ledger.keys())
     return calls
 
 

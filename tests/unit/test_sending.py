@@ -30,10 +30,11 @@ def _line(**changes: Any) -> bytes:
 
 
 def _taken(
-    lines: list[bytes], *, by_event_time: bool = False
+    lines: list[bytes], *, by_event_time: bool = False, history: bool = True
 ) -> tuple[list[Ready], list[tuple[int, RejectReason, str]]]:
     refused: list[tuple[int, RejectReason, str]] = []
-    found = list(usable(lines, lambda n, why: refused.append((n, why.reason, why.field)), by_event_time=by_event_time))
+    told = lambda n, why: refused.append((n, why.reason, why.field))  # noqa: E731
+    found = list(usable(lines, told, by_event_time=by_event_time, history=history))
     return found, refused
 
 
@@ -66,6 +67,15 @@ def test_what_has_yet_to_happen_is_refused_but_where_the_log_carries_its_own_tim
     assert _taken([ahead])[1] == [(1, RejectReason.IN_FUTURE, "at")]
     assert len(_taken([ahead], by_event_time=True)[0]) == 1
     assert _taken([_line(item="x" * 300_000)])[1] == [(1, RejectReason.INVALID_VALUE, "item")]
+
+
+def test_history_is_sent_only_by_who_says_so() -> None:
+    """It is judged as of today, event by event: a customer of this morning would look silent for a year on the way there."""
+    recent = datetime.now(UTC).isoformat()
+    lines = [_line(), _line(at=recent)]
+    found, refused = _taken(lines, history=False)
+    assert ([one.value for one in found], refused) == ([lines[1]], [(1, RejectReason.ANCIENT, "at")])
+    assert len(_taken(lines)[0]) == len(_taken(lines, by_event_time=True, history=False)[0]) == 2
 
 
 @given(st.lists(st.integers(0, 3), max_size=80))
@@ -125,7 +135,7 @@ def test_a_misspelt_type_ends_with_66_and_the_nearest() -> None:
 def test_a_look_ends_with_one_and_names_what_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_bytes(b"\n".join([_line(), _line(item=None), _line(at="yesterday")]))
-    done = CliRunner().invoke(app, ["send", str(file), "--check"])
+    done = CliRunner().invoke(app, ["send", str(file), "--check", "--history"])
     assert done.exit_code == 1
     assert f"{file}:2: item: Input should be a valid string; send text, in quotes" in done.output
     assert f"{file}:3: at: " in done.output
