@@ -39,6 +39,7 @@ def bench(
     names: Annotated[list[str] | None, typer.Argument(help=f"which: {', '.join(BENCHES)}; none = all")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="times that each figure is taken")] = 3,
     events: Annotated[int, typer.Option(min=1_000, help="events of the count job")] = 3_000_000,
+    keys: Annotated[int, typer.Option(min=1, help="of the count job")] = 1_000,
     full_events: Annotated[int, typer.Option(min=1_000, help="events of the full job")] = 300_000,
     leads: Annotated[
         list[int] | None, typer.Option(help="leads held; may be repeated (full: one thing varies at a time)")
@@ -80,7 +81,7 @@ def bench(
         running = choice.start(cleanup)
         about = heading(running, choice.reasons(), "make bench ARGS=" + shlex.quote(shlex.join(sys.argv[1:])))
         asked = Bench(
-            running, folder, repeat=repeat, events=events, full_events=full_events, only=tuple(only or ()),
+            running, folder, repeat=repeat, events=events, keys=keys, full_events=full_events, only=tuple(only or ()),
             leads=tuple(leads or (1_000_000,)), partitions=tuple(partitions or (4,)), sizes=tuple(size or (320,)),
             processes=tuple(processes or (1,)), rates=tuple(rate or (1_000, 5_000, 20_000)), seconds=seconds,
             in_transactions=(False, True) if exactly_once else (False,),

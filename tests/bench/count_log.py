@@ -14,7 +14,6 @@ from tests.broker.count_job import event
 from tests.brokers import Broker, Topics
 
 PARTITIONS = 4
-KEYS = 1_000
 SEED = 20261121
 _PIECE = 4_000
 
@@ -36,14 +35,14 @@ class CountLog(NamedTuple):
     truth: dict[bytes, Count]
 
 
-async def fill(broker: Broker, topics: Topics, events: int) -> CountLog:
-    """Create an inbox and write the events, drawn evenly over the keys."""
+async def fill(broker: Broker, topics: Topics, events: int, count: int = 1_000) -> CountLog:
+    """Create an inbox and write the events, drawn evenly over so many keys."""
     topic = topics.create(f"inbox-{events}", PARTITIONS)
     chance = np.random.default_rng(SEED)
-    keys, ns = chance.integers(0, KEYS, events), chance.integers(0, 100, events)
-    names = [f"key-{number}" for number in range(KEYS)]
+    keys, ns = chance.integers(0, count, events), chance.integers(0, 100, events)
+    names = [f"key-{number}" for number in range(count)]
     places = [partition_for(name.encode(), PARTITIONS) for name in names]
-    made = lru_cache(maxsize=None)(event)
+    made = lru_cache(maxsize=200_000)(event)
 
     def piece(start: int) -> Iterator[Out]:
         for key, n in zip(keys[start : start + _PIECE].tolist(), ns[start : start + _PIECE].tolist(), strict=True):
@@ -54,9 +53,9 @@ async def fill(broker: Broker, topics: Topics, events: int) -> CountLog:
     for start in range(0, events, _PIECE):
         await writer.produce(piece(start))
     await writer.stop()
-    each = np.bincount(keys, minlength=KEYS).tolist()
-    totals = np.bincount(keys, weights=ns, minlength=KEYS).astype(int).tolist()
-    return CountLog(topic, events, {names[k].encode(): (each[k], totals[k]) for k in range(KEYS) if each[k]})
+    each = np.bincount(keys, minlength=count).tolist()
+    totals = np.bincount(keys, weights=ns, minlength=count).astype(int).tolist()
+    return CountLog(topic, events, {names[k].encode(): (each[k], totals[k]) for k in range(count) if each[k]})
 
 
 async def verify(bootstrap: str, log: CountLog, outputs: str, changelog: str, reads: Reads) -> str:

@@ -47,6 +47,7 @@ class Bench:
         folder: For logs, state directories and profiles of this run.
         repeat: How often each figure is taken.
         events: Events of the count job.
+        keys: Of the count job.
         full_events: Events of the full job.
         leads: Leads held; several give a figure each.
         partitions: Partitions of the inbox; several give a figure each.
@@ -62,6 +63,7 @@ class Bench:
     folder: Path
     repeat: int = 3
     events: int = 3_000_000
+    keys: int = 1_000
     full_events: int = 300_000
     leads: tuple[int, ...] = (1_000_000,)
     partitions: tuple[int, ...] = (4,)
