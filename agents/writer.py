@@ -166,12 +166,7 @@ class Writer:
         producer = self._producer
         if producer is None:
             raise WriterFailedError("the writer was not started: await writer.start() first")
-        groups: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
-        for record in records:
-            groups[record[0], record[1]].append(record)
-        tails: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
-        for record in last:
-            tails[record[0], record[1]].append(record)
+        groups, tails = _by_partition(records), _by_partition(last)
         plans: dict[tuple[str, int], list[BatchBuilder]] = {}
         for at in {**groups, **tails}:
             plans[at] = _batches(producer, groups.get(at, ()), tails.get(at, ()))
@@ -240,6 +235,18 @@ class Writer:
             self.batches += 1
             self.records += count
         return acked
+
+
+def _by_partition(records: Iterable[Record]) -> dict[tuple[str, int], list[Record]]:
+    """In order within each. Most come in runs of one partition, so that the table is asked once a run."""
+    groups: dict[tuple[str, int], list[Record]] = {}
+    topic, partition, put = "", -1, list[Record]().append
+    for record in records:
+        if record[1] != partition or record[0] != topic:
+            topic, partition = record[0], record[1]
+            put = groups.setdefault((topic, partition), []).append
+        put(record)
+    return groups
 
 
 def _batches(producer: AIOKafkaProducer, records: Sequence[Record], last: Sequence[Record]) -> list[BatchBuilder]:
