@@ -166,6 +166,7 @@ async def serve(
         with contextlib.suppress(asyncio.CancelledError):
             await task
     deadline.cancel()
+    gc.unfreeze()  # what is frozen is not cleaned up, which native libraries complain of at the end
     return ExitCode.STOPPED
 
 

@@ -6,7 +6,7 @@ memory   resident bytes of a worker that holds N leads, less those of one that h
 restart  from the start of the process to the first assessment that the broker has acknowledged
 first look  CPU of that look
 sweep    CPU of the visit of N leads that have been silent for days, are all due, and of which nothing is open: by ticks for as
-         many as the product's clock takes at most; and wall and CPU of one tick for all of them
+         many as the product's clock takes at most
 """
 
 from __future__ import annotations
@@ -114,13 +114,7 @@ def _quiet(bench: Bench, log: LeadLog) -> Measured:
         # Another version of the policy, the same in content: every lead is due again, and none changes.
         paced = _swept(held, Order(policy="1"))
         memory["memory, swept"] = held.resident()
-        wall, cpu = _ticked(held, "sweep", Order(policy="2"))
-    sweep = [("sweep, cpu", paced), ("sweep at once, cpu", cpu)]
-    return memory, [
-        ("restart", held.restart_s, "s"),
-        *((name, spent / log.leads * 1e6, "us/lead") for name, spent in sweep),
-        ("sweep at once, wall", wall, "s"),
-    ]
+    return memory, [("restart", held.restart_s, "s"), ("sweep, cpu", paced / log.leads * 1e6, "us/lead")]
 
 
 def _in_a_stage(bench: Bench, log: LeadLog) -> Measured:
@@ -141,7 +135,7 @@ def _look(held: _Holding, *, acting: bool) -> float:
     spent = 0.0
     for n in range(1, ticks + 1):
         until = datetime.fromtimestamp(oldest + HISTORY_DAYS * DAY * n / ticks, UTC) if n < ticks else None
-        spent += _ticked(held, f"look-{n}", Order(acting=acting) if n == 1 else None, until)[1]
+        spent += _ticked(held, f"look-{n}", Order(acting=acting) if n == 1 else None, until)
     return spent
 
 
@@ -152,7 +146,7 @@ def _swept(held: _Holding, order: Order) -> float:
     spent = 0.0
     for n in range(1, ticks + 1):
         until = begin + SPREAD * n / ticks if n < ticks else None
-        spent += _ticked(held, f"sweep-{n}", order if n == 1 else None, until, at=begin, ahead=SPREAD)[1]
+        spent += _ticked(held, f"sweep-{n}", order if n == 1 else None, until, at=begin, ahead=SPREAD)
     return spent
 
 
@@ -164,20 +158,20 @@ def _ticked(
     *,
     at: datetime | None = None,
     ahead: timedelta = timedelta(0),
-) -> tuple[float, float]:
-    """Activate something, if anything, send a tick behind it; wall and CPU seconds until both are committed everywhere.
+) -> float:
+    """Activate something, if anything, send a tick behind it; CPU seconds until both are committed everywhere.
 
     `at`: when the order was given, if not now; `ahead`: the leads' turns are spread over so long after it, and the tick comes then.
     """
     log, prefix, workers = held.log, held.prefix, held.workers
     pids = workers.pids()
-    cpu, began = cpu_seconds(pids), time.monotonic()
+    cpu = cpu_seconds(pids)
     at, within = at or datetime.now(UTC), ahead.total_seconds() / 60
     orders = records(prefix, log.partitions, at, order, within_minutes=within) if order is not None else []
     ticks = [tick_record(prefix, n, at + ahead, f"{name}-{n}", until=until) for n in range(log.partitions)]
     if not asyncio.run(_sent(held.bench, log, prefix, [*orders, *ticks])) or not workers.pids():
         raise EngineFailedError(f"the tick was not done within {_SWEEP_S:g} s: {workers.tail()}")
-    return time.monotonic() - began, cpu_seconds(pids) - cpu
+    return cpu_seconds(pids) - cpu
 
 
 async def _sent(bench: Bench, log: LeadLog, prefix: str, orders: list[Out]) -> bool:
