@@ -33,7 +33,7 @@ evaluate: .venv/.dev ## what the model is worth on public sets, beside baselines
 bench: .venv/.dev .venv-bench/.done ## measure it beside its peers (ARGS="count --repeat 3 --events 3000000 --broker jars|embedded")
 	@$(PY) -m tests.bench $(ARGS)
 
-chaos: .venv/.dev ## every fault there is, on Apache Kafka, for hours (ARGS="--scale 0.1 --only pauses"); needs Java and Maven
+chaos: .venv/.dev ## every fault there is, on Apache Kafka, over an hour (ARGS="--scale 0.1 --only pauses"); needs Java and Maven
 	@$(PY) -m tests.chaos.storm $(ARGS)
 
 mutants: .venv/.dev ## take out one safeguard after another and see which fault catches it (ARGS="--only lease-off")
