@@ -68,6 +68,11 @@ def raw(rows: Rows) -> Rows:
     return rows.view(RAW)
 
 
+def picked(rows: Rows, where: Ints) -> Rows:
+    """A copy of some rows, each as one piece."""
+    return raw(rows)[where].view(ROW)
+
+
 _NUMBERS: list[int] = []
 
 
@@ -140,7 +145,7 @@ class FeatureTable:
 
     def at(self, where: Ints) -> Rows:
         """A copy of some rows."""
-        return raw(self.rows)[where].view(ROW)
+        return picked(self.rows, where)
 
     def put(self, where: Ints, rows: Rows) -> None:
         """Write some rows; of several for the same place the last one stays."""

@@ -15,7 +15,7 @@ from streams.assess import Finding, Judge, measures
 from streams.desk import desk_of
 from streams.env import EVERYONE, Env
 from streams.escalate import settle_all
-from streams.features import ROW, Floats, Ints, lead_of, raw
+from streams.features import Floats, Ints, lead_of, picked
 from streams.grounds import grounds_of
 from streams.limits import limits_of
 from streams.on_the_way import begin_by_time
@@ -111,7 +111,7 @@ def _look(
     limits = limits_of(policies, which)
 
     def stage_at(positions: Ints, times: Floats) -> Ints:
-        then = vectors(raw(held)[positions].view(ROW), times)
+        then = vectors(picked(held, positions), times)
         there = limits.at(positions)
         return there.level(there.felt(score_each(env.scorers, models, which[positions], then), then))
 
