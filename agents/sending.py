@@ -7,7 +7,7 @@ count once, unless much else was heard of the lead in between.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -19,12 +19,10 @@ from schemas import topics
 from schemas.errors import Rejected, RejectReason
 from schemas.events import EVENT, is_control
 from streams.features import RING
-from streams.validate import parse, reject
+from streams.validate import check_recent, parse, reject
 
 TOGETHER = 2_000
 """Events that are written at once, at most."""
-OLD = timedelta(days=2)
-"""What happened longer ago is history: each event of it would be judged as of now, as if the lead had been silent since then."""
 Refuse = Callable[[int, Rejected], None]
 """Takes the number of a line, and why it cannot be sent."""
 
@@ -60,27 +58,18 @@ def usable(lines: Iterable[bytes], refuse: Refuse, *, by_event_time: bool, histo
         lines: of a file.
         refuse: told of each that cannot be sent.
         by_event_time: the log carries its own time, so no event lies in the future, and none is old.
-        history: what is `OLD` is meant to be sent.
+        history: what happened long ago is meant to be sent (`check_recent`).
     """
     for number, line in enumerate(lines, 1):
         if value := line.strip().removeprefix(b"\xef\xbb\xbf"):
             try:
                 found = ready(value, _end_of_time if by_event_time else datetime.now(UTC))
                 if not by_event_time and not history:
-                    check_recent(found.at, datetime.now(UTC))
+                    check_recent(found.at.timestamp(), datetime.now(UTC).timestamp())
             except Rejected as why:
                 refuse(number, why)
             else:
                 yield found
-
-
-def check_recent(at: datetime, now: datetime) -> None:
-    """Raise Rejected where the event is history, which workers that act would answer with messages and escalations."""
-    if now - at > OLD:
-        raise Rejected(
-            RejectReason.ANCIENT, "at", f"was {(now - at).days} days ago, and would be judged as of today",
-            "to load history: `leadkeeper policy watch`, send it with --history, then `leadkeeper policy act`",
-        )  # fmt: skip
 
 
 class SendingStoppedError(Exception):

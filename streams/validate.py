@@ -19,6 +19,8 @@ SKEW_SECONDS = 300.0
 """A clock may run this far ahead of the broker; an event further ahead counts as that far ahead."""
 FUTURE_SECONDS = 86_400.0
 """An event further ahead than a day is no skew but a mistake."""
+RECENT_SECONDS = 2 * 86_400.0
+"""What happened longer ago is history: each event of it would be judged as of now, as if the lead had been silent since then."""
 
 
 def parse(key: bytes | None, value: bytes | None, timestamp_ms: int) -> tuple[LeadEvent, float]:
@@ -81,6 +83,18 @@ def _skewed(at: float, broker: float) -> float:
             RejectReason.ANCIENT, "at", "is before 1990", "check the sender's clock: 1970 is a time that was never set"
         )
     return min(at, broker + SKEW_SECONDS)
+
+
+def check_recent(at: float, now: float) -> None:
+    """Raise Rejected where the event is history, which workers that act would answer with messages and escalations.
+
+    Asked before an event is sent; workers take what is on the log.
+    """
+    if now - at > RECENT_SECONDS:
+        raise Rejected(
+            RejectReason.ANCIENT, "at", f"was {int((now - at) // 86_400)} days ago, and would be judged as of today",
+            "to load history: `leadkeeper policy watch`, send it with --history, then `leadkeeper policy act`",
+        )  # fmt: skip
 
 
 def check_home(key: bytes, partition: int, home: Callable[[bytes], int]) -> None:
