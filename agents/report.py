@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from agents import metrics
-from agents.couriers.run import open_redis, silent
+from agents.couriers.run import open_redis, redis_away
 from agents.lane import Lane, LaneSettings, Round
 from agents.rounds import Fetched
 from agents.safety import retry
@@ -65,7 +65,7 @@ class ReportJob:
                 await retry(write, on=(RedisError, OSError), excuse=lane.watchdog.excuse)
                 break
             except (RedisError, OSError) as error:
-                logger.warning("%s; the report waits", silent(self._settings.redis_url, error))
+                logger.warning("%s; the report waits", redis_away(self._settings.redis_url, error))
                 if not lane.still_owner(round_):
                     return
         for record in records:
@@ -98,7 +98,7 @@ class ReportJob:
             self._answers = True
         except (RedisError, OSError) as error:
             if self._answers:  # said once, not every second
-                logger.warning("%s; the views wait", silent(self._settings.redis_url, error))
+                logger.warning("%s; the views wait", redis_away(self._settings.redis_url, error))
             self._answers = False
 
     async def teardown(self) -> None:

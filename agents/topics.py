@@ -6,7 +6,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError, for_code
 
 from agents.broker import EMBEDDED, BrokerFlavour
 from agents.retention import kept_days, too_short
@@ -70,9 +70,10 @@ async def create(
             answer = await admin.create_topics(requests)
             for name, code, *rest in answer.topic_errors:
                 if code and for_code(code) is not TopicAlreadyExistsError:
-                    remedy = "; say --replication with no more than it has brokers" * (replication > 1)
+                    few = for_code(code) is InvalidReplicationFactorError
                     raise Unavailable(
-                        f"topic {name} was not created: {for_code(code).__name__} {rest[0] if rest else ''}{remedy}"
+                        f"topic {name} was not created: {for_code(code).__name__} {rest[0] if rest else ''}"
+                        + ("; say --replication with no more than it has brokers" if few else "")
                     )
         return [prefix + t.name for t in missing]
     except KafkaError as error:

@@ -47,7 +47,7 @@ def _ask(question: "Callable[[Redis], Awaitable[T]]") -> T:
     """Ask Redis; when it does not answer, end with 69."""
     from redis.exceptions import RedisError
 
-    from agents.couriers.run import open_redis, silent
+    from agents.couriers.run import open_redis, redis_away
 
     settings = load(Settings)
 
@@ -56,7 +56,7 @@ def _ask(question: "Callable[[Redis], Awaitable[T]]") -> T:
         try:
             return await question(redis)
         except (RedisError, OSError) as error:
-            fail(UNAVAILABLE, silent(settings.redis_url, error))
+            fail(UNAVAILABLE, redis_away(settings.redis_url, error))
         finally:
             await redis.aclose()
 

@@ -44,7 +44,7 @@ def open_redis(url: str) -> Redis:
     return Redis.from_url(url, socket_connect_timeout=CONNECT_S, socket_timeout=ANSWER_S, retry=Retry(NoBackoff(), 1))
 
 
-def silent(url: str, error: Exception) -> str:
+def redis_away(url: str, error: Exception) -> str:
     """What to say of a Redis that does not answer; its address may hold a password, which is left out."""
     at = parse_url(url)
     where = at.get("path") or f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"
@@ -97,7 +97,7 @@ async def run_courier(
     try:
         await redis.ping()
     except (RedisError, OSError) as error:
-        logger.warning("%s; commands wait until it does", silent(settings.redis_url, error))
+        logger.warning("%s; commands wait until it does", redis_away(settings.redis_url, error))
     try:
         return await serve(lane_settings(name, settings), [topic], job, name=f"courier-{name}")
     finally:

@@ -11,6 +11,7 @@ from agents.model_watch import say_what_is_kept
 from agents.settings import ModelSettings
 from agents.topics import check, configs_of, create, partitions_of, survey
 from schemas import topics as names
+from schemas.errors import Unavailable
 from tests.brokers import Broker, Topics
 from tests.polling import eventually_async
 
@@ -40,6 +41,14 @@ def test_what_create_makes_is_as_it_must_be(broker: Broker, topics: Topics) -> N
         assert await check(broker.bootstrap, topics.prefix) == (2, [])
 
     asyncio.run(run())
+
+
+def test_more_copies_than_brokers_are_refused_with_the_remedy(broker: Broker, topics: Topics) -> None:
+    """The embedded broker takes any number."""
+    if not broker.idempotence:
+        pytest.skip("the embedded broker takes any number of copies")
+    with pytest.raises(Unavailable, match=r"InvalidReplicationFactorError .*; say --replication with no more than"):
+        asyncio.run(create(broker.bootstrap, topics.prefix, 2, 99, event_time=False))
 
 
 def test_an_inbox_from_which_nothing_can_be_learned_is_told(

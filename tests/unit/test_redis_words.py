@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.couriers.run import silent
+from agents.couriers.run import redis_away
 
 
 @pytest.mark.parametrize(
@@ -14,5 +14,5 @@ from agents.couriers.run import silent
     ],
 )
 def test_the_place_is_named_and_the_password_is_not(url: str, where: str) -> None:
-    said = silent(url, ConnectionError("refused"))
+    said = redis_away(url, ConnectionError("refused"))
     assert said == f"Redis at {where} does not answer: refused (LEADKEEPER_REDIS_URL)"
