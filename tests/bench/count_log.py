@@ -35,12 +35,12 @@ class CountLog(NamedTuple):
     truth: dict[bytes, Count]
 
 
-async def fill(broker: Broker, topics: Topics, events: int, count: int = 1_000) -> CountLog:
-    """Create an inbox and write the events, drawn evenly over so many keys."""
+async def fill(broker: Broker, topics: Topics, events: int, distinct: int = 1_000) -> CountLog:
+    """Create an inbox and write the events, drawn evenly over so many `distinct` keys."""
     topic = topics.create(f"inbox-{events}", PARTITIONS)
     chance = np.random.default_rng(SEED)
-    keys, ns = chance.integers(0, count, events), chance.integers(0, 100, events)
-    names = [f"key-{number}" for number in range(count)]
+    keys, ns = chance.integers(0, distinct, events), chance.integers(0, 100, events)
+    names = [f"key-{number}" for number in range(distinct)]
     places = [partition_for(name.encode(), PARTITIONS) for name in names]
     made = lru_cache(maxsize=200_000)(event)
 
@@ -53,9 +53,9 @@ async def fill(broker: Broker, topics: Topics, events: int, count: int = 1_000) 
     for start in range(0, events, _PIECE):
         await writer.produce(piece(start))
     await writer.stop()
-    each = np.bincount(keys, minlength=count).tolist()
-    totals = np.bincount(keys, weights=ns, minlength=count).astype(int).tolist()
-    return CountLog(topic, events, {names[k].encode(): (each[k], totals[k]) for k in range(count) if each[k]})
+    each = np.bincount(keys, minlength=distinct).tolist()
+    totals = np.bincount(keys, weights=ns, minlength=distinct).astype(int).tolist()
+    return CountLog(topic, events, {names[k].encode(): (each[k], totals[k]) for k in range(distinct) if each[k]})
 
 
 async def verify(bootstrap: str, log: CountLog, outputs: str, changelog: str, reads: Reads) -> str:

@@ -14,6 +14,7 @@ from tests.bench import count
 from tests.bench.count_engines import ENGINES
 from tests.bench.count_log import PARTITIONS, fill, verify
 from tests.bench.figures import Bench, Figure
+from tests.bench.full import one_at_a_time
 from tests.bench.logs import records
 from tests.bench.machine import heading
 from tests.bench.progress import EngineFailedError, Sample, steady
@@ -116,6 +117,10 @@ def test_ratios_are_taken_within_a_repeat_and_void_figures_are_left_out() -> Non
     assert better["theirs", "events"] == (4.0, 4.0, 4.0)
     assert better["theirs", "cpu"] == (4.0, 4.0, 4.0)
     assert next(line.values for line in lines if line.first.subject == "theirs") == [50.0, None]
+
+
+def test_one_thing_varies_at_a_time() -> None:
+    assert list(one_at_a_time((1, 2), (4,), (7, 8, 9))) == [(1, 4, 7), (2, 4, 7), (1, 4, 8), (1, 4, 9)]
 
 
 def test_who_was_passed_over_or_is_a_peer_is_nobody_to_compare_with() -> None:

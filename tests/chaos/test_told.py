@@ -9,11 +9,13 @@ from dataclasses import replace
 import pytest
 
 from agents.safety import ExitCode
+from tests.chaos.soak import Part, verdicts
 from tests.chaos.told import never_struck, what_is_wrong
+from tests.faults.logs import Logs
 from tests.faults.nemesis import Fault, Undo, kill, met, pause
 from tests.faults.run import Outcome, Run
 from tests.faults.strikes import Strikes
-from tests.faults.verdict import Calls, Verdict
+from tests.faults.verdict import Calls, Verdict, judge_calls
 from tests.faults.world import World
 
 GOOD = Outcome(
@@ -62,6 +64,37 @@ def test_a_fault_without_effect_is_none(outcome: Outcome, said: str) -> None:
 )
 def test_what_nobody_was_told_to_do_is_wrong(outcome: Outcome, said: str) -> None:
     assert what_is_wrong(outcome) == said
+
+
+def test_commands_given_up_count_where_the_provider_was_not_told_to_refuse_any() -> None:
+    logs = Logs("", "", 1, committed=False)
+    logs.commands = {"email": {"int-1", "int-2"}}
+    logs.ledger = {name: {"state": "rejected", "in_doubt_resends": 0} for name in ("int-1", "int-2")}
+    seen = {"email": Counter[str]()}
+    found = judge_calls(logs, seen, ["email"], redis_forgot=False)
+    assert (found.refused, found.ended, found.clean) == ({"int-1", "int-2"}, {"rejected": 2}, False)
+    assert judge_calls(logs, seen, ["email"], redis_forgot=False, refusing={"email"}).clean
+    assert Run(mail_faults="drop=0.1,never=0.02", webhook_faults="drop=0.1").refusing() == {"email"}
+
+
+def test_soak_tells_who_grows_but_not_while_workers_warm_up() -> None:
+    """Six parts of five minutes, a sample each: MiB of a lead agent, of a courier that may remember its mails."""
+    flat = _parts(lead=0.0, email=0.5)
+    assert verdicts(flat, ended=True, minutes=30) == []
+    assert verdicts(_parts(lead=2.0, email=0.5), ended=True, minutes=30) == [
+        "lead-1 grows by 24 MiB an hour (limit 12)"
+    ]
+    assert verdicts(_parts(lead=2.0, email=0.5), ended=True, minutes=1) == []
+    late = [*flat[:4], *(replace(part, p50_ms=100.0) for part in flat[4:])]
+    assert verdicts(late, ended=True, minutes=30) == ["latency rose from 10.0 to 100.0 ms"]
+    assert verdicts([replace(flat[0], waiting=2_001), *flat[1:]], ended=True, minutes=30) == [
+        "2,001 events waited at 1,000/s"
+    ]
+
+
+def _parts(lead: float, email: float) -> list[Part]:
+    held = [{"lead-1": 140.0 + lead * n, "email": 100.0 + email * n} for n in range(6)]
+    return [Part(1_000.0, 10.0, 20.0, 0, 0.0, rss, [(300.0 * n, rss)]) for n, rss in enumerate(held)]
 
 
 class _Nobody(World):
