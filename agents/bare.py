@@ -1,6 +1,7 @@
 """Records as aiokafka reads them out of a batch, all of a batch at once.
 
-Asking for one after the other, and making a `ConsumerRecord` of each, is half of what an empty lane costs.
+To ask for one after the other costs a third of reading them (0.33 and 0.22 us a record of 60 bytes), and making a `ConsumerRecord` of
+each a third of an empty lane.
 """
 
 # ruff: noqa: SLF001  # aiokafka has no public door to what it has fetched. The version is pinned for this (law 8).
