@@ -4,7 +4,9 @@ from struct import pack_into
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record import MemoryRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import TopicPartition
@@ -56,11 +58,11 @@ def _log(parts: list[tuple[str, list[int], int]]) -> tuple[bytes, list[tuple[int
     return data, aborted, base
 
 
-def _result(data: bytes, aborted: list[tuple[int, int]], start: int) -> tuple[FetchResult, Any]:
+def _result(data: bytes, aborted: list[tuple[int, int]], start: int, *, crcs: bool = False) -> tuple[FetchResult, Any]:
     state = SimpleNamespace(position=start, paused=False)
     state.consumed_to = lambda position: setattr(state, "position", position)
     assignment = SimpleNamespace(active=True, state_value=lambda _: state)
-    records = PartitionRecords(TP, MemoryRecords(data), aborted, start, None, None, False, READ_COMMITTED)
+    records = PartitionRecords(TP, MemoryRecords(data), aborted, start, None, None, crcs, READ_COMMITTED)
     return FetchResult(TP, assignment=assignment, partition_records=records, backoff=0), state
 
 
@@ -93,3 +95,26 @@ def test_a_seek_voids_what_was_fetched() -> None:
     assert [r.offset for r in bare.getall(2)] == [0, 1]
     state.position = 0
     assert bare.getall(2) == []
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, None])
+def test_a_damaged_batch_is_not_passed_over(first: int | None) -> None:
+    """Whatever was taken before: the fetch ends with the error, and the next one begins where the position stands."""
+    data = bytearray(_log([("plain", [0, 0], 0), ("plain", [0, 0], 0)])[0])
+    data[-1] ^= 1
+
+    def told(result: FetchResult, state: Any) -> list[Any]:
+        found: list[Any] = []
+        while result.has_more():
+            try:
+                found.append([r.offset for r in result.getall(None if found else first)])
+            except CorruptRecordException:
+                found.append("damaged")
+            found.append(state.position)
+        return found
+
+    bare, bare_state = _result(bytes(data), [], 0, crcs=True)
+    _Arrivals()[TP] = bare
+    assert (seen := told(bare, bare_state)) == told(*_result(bytes(data), [], 0, crcs=True))
+    assert "damaged" in seen
+    assert bare_state.position <= 2
